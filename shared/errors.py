@@ -1,0 +1,113 @@
+"""The one tree of errors that cross a boundary: process to process, or server to client.
+
+    StenoError
+    ├── BadRequest           the client sent something that can't be served
+    │   ├── BadParameter         a query or form value is wrong
+    │   ├── BadMessage           a message that the protocol does not know
+    │   ├── BadAudio             bytes that are not the audio they claim to be
+    │   └── TooLarge             over a documented limit
+    ├── NotFound             no such session, job or result
+    ├── Unavailable          nothing wrong with the request; try again later
+    │   ├── NoCapacity           no worker took the session in time
+    │   └── BrokerLost           Redis can't be reached
+    ├── EngineFault          the decoder failed on this work
+    ├── ModelUnavailable     the model can't be had; the text says what to do
+    └── Superseded           another worker owns this session now; not shown to clients
+
+Each class has a stable `code` for programs, `retryable` (sensible to do the same again) and `blame`.
+`api.faults` is the one table from codes to HTTP statuses and close codes. Messages never carry transcript
+text or audio.
+"""
+
+from typing import ClassVar, Literal
+
+Blame = Literal["client", "server"]
+
+
+class StenoError(Exception):
+    """Base of every expected error. `str(error)` is a sentence for a person."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+    blame: ClassVar[Blame] = "server"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(StenoError):
+    """The client sent something that can't be served."""
+
+    code = "bad_request"
+    blame = "client"
+
+
+class BadParameter(BadRequest):
+    """A query or form value is wrong; the message names it and what is allowed."""
+
+    code = "bad_parameter"
+
+
+class BadMessage(BadRequest):
+    """A message that the protocol does not know."""
+
+    code = "bad_message"
+
+
+class BadAudio(BadRequest):
+    """Bytes that are not the audio they claim to be."""
+
+    code = "bad_audio"
+
+
+class TooLarge(BadRequest):
+    """Over a documented limit."""
+
+    code = "too_large"
+
+
+class NotFound(StenoError):
+    """No such session, job or result."""
+
+    code = "not_found"
+    blame = "client"
+
+
+class Unavailable(StenoError):
+    """Nothing is wrong with the request; try again after `retry_after_s`."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class NoCapacity(Unavailable):
+    """No worker took the session in time."""
+
+    code = "no_capacity"
+
+
+class BrokerLost(Unavailable):
+    """Redis can't be reached."""
+
+    code = "broker_lost"
+
+
+class EngineFault(StenoError):
+    """The decoder failed on this work."""
+
+    code = "engine_fault"
+    retryable = True
+
+
+class ModelUnavailable(StenoError):
+    """The model can't be had; the message says what to do."""
+
+    code = "model_unavailable"
+
+
+class Superseded(StenoError):
+    """Another worker owns this session now. The author of the refused write stops; no one else notices."""
+
+    code = "superseded"

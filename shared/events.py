@@ -1,0 +1,175 @@
+"""What a session says: the messages from worker to edge to client.
+
+Every class here is one message of the native protocol; docs/protocol.md is generated from the class
+docstrings and the `Doc` texts. On the wire a message is a JSON object (or msgpack map) with these fields,
+`type`, and `seq`: a number that rises by one from message to message of a session. Times are seconds on
+the session's own audio clock (0 = the first sample); text positions are Unicode code points.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """One field's meaning, for docs/protocol.md."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One word of a transcript."""
+
+    text: Annotated[str, Doc("the word with its punctuation, without surrounding space")]
+    start: Annotated[float, Doc("seconds")]
+    end: Annotated[float, Doc("seconds")]
+    probability: Annotated[float, Doc("mean probability of the word's tokens, 0 to 1")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the server accepts from this session."""
+
+    message_bytes_max: Annotated[int, Doc("largest binary message; a larger one closes with 1009")]
+    session_s_max: Annotated[float, Doc("longest session; at the limit it is ended as if by the client")]
+    resume_s: Annotated[float, Doc("how long the session waits for a lost client")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The session is open; audio may be sent (it may also have been sent before this)."""
+
+    type: ClassVar = "ready"
+    session: Annotated[str, Doc("session id")]
+    token: Annotated[str, Doc("resume token; keep it secret")]
+    model: Annotated[str, Doc("model that will decode, as configured; empty if no worker is up yet")]
+    limits: Annotated[Limits, Doc("what the server accepts")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStart:
+    """Speech began."""
+
+    type: ClassVar = "speech_start"
+    utterance: Annotated[int, Doc("number of the utterance, from 0")]
+    start: Annotated[float, Doc("seconds; where the utterance's audio begins, pre-roll included")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnd:
+    """The utterance ended; its final follows."""
+
+    type: ClassVar = "speech_end"
+    utterance: Annotated[int, Doc("number of the utterance")]
+    end: Annotated[float, Doc("seconds; where the speech ended")]
+    reason: Annotated[
+        Literal["silence", "length", "finalize", "end"],
+        Doc("what ended it: a pause, the longest utterance allowed, `finalize`, or the end of the audio"),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What an open utterance says so far. A newer partial, or the final, replaces it."""
+
+    type: ClassVar = "partial"
+    text: Annotated[str, Doc("text of the utterance so far")]
+    final: Annotated[Literal[False], Doc("always false")] = False
+    utterance: Annotated[int, Doc("number of the utterance")]
+    start: Annotated[float, Doc("seconds; where the utterance begins")]
+    end: Annotated[float, Doc("seconds; how far the audio was heard for this text")]
+    committed: Annotated[int, Doc("length of the prefix of `text` that will not change any more")]
+    offset: Annotated[int, Doc("position of `text` in the session's transcript; see Transcript")]
+    language: Annotated[str, Doc("language code, empty while it is not known")] = ""
+    words: Annotated[tuple[Word, ...] | None, Doc("the words, when `words=true` was asked for")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final:
+    """The text of an utterance. Comes exactly once per utterance and never changes; empty when there was
+    no speech after all."""
+
+    type: ClassVar = "final"
+    text: Annotated[str, Doc("text of the utterance")]
+    final: Annotated[Literal[True], Doc("always true")] = True
+    utterance: Annotated[int, Doc("number of the utterance")]
+    start: Annotated[float, Doc("seconds; where the utterance begins")]
+    end: Annotated[float, Doc("seconds; where it ends")]
+    committed: Annotated[int, Doc("length of `text`")]
+    offset: Annotated[int, Doc("position of `text` in the session's transcript; see Transcript")]
+    language: Annotated[str, Doc("language code")] = ""
+    confidence: Annotated[float, Doc("exp of the mean token log-probability, 0 to 1")] = 0.0
+    covered: Annotated[float, Doc("seconds; all audio before this is decided and its finals are sent")] = 0.0
+    words: Annotated[tuple[Word, ...] | None, Doc("the words, when `words=true` was asked for")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warning:
+    """Something the client should know; the session goes on."""
+
+    type: ClassVar = "warning"
+    code: Annotated[str, Doc("stable word for programs")]
+    message: Annotated[str, Doc("a sentence for a person")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """The session failed. A close follows; finals sent before this stay valid."""
+
+    type: ClassVar = "error"
+    code: Annotated[str, Doc("stable word for programs")]
+    message: Annotated[str, Doc("a sentence for a person")]
+    retryable: Annotated[bool, Doc("whether the same request may succeed later")] = False
+    retry_after_s: Annotated[float | None, Doc("seconds to wait before trying again")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The session is over; every final was sent. A close with code 1000 follows."""
+
+    type: ClassVar = "closed"
+    reason: Annotated[
+        Literal["end", "abandoned", "limit"],
+        Doc("the client ended it, the client was gone for too long, or the session was too long"),
+    ]
+    duration: Annotated[float, Doc("seconds of audio received; all of it is covered")]
+    utterances: Annotated[int, Doc("number of utterances, and so of finals")]
+
+
+Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Warning | Error | Closed
+EVENT_TYPES: tuple[type[Event], ...] = (
+    Ready,
+    SpeechStart,
+    SpeechEnd,
+    Partial,
+    Final,
+    Warning,
+    Error,
+    Closed,
+)
+
+TASKS = ("transcribe", "translate")
+ENCODINGS = ("pcm16", "float32", "mulaw", "alaw")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """What the client asked for when it opened the session. Fixed for the session's life."""
+
+    language: str = "auto"
+    """Language code or `auto`."""
+    task: str = "transcribe"
+    """`transcribe`, or `translate` into English."""
+    model: str = ""
+    """Model that must decode; empty for whatever the workers have."""
+    prompt: str = ""
+    """Text that the first utterance is taken to follow."""
+    hotwords: str = ""
+    """Words that are likely to be spoken."""
+    words: bool = False
+    """Whether events carry words with times."""
+    partials: bool = True
+    """Whether partials are wanted."""
+    extra: dict[str, str] = field(default_factory=dict[str, str])
+    """Reserved for later options, so that old workers read new sessions."""

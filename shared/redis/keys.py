@@ -1,0 +1,82 @@
+"""The only place where a key name is formed. docs/redis-model.md is the reference, and a test compares the
+two.
+
+`{nn}` is the session's shard: its CRC-32 modulo the number of shards, in braces so that Redis Cluster puts
+all keys of a session, and the stream that queues it, into one slot: each transition is one script, and a
+script may only touch one slot.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+GROUP: Final = "workers"
+WORKERS: Final = "steno:workers"
+
+LIVE_TTL_S: Final = 600
+"""Keys of an open session: refreshed by each renewal of the lease and each append, so this must only
+exceed the longest queueing."""
+CLOSED_TTL_S: Final = 300
+"""Keys of a closed session: long enough for a client to collect the last events after a reconnect."""
+
+PERMANENT: Final = (WORKERS, "steno:{*}:sessions", "steno:{*}:windows", "rq:*")
+"""Patterns of keys without a TTL. Their size is bounded: entries are deleted when settled, and the dead
+are swept."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """All keys of one session."""
+
+    queue: str
+    """Stream of live sessions of the shard; the pending entry is the lease."""
+    audio: str
+    state: str
+    events: str
+    live: str
+    """Pub/sub channel."""
+    client: str
+    """Present while an edge holds the client's socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKeys:
+    """All keys of one file job, apart from RQ's own."""
+
+    results: str
+    """Hash: window number to its packed result. The job's checkpoint."""
+    news: str
+    """Stream that wakes the job: one entry for each result."""
+    cancel: str
+    """Present once the job was cancelled."""
+
+
+class Keys:
+    """Key names for a deployment with `shards` shards."""
+
+    def __init__(self, shards: int = 1) -> None:
+        self.shards = shards
+
+    def shard(self, ident: str) -> int:
+        """The shard that a session or job belongs to."""
+        return zlib.crc32(ident.encode()) % self.shards
+
+    def queue(self, shard: int) -> str:
+        """The stream of live sessions of a shard."""
+        return f"steno:{{{shard:02d}}}:sessions"
+
+    def windows(self, shard: int) -> str:
+        """The stream of file windows of a shard."""
+        return f"steno:{{{shard:02d}}}:windows"
+
+    def session(self, session: str) -> SessionKeys:
+        """All keys of a session."""
+        shard = self.shard(session)
+        base = f"steno:{{{shard:02d}}}:s:{session}:"
+        names = ("audio", "state", "events", "live", "client")
+        return SessionKeys(self.queue(shard), *(base + name for name in names))
+
+    def job(self, job: str) -> JobKeys:
+        """All keys of a file job."""
+        base = f"steno:{{{self.shard(job):02d}}}:j:{job}:"
+        return JobKeys(base + "results", base + "news", base + "cancel")

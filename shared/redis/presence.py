@@ -1,0 +1,68 @@
+"""Who is at work: each worker says so once a second, and the dead are swept by the living."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.codec import CodecError, pack, unpack
+from shared.redis.connection import AsyncRedis
+from shared.redis.keys import WORKERS
+from shared.redis.scripts import Scripts
+
+HEARTBEAT_S: Final = 1.0
+DEAD_AFTER_S: Final = 5
+"""A worker that has said nothing for this long is not counted; sessions move much earlier, with their
+leases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPresence:
+    """One worker's sign of life."""
+
+    worker: str
+    model: str
+    device: str
+    capacity: int
+    """Live sessions that it takes."""
+    active: int
+    """Live sessions that it has."""
+    draining: bool = False
+    oldest_unserved_s: float = 0.0
+    """Age of the oldest decode request that waits."""
+
+    @property
+    def free(self) -> int:
+        """Sessions that it would still take."""
+        return 0 if self.draining else max(0, self.capacity - self.active)
+
+
+class Presence:
+    """Reads and writes the set of living workers."""
+
+    def __init__(self, client: AsyncRedis) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+
+    async def beat(self, presence: WorkerPresence) -> None:
+        """Say that the worker lives."""
+        await self._scripts.run("heartbeat", [WORKERS], [presence.worker, pack(presence), DEAD_AFTER_S])
+
+    async def leave(self, worker: str) -> None:
+        """Say that the worker stops."""
+        await self._scripts.run("heartbeat", [WORKERS], [worker, b"", DEAD_AFTER_S])
+
+    async def workers(self) -> list[WorkerPresence]:
+        """The living workers."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hgetall(WORKERS)
+            (now_s, _), rows = await pipe.execute()
+        living: list[WorkerPresence] = []
+        for value in rows.values():
+            seen, _, packed = value.partition(b":")
+            if now_s - int(seen) > DEAD_AFTER_S:
+                continue
+            try:
+                living.append(unpack(WorkerPresence, packed))
+            except CodecError:  # a worker of another version
+                continue
+        return sorted(living, key=lambda w: w.worker)

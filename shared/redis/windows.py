@@ -1,0 +1,139 @@
+"""Windows of files on their way to device workers and back.
+
+The job puts a window with its audio on its shard's stream, any worker with nothing live to do decodes it,
+and the result goes into the job's hash, which is the job's checkpoint: a window with a result is never
+decoded again.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from shared.codec import pack, unpack
+from shared.redis.connection import AsyncRedis, SyncRedis
+from shared.redis.keys import GROUP, Keys
+from shared.redis.leases import ensure_group
+from shared.redis.replies import stream_entries
+from shared.redis.scripts import Scripts
+from shared.transcript import Segment
+
+WINDOW_LEASE_MS = 60_000
+"""A window whose worker has said nothing for this long is delivered again. Longer than the longest decode
+of 30 s of audio with fallbacks."""
+JOB_KEYS_TTL_S = 24 * 3600
+"""Refreshed with each window; a job that died for good leaves nothing behind after this."""
+ATTEMPTS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A piece of a file to decode. `start` is its place in the file, in seconds."""
+
+    job: str
+    number: int
+    start: float
+    pcm16: bytes
+    language: str
+    task: str
+    model: str = ""
+    prompt: str = ""
+    hotwords: str = ""
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowResult:
+    """What was heard. Segment times are seconds of the file. `error` is a sentence when the window could
+    not be decoded."""
+
+    number: int
+    language: str
+    segments: tuple[Segment, ...] = ()
+    error: str = ""
+
+
+class WindowQueue:
+    """The job's side: without an event loop, because RQ's is."""
+
+    def __init__(self, client: SyncRedis, keys: Keys, job: str) -> None:
+        self._client = client
+        self._job = job
+        self._keys = keys.job(job)
+        self._stream = keys.windows(keys.shard(job))
+        self._news_after = b"0-0"
+
+    def put(self, window: Window) -> None:
+        """Offer a window to the workers."""
+        self._client.xadd(self._stream, {"w": pack(window), "j": self._job})
+
+    def results(self) -> dict[int, WindowResult]:
+        """All results so far, by window number."""
+        rows = cast(dict[bytes, bytes], self._client.hgetall(self._keys.results))
+        return {int(number): unpack(WindowResult, packed) for number, packed in rows.items()}
+
+    def wait(self, block_ms: int) -> bool:
+        """Wait for a new result. Returns False when `block_ms` passed without one."""
+        read: Any = self._client.xread({self._keys.news: self._news_after}, block=block_ms)
+        entries = stream_entries(read)
+        if entries:
+            self._news_after = entries[-1][0]
+        return bool(entries)
+
+    def is_cancelled(self) -> bool:
+        """Whether someone asked to cancel the job."""
+        return bool(self._client.exists(self._keys.cancel))
+
+    def clear(self) -> None:
+        """Forget the job's results and news."""
+        self._client.delete(self._keys.results, self._keys.news, self._keys.cancel)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClaim:
+    """A window that is this worker's to decode."""
+
+    stream: str
+    entry: str
+    window: Window
+    attempts: int
+
+
+class WindowSource:
+    """The device worker's side."""
+
+    def __init__(self, client: AsyncRedis, keys: Keys, *, consumer: str) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = Scripts(client)
+        self._consumer = consumer
+
+    async def ensure_groups(self) -> None:
+        """Make the consumer group of every shard."""
+        for shard in range(self._keys.shards):
+            await ensure_group(self._client, self._keys.windows(shard))
+
+    async def next_window(self, shard: int, *, block_ms: int) -> WindowClaim | None:
+        """A window that its worker left behind, else a new one, waiting `block_ms` for it."""
+        stream = self._keys.windows(shard)
+        reply = await self._client.xautoclaim(stream, GROUP, self._consumer, WINDOW_LEASE_MS, "0-0", 1)
+        for entry, fields in reply[1]:
+            attempts = await self._attempts(stream, entry)
+            return WindowClaim(stream, entry.decode(), unpack(Window, fields[b"w"]), attempts)
+        read = await self._client.xreadgroup(GROUP, self._consumer, {stream: ">"}, 1, block=block_ms)
+        for entry, fields in stream_entries(read):
+            return WindowClaim(stream, entry.decode(), unpack(Window, fields[b"w"]), 1)
+        return None
+
+    async def is_cancelled(self, job: str) -> bool:
+        """Whether the job was cancelled; its windows are then settled undecoded."""
+        return bool(await self._client.exists(self._keys.job(job).cancel))
+
+    async def settle(self, claim: WindowClaim, result: WindowResult | None) -> None:
+        """Post the result, or only remove the window when there is none."""
+        k = self._keys.job(claim.window.job)
+        packed = pack(result) if result else b""
+        args = [GROUP, claim.entry, claim.window.number, packed, JOB_KEYS_TTL_S]
+        await self._scripts.run("post_result", [claim.stream, k.results, k.news], args)
+
+    async def _attempts(self, stream: str, entry: bytes) -> int:
+        pending = await self._client.xpending_range(stream, GROUP, entry, entry, 1)
+        return int(pending[0]["times_delivered"]) if pending else 1

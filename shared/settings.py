@@ -1,0 +1,73 @@
+"""All settings of all processes, from `STENO_*` environment variables.
+
+Read once, in each process's `__main__` or command; everything else receives values as arguments.
+docs/operations.md lists them.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import BadParameter
+
+
+def _default_data_dir() -> Path:
+    return Path.home() / ".local" / "share" / "steno"
+
+
+class Settings(BaseSettings):
+    """Settings with their defaults and bounds. Durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="STENO_", extra="ignore", populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    redis_url: str = ""
+    """Empty: `steno up` starts the embedded Valkey."""
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    """Uploads, results and the embedded server's files."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    engine: str = Field("faster", validation_alias=AliasChoices("STENO_ENGINE", "STT_BACKEND", "engine"))
+    model: str = "base"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "auto"
+    """`auto` picks int8 on a CPU and int8_float16 or float16 on CUDA."""
+    workers: int = Field(1, ge=0, le=64)
+    """Worker processes that `steno up` starts."""
+    threads: int = Field(0, ge=0, le=64)
+    """Decodes that run at once in one worker; 0: one per core on a CPU, shared between the workers of this
+    machine; one on CUDA."""
+    worker_sessions: int = Field(64, ge=1, le=4096)
+    """Live sessions that one worker takes."""
+
+    shards: int = Field(1, ge=1, le=256)
+    lease_s: float = Field(2.0, ge=0.2, le=60)
+    queue_s: float = Field(10.0, ge=0.1, le=600)
+    """How long a new session waits for a worker before it is refused."""
+    resume_s: float = Field(30.0, ge=1, le=3600)
+    """How long a session waits for a client that is gone, or an edge that died."""
+    session_s_max: float = Field(4 * 3600, ge=1)
+
+    job_ttl_s: int = Field(24 * 3600, ge=60)
+    """How long a finished job and its result are kept."""
+    job_timeout_s: int = Field(6 * 3600, ge=10)
+    upload_bytes_max: int = Field(2 * 1024**3, ge=1024)
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_alias(cls, value: str) -> str:
+        return {"faster": "faster_whisper", "faster-whisper": "faster_whisper"}.get(value, value)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment; `overrides` that are not None win. Raises `BadParameter` naming what
+    is wrong."""
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "STENO_" + str(first["loc"][0]).removeprefix("STENO_").upper()
+        raise BadParameter(f"{name}: {first['msg']}") from None

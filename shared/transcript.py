@@ -1,0 +1,83 @@
+"""Finals put together: the transcript and its place arithmetic. Pure."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from shared.events import Word
+
+_UNSPACED = (
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "THAI",
+    "LAO",
+    "KHMER",
+    "MYANMAR",
+    "FULLWIDTH",
+    "IDEOGRAPHIC",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of a finished transcript: one line of a subtitle file. Times in seconds."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    avg_logprob: float = 0.0
+    no_speech_prob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """A whole file's text. `duration` is the audio's length in seconds."""
+
+    language: str
+    duration: float
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        """All segments joined."""
+        joined = ""
+        for segment in self.segments:
+            joined = join(joined, segment.text)
+        return joined
+
+
+def separator(before: str, after: str) -> str:
+    """What stands between two pieces of text: a space, or nothing in scripts that are written without one."""
+    if not before or not after:
+        return ""
+    return "" if _is_unspaced(before[-1]) and _is_unspaced(after[0]) else " "
+
+
+def join(before: str, after: str) -> str:
+    """`after` put behind `before`."""
+    return before + separator(before, after) + after
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """All that is needed of a transcript to say where the next text goes: its length and its end.
+
+    `offset_of(text)` is the `offset` of the protocol: the length of everything before, separator included.
+    A client that keeps its transcript `t` puts a text in place with `t = t.ljust(offset)[:offset] + text`.
+    """
+
+    length: int = 0
+    last: str = ""
+
+    def offset_of(self, text: str) -> int:
+        """Where `text` starts in the transcript."""
+        return self.length + len(separator(self.last, text))
+
+    def after(self, text: str) -> "Tail":
+        """The tail once `text` has been added for good."""
+        return Tail(self.offset_of(text) + len(text), text[-1]) if text else self
+
+
+def _is_unspaced(char: str) -> bool:
+    return unicodedata.name(char, "").startswith(_UNSPACED)
