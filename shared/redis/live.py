@@ -8,8 +8,8 @@ partials are not logged and need not be.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncGenerator
+from typing import Any, Final, cast
 
 from shared.codec import CodecError, unpack_event
 from shared.redis.connection import AsyncRedis, ConnectionLost
@@ -55,7 +55,7 @@ class LiveFeed:
         self._subscribed = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def follow(self, session: str) -> AsyncIterator[Follower]:
+    async def follow(self, session: str) -> AsyncGenerator[Follower]:
         """Follow a session. Begin before it is opened, or read its log afterwards, and nothing is missed."""
         channel = self._keys.session(session).live.encode()
         follower = self._followers[channel] = Follower()
@@ -88,7 +88,7 @@ class LiveFeed:
         if not self._pubsub.subscribed:
             self._subscribed.clear()
             return
-        message = await self._pubsub.get_message(timeout=1.0)
+        message = cast(dict[str, Any] | None, await self._pubsub.get_message(timeout=1.0))
         if message is None or message["type"] != "message":
             return
         follower = self._followers.get(message["channel"])

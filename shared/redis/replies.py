@@ -11,7 +11,6 @@ def stream_entries(reply: Any) -> list[Entry]:
     """The entries of a read of one stream, oldest first; empty when nothing came."""
     if not reply:
         return []
-    by_stream = cast(Any, reply)
-    per_stream = next(iter(by_stream.values())) if isinstance(reply, dict) else by_stream[0][1]
+    per_stream = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
     entries = per_stream[0] if per_stream and isinstance(per_stream[0], list) else per_stream
     return cast(list[Entry], entries)
