@@ -7,6 +7,7 @@
     │   ├── BadAudio             bytes that are not the audio they claim to be
     │   └── TooLarge             over a documented limit
     ├── NotFound             no such session, job or result
+    ├── NotFinished          the job has no result yet
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
     │   └── BrokerLost           Redis can't be reached
@@ -72,6 +73,14 @@ class NotFound(StenoError):
     """No such session, job or result."""
 
     code = "not_found"
+    blame = "client"
+
+
+class NotFinished(StenoError):
+    """The job has no result yet; the message says what it is doing."""
+
+    code = "not_finished"
+    retryable = True
     blame = "client"
 
 
