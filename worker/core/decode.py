@@ -1,0 +1,78 @@
+"""What is asked of an engine and what it answers: plain data, so that decisions are made without one."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from shared.audio.pcm import SAMPLE_RATE, Float32
+from shared.events import Word
+
+
+class Kind(IntEnum):
+    """What a decode is for, in order of precedence."""
+
+    FINAL = 0
+    """The text of an ended utterance: wide beam, fallbacks."""
+    PARTIAL = 1
+    """What an open utterance says so far: greedy, once; replaced by the next."""
+    FILE = 2
+    """A window of a file: as a final, when nothing live waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeRequest:
+    """One window to decode. `audio` is 16 kHz mono float32."""
+
+    kind: Kind
+    audio: Float32
+    language: str = ""
+    """Language code; empty to detect."""
+    task: str = "transcribe"
+    context: str = ""
+    """Text before this audio, for the decoder to go on from."""
+    hotwords: str = ""
+    prefix: str = ""
+    """Committed text of this audio; the result begins with it literally."""
+    words: bool = False
+    """Whether word times are wanted."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio."""
+        return len(self.audio) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeResult:
+    """What was heard. Word times are seconds of the request's audio."""
+
+    text: str
+    language: str
+    language_probability: float = 1.0
+    words: tuple[Word, ...] = ()
+    avg_logprob: float = 0.0
+    """Mean log-probability of the tokens that were not given as prefix."""
+    no_speech_prob: float = 0.0
+    compression_ratio: float = 1.0
+    runaway: bool = False
+    """The decoder did not find the end; the text is not usable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What an engine can do."""
+
+    name: str
+    model: str
+    device: str
+    compute_type: str
+    languages: tuple[str, ...]
+    """Codes that it transcribes; one for an English-only model."""
+    parallel: int = 1
+    """Calls of `decode` that may run at once."""
+    batch_max: int = 1
+    """Requests of one call."""
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether it takes more than one language, and translates."""
+        return len(self.languages) > 1

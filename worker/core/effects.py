@@ -1,0 +1,89 @@
+"""What a session machine is made with, what it wants done, and what it leaves to a successor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shared.audio.pcm import Float32
+from shared.events import Closed, Event
+from worker.core.decode import DecodeRequest
+from worker.core.endpointing import EndpointOptions
+
+Vad = Callable[[Float32], float]
+"""Speech probability of the next frame; stateful, one per session."""
+EndReason = Literal["silence", "length", "finalize", "end"]
+CloseReason = Literal["end", "abandoned", "limit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """How the worker treats a session. Durations are seconds of audio."""
+
+    endpoint: EndpointOptions = field(default_factory=EndpointOptions)
+    partial_step_s: float = 0.5
+    """New audio after which the next partial is worth a decode."""
+    early_final_s: float = 0.25
+    """Silence after which the final is decoded, in the hope that the utterance is over."""
+    window_trim_s: float = 9.0
+    """From this length on, committed words are taken out of the window of partials."""
+    window_keep_s: float = 3.0
+    """Audio that stays in the window however committed it is: what follows needs its surroundings."""
+    silence_step_s: float = 5.0
+    """How often silence is given up, so that its audio leaves Redis."""
+    context_chars: int = 200
+    """Earlier text that a decode is given."""
+    context_gap_s: float = 8.0
+    """Silence after which earlier text says little about what comes."""
+    language_lock_s: float = 2.0
+    """Speech from which a confident detection settles the session's language."""
+    language_lock_probability: float = 0.8
+    session_s_max: float = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a successor must know beside the audio from the covered sample on."""
+
+    decided: int = 0
+    """Utterances that have their final; the number of the next."""
+    started: int = 0
+    """Utterances whose `speech_start` was said."""
+    ended: int = 0
+    """Utterances whose `speech_end` was said."""
+    stable: str = ""
+    """What was committed of the first undecided utterance."""
+    tail_length: int = 0
+    tail_last: str = ""
+    """Length and end of the transcript; see `shared.transcript.Tail`."""
+    context: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Ask for a decode. A newer one of the same session replaces it while it waits."""
+
+    request: DecodeRequest
+    ticket: int
+    """To be given back with the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Say events, advance what is covered, keep a checkpoint; in one transition. None and empty:
+    unchanged."""
+
+    events: tuple[Event, ...]
+    covered: int | None = None
+    checkpoint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Say the last event; the session is over."""
+
+    event: Closed
+    covered: int
+
+
+Effect = Decode | Emit | Close

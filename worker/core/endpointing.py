@@ -1,0 +1,154 @@
+"""From speech probabilities to utterances: where speech begins and ends.
+
+A machine over frames; its clock is the audio itself. The states and their hysteresis are those that voice
+agents settled on (pipecat's four VAD states, Silero's two thresholds): a frame above `on` starts to count as
+speech, and only a frame below `off` as silence.
+
+    QUIET --enough speech frames--> SPEAKING --`silence_s` of silence--> QUIET
+                                       └------`max_utterance_s`--------> SPEAKING (next utterance)
+"""
+
+from dataclasses import dataclass
+
+from shared.audio.pcm import to_samples
+from worker.core.framing import FRAME_SAMPLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """Thresholds. Durations are seconds of audio."""
+
+    on: float = 0.5
+    """Probability from which a frame is speech."""
+    off: float = 0.35
+    """Probability under which a frame is silence once speech began."""
+    start_frames: int = 3
+    """Speech frames, not necessarily in a row, that begin an utterance: 96 ms; a click is shorter."""
+    silence_s: float = 0.5
+    """Silence that ends an utterance."""
+    pre_roll_s: float = 0.3
+    """Audio kept from before the first speech frame: soft onsets are below the threshold."""
+    post_roll_s: float = 0.2
+    """Audio kept from after the last speech frame."""
+    max_utterance_s: float = 20.0
+    """Endless speech is cut here, at the likeliest pause."""
+    cut_search_s: float = 6.0
+    """How far back the likeliest pause is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Speech began; the utterance's audio starts at `start`."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Speech ended; the utterance's audio ends before `end`. `cut` when it was cut in running speech."""
+
+    end: int
+    cut: bool = False
+
+
+Boundary = Started | Ended
+
+
+class Endpointer:
+    """Turns frames into boundaries. `origin` is the sample of the first frame: boundaries lie at or behind
+    it."""
+
+    def __init__(self, options: EndpointOptions, origin: int) -> None:
+        self._options = options
+        self._floor = origin
+        self._position = origin
+        self._recent: list[float] = []
+        self._speech_frames = 0
+        self._start: int | None = None
+        self._last_speech = origin
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._start is not None
+
+    @property
+    def last_speech(self) -> int:
+        """The sample behind the last frame that held speech."""
+        return self._last_speech
+
+    @property
+    def position(self) -> int:
+        """The sample behind the last frame seen."""
+        return self._position
+
+    @property
+    def silence_samples(self) -> int:
+        """Audio since the last speech."""
+        return self._position - self._last_speech
+
+    def push(self, probability: float) -> list[Boundary]:
+        """Take the next frame's probability of speech."""
+        self._position += FRAME_SAMPLES
+        if self._start is None:
+            return self._quiet(probability)
+        return self._speaking(probability, self._start)
+
+    def close(self, end: int) -> list[Boundary]:
+        """End an open utterance at `end`, in silence or not: the client asked for it, or the audio is
+        over."""
+        if self._start is None:
+            self._speech_frames = 0
+            return []
+        return [self._finish(min(end, self._last_speech + self._post_roll) if self._is_silent else end)]
+
+    def _quiet(self, probability: float) -> list[Boundary]:
+        o = self._options
+        self._speech_frames = (
+            self._speech_frames + 1 if probability >= o.on else max(0, self._speech_frames - 1)
+        )
+        if self._speech_frames == 0:
+            return []
+        if self._speech_frames < o.start_frames:
+            return []
+        begin = self._position - o.start_frames * FRAME_SAMPLES - to_samples(o.pre_roll_s)
+        self._start = max(self._floor, begin)
+        self._last_speech = self._position
+        self._recent = []
+        return [Started(self._start)]
+
+    def _speaking(self, probability: float, start: int) -> list[Boundary]:
+        o = self._options
+        self._recent.append(probability)
+        if probability >= o.off:
+            self._last_speech = self._position
+        if self.silence_samples >= to_samples(o.silence_s):
+            return [self._finish(self._last_speech + self._post_roll)]
+        if self._position - start >= to_samples(o.max_utterance_s):
+            return self._cut()
+        return []
+
+    def _cut(self) -> list[Boundary]:
+        """Cut running speech where it was least like speech; what follows is the next utterance."""
+        span = min(len(self._recent) - 1, to_samples(self._options.cut_search_s) // FRAME_SAMPLES)
+        recent = self._recent[-span:]
+        back = len(recent) - 1 - min(range(len(recent)), key=recent.__getitem__)
+        cut = self._position - back * FRAME_SAMPLES - FRAME_SAMPLES // 2
+        self._floor = self._start = cut
+        self._recent = self._recent[len(self._recent) - back :] if back else []
+        return [Ended(cut, cut=True), Started(cut)]
+
+    def _finish(self, end: int) -> Ended:
+        end = min(max(end, self._floor), self._position) if self._is_silent else end
+        self._floor = end
+        self._start = None
+        self._speech_frames = 0
+        return Ended(end)
+
+    @property
+    def _is_silent(self) -> bool:
+        return self.silence_samples > 0
+
+    @property
+    def _post_roll(self) -> int:
+        return to_samples(self._options.post_roll_s)

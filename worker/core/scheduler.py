@@ -1,0 +1,118 @@
+"""Which decode comes next on a device: finals, then partials, then windows of files. Pure.
+
+Finals go by deadline; partials by how long their session has waited for one, the newest replacing the one
+that still waits; file windows in the order of arrival, and only on slots that live sessions leave free. A
+batch holds jobs of one kind.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from worker.core.decode import DecodeRequest, Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A decode that someone waits for. `key` is the session, or the window of a file; `since` is when it
+    was offered, seconds."""
+
+    key: str
+    ticket: int
+    request: DecodeRequest
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Jobs to be decoded together, now."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of all of them."""
+        return self.jobs[0].request.kind
+
+
+class Scheduler:
+    """Holds what waits and counts what runs. `slots` plans may run at once, with at most `batch_max` jobs
+    each."""
+
+    def __init__(self, *, slots: int, batch_max: int) -> None:
+        self._slots = slots
+        self._batch_max = batch_max
+        self._finals: deque[Job] = deque()
+        self._partials: OrderedDict[str, Job] = OrderedDict()
+        self._files: deque[Job] = deque()
+        self._served: dict[str, float] = {}
+        self._running: list[Plan] = []
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return len(self._finals) + len(self._partials) + len(self._files)
+
+    def oldest_since(self) -> float | None:
+        """When the live job that waits longest was offered."""
+        live = [*self._finals, *self._partials.values()]
+        return min((job.since for job in live), default=None)
+
+    def offer(self, job: Job) -> Job | None:
+        """Add a job. Returns the one that it replaces: a session has one live decode at a time."""
+        if job.request.kind is Kind.FILE:
+            self._files.append(job)
+            return None
+        replaced = self._partials.pop(job.key, None)
+        if job.request.kind is Kind.PARTIAL:
+            self._partials[job.key] = job
+        else:
+            self._finals.append(job)
+        return replaced
+
+    def withdraw(self, key: str) -> list[Job]:
+        """Take back all that waits for a session or file that is gone."""
+        gone = [job for job in (*self._finals, *self._files) if job.key == key]
+        self._finals = deque(job for job in self._finals if job.key != key)
+        self._files = deque(job for job in self._files if job.key != key)
+        partial = self._partials.pop(key, None)
+        self._served.pop(key, None)
+        return [*gone, partial] if partial else gone
+
+    def schedule(self, now: float) -> Plan | None:
+        """The next plan, which then counts as running; None when no slot is free or nothing may run."""
+        if len(self._running) >= self._slots:
+            return None
+        jobs = self._take_live(now) or self._take_files()
+        if not jobs:
+            return None
+        plan = Plan(tuple(jobs))
+        self._running.append(plan)
+        return plan
+
+    def complete(self, plan: Plan) -> None:
+        """The plan is done; its slot is free."""
+        self._running.remove(plan)
+
+    def _take_live(self, now: float) -> list[Job]:
+        if self._finals:
+            return self._fill(self._finals)
+        order = sorted(self._partials.values(), key=lambda job: (self._served.get(job.key, 0.0), job.since))
+        jobs = order[: self._share(len(order))]
+        for job in jobs:
+            del self._partials[job.key]
+            self._served[job.key] = now
+        return jobs
+
+    def _take_files(self) -> list[Job]:
+        # A window of a file can't be interrupted: with several slots one is kept for whoever speaks next.
+        busy = sum(plan.kind is Kind.FILE for plan in self._running)
+        allowed = max(1, self._slots - 1)
+        return [self._files.popleft()] if self._files and busy < allowed else []
+
+    def _fill(self, queue: deque[Job]) -> list[Job]:
+        return [queue.popleft() for _ in range(self._share(len(queue)))]
+
+    def _share(self, count: int) -> int:
+        """Jobs for this batch: what waits is spread over the free slots before batches grow."""
+        free = self._slots - len(self._running)
+        return min(self._batch_max, -(-count // free))

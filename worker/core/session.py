@@ -1,0 +1,393 @@
+"""The heart: one session's audio in, events and decode requests out.
+
+Theory of operation. Audio is cut into frames, frames get a speech probability, and the endpointer turns those
+into utterances. While an utterance is open, PARTIAL decodes ask for its text so far, one at a time, and
+agreement of successive texts commits words. At a short silence its FINAL is decoded early, in the hope that
+it is over; if speech goes on, the answer is dropped. Ended utterances wait in line for their finals: one
+after another, because the text of one is the context of the next and says where in the transcript it stands.
+Audio is covered once a final, or silence, has decided about it.
+
+Rules of this file. Nothing here waits, and nothing here knows a clock: a decode's answer comes back
+through `decoded`. At most one decode is asked for at a time. Every utterance gets exactly one `Final`.
+Text that was committed in a partial stands at the beginning of the final, literally; it is part of the
+checkpoint, so that a successor on another worker keeps to it. `Close` comes once, last.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from shared.audio.pcm import Float32, to_samples, to_seconds
+from shared.codec import pack
+from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart, Word
+from shared.transcript import Tail
+from worker.core.buffer import AudioBuffer
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.effects import (
+    Checkpoint,
+    Close,
+    CloseReason,
+    Decode,
+    Effect,
+    Emit,
+    EndReason,
+    SessionOptions,
+    Vad,
+)
+from worker.core.endpointing import Boundary, Ended, Endpointer
+from worker.core.filters import is_silence, is_usable
+from worker.core.framing import Framer
+from worker.core.hypothesis import Hypothesis, keep_stable
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """One stretch of speech on its way to a final. Positions are samples."""
+
+    number: int
+    start: int
+    window_start: int
+    """Where the window of partials begins: behind `start` once words were taken out of it."""
+    heard: int
+    """How far the last partial, or early final, listened."""
+    end: int | None = None
+    text: Hypothesis = field(default_factory=Hypothesis)
+    early: DecodeResult | None = None
+    early_end: int = -1
+    """What an early final says, if the utterance ends there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The decode that is under way. It listens to `[start, end)`."""
+
+    ticket: int
+    request: DecodeRequest
+    utterance: _Utterance
+    start: int
+    end: int
+
+
+class Session:
+    """One session from its covered sample on. Every method returns what is to be done, in order."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        vad: Vad,
+        *,
+        options: SessionOptions,
+        committed: int = 0,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._vad = vad
+        self._framer = Framer()
+        self._buffer = AudioBuffer(committed)
+        self._endpointer = Endpointer(options.endpoint, committed)
+        self._covered = self._last_end = committed
+        self._resumed = resumed = checkpoint or Checkpoint(context=config.prompt)
+        self._tail = Tail(resumed.tail_length, resumed.tail_last)
+        self._context = resumed.context
+        self._language = resumed.language if config.language == "auto" else config.language
+        self._decided = self._started = self._ended = resumed.decided
+        self._open: _Utterance | None = None
+        self._line: deque[_Utterance] = deque()
+        """Ended utterances that wait for their finals, oldest first."""
+        self._asked: _Asked | None = None
+        self._tickets = 0
+        self._closing: CloseReason | None = None
+        self._closed = False
+
+    @property
+    def covered(self) -> int:
+        """First sample that nothing is decided about."""
+        return self._covered
+
+    @property
+    def received(self) -> int:
+        """First sample not received yet."""
+        return self._buffer.end
+
+    def audio(self, start: int, pcm16: bytes) -> list[Effect]:
+        """Take a chunk of canonical audio that begins at sample `start`. Audio behind the end is ignored."""
+        if self._closing:
+            return []
+        effects: list[Effect] = []
+        for frame in self._framer.push(self._buffer.append(start, pcm16)):
+            for boundary in self._endpointer.push(self._vad(frame)):
+                effects += self._boundary(boundary, "silence")
+        effects += self._give_up_silence()
+        if self._buffer.end >= to_samples(self._options.session_s_max):
+            return effects + self.end("limit")
+        return effects + self._ask()
+
+    def finalize(self) -> list[Effect]:
+        """The client wants the open utterance's final now."""
+        return self._close_utterance("finalize") + self._ask()
+
+    def end(self, reason: CloseReason = "end") -> list[Effect]:
+        """No more audio will come. The finals that are due come first, then `Close`."""
+        if self._closing:
+            return []
+        effects = self._close_utterance("end")
+        self._closing = reason
+        return effects + self._ask()
+
+    def decoded(self, ticket: int, result: DecodeResult | None) -> list[Effect]:
+        """The answer to a `Decode`; None when it was replaced or given up. An outdated one is ignored."""
+        asked = self._asked
+        if asked is None or asked.ticket != ticket:
+            return []
+        self._asked = None
+        effects: list[Effect] = []
+        if result is None:
+            pass  # what is still needed is asked for again
+        elif asked.request.kind is Kind.PARTIAL:
+            effects = self._partial(asked, result)
+        elif asked.utterance.end is None:
+            effects = self._early_final(asked, result)
+        elif asked.utterance.end == asked.end:
+            effects = self._conclude(asked.utterance, result, asked.request.prefix)
+        return effects + self._ask()
+
+    # Utterances begin and end
+
+    def _boundary(self, boundary: Boundary, reason: EndReason) -> list[Effect]:
+        if isinstance(boundary, Ended):
+            return self._utterance_ended(boundary.end, "length" if boundary.cut else reason)
+        begin = boundary.start
+        heard = begin + to_samples(self._options.endpoint.pre_roll_s)
+        self._open = _Utterance(self._started, begin, window_start=begin, heard=heard)
+        if self._started == self._resumed.decided:
+            self._open.text.committed = self._resumed.stable
+        self._started += 1
+        if self._started <= self._resumed.started:
+            return []
+        event = SpeechStart(utterance=self._open.number, start=to_seconds(begin))
+        return [Emit((event,), checkpoint=self._checkpoint())]
+
+    def _utterance_ended(self, end: int, reason: EndReason) -> list[Effect]:
+        utterance, self._open = self._open, None
+        if utterance is None:
+            return []
+        utterance.end = end
+        self._line.append(utterance)
+        if self._asked and self._asked.request.kind is Kind.PARTIAL:
+            self._asked = None  # its answer would say less than the final will
+        self._ended += 1
+        if self._ended <= self._resumed.ended:
+            return []
+        event = SpeechEnd(utterance=utterance.number, end=to_seconds(end), reason=reason)
+        return [Emit((event,), checkpoint=self._checkpoint())]
+
+    def _close_utterance(self, reason: EndReason) -> list[Effect]:
+        effects: list[Effect] = []
+        for boundary in self._endpointer.close(self._buffer.end):
+            effects += self._boundary(boundary, reason)
+        return effects
+
+    # Asking for decodes
+
+    def _ask(self) -> list[Effect]:
+        """Ask for the next decode if none is under way; close when nothing is left to decode."""
+        effects: list[Effect] = []
+        while self._asked is None and self._line:
+            head = self._line[0]
+            if head.early is None or head.early_end != head.end:
+                return [*effects, self._ask_final(head, head.end or 0)]
+            early, head.early = head.early, None
+            effects += self._conclude(head, early, "")
+        if self._asked is not None:
+            return effects
+        if self._closing:
+            return effects + self._close(self._closing)
+        if self._open:
+            return effects + self._ask_open(self._open)
+        return effects
+
+    def _ask_open(self, utterance: _Utterance) -> list[Effect]:
+        """An open utterance's early final at a short silence, else its next partial when there is enough
+        to hear."""
+        options = self._options
+        speech_end = self._endpointer.last_speech + to_samples(options.endpoint.post_roll_s)
+        if self._endpointer.silence_samples >= to_samples(options.early_final_s):
+            if utterance.early_end == speech_end:
+                return []
+            utterance.early, utterance.early_end = None, speech_end
+            return [self._ask_final(utterance, speech_end)]
+        heard = min(speech_end, self._buffer.end)
+        if not self._config.partials or heard - utterance.heard < to_samples(options.partial_step_s):
+            return []
+        utterance.heard = heard
+        audio = self._buffer.view(utterance.window_start, heard)
+        trim = len(audio) >= to_samples(options.window_trim_s)
+        request = replace(
+            self._request(Kind.PARTIAL, audio, utterance.text.settled),
+            prefix=utterance.text.committed,
+            words=self._config.words or trim,
+        )
+        return [self._decode(request, utterance, utterance.window_start)]
+
+    def _ask_final(self, utterance: _Utterance, end: int, *, prefix: str = "") -> Decode:
+        audio = self._buffer.view(utterance.start, end)
+        request = replace(self._request(Kind.FINAL, audio, ""), prefix=prefix, words=self._config.words)
+        utterance.heard = max(utterance.heard, end)
+        return self._decode(request, utterance, utterance.start)
+
+    def _request(self, kind: Kind, audio: Float32, settled: str) -> DecodeRequest:
+        return DecodeRequest(
+            kind=kind,
+            audio=audio,
+            language=self._language,
+            task=self._config.task,
+            context=f"{self._context} {settled}".strip()[-self._options.context_chars :],
+            hotwords=self._config.hotwords,
+        )
+
+    def _decode(self, request: DecodeRequest, utterance: _Utterance, start: int) -> Decode:
+        self._tickets += 1
+        self._asked = _Asked(self._tickets, request, utterance, start, start + len(request.audio))
+        return Decode(request, self._tickets)
+
+    # Answers
+
+    def _partial(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+        text = asked.utterance.text
+        if not is_usable(result):
+            return []
+        if asked.request.duration_s >= self._options.language_lock_s:
+            self._learn_language(result)
+        shown, stable = text.text, text.stable
+        text.update(result.text)
+        if text.text == shown and text.stable == stable:
+            return []
+        emit = self._say_partial(asked, result, text.text)
+        self._trim_window(asked, result)
+        return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
+
+    def _early_final(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+        """Keep the answer for the end of the utterance, and show it meanwhile."""
+        utterance = asked.utterance
+        if utterance.early_end == asked.end:
+            utterance.early = result
+        whole = keep_stable(utterance.text.stable, result.text) if is_usable(result) else None
+        if whole is None or whole == utterance.text.text or not self._config.partials:
+            return []
+        return [self._say_partial(asked, result, whole)]
+
+    def _say_partial(self, asked: _Asked, result: DecodeResult, whole: str) -> Emit:
+        partial = Partial(
+            text=whole,
+            utterance=asked.utterance.number,
+            start=to_seconds(asked.utterance.start),
+            end=to_seconds(asked.end),
+            committed=len(asked.utterance.text.stable),
+            offset=self._tail.offset_of(whole),
+            language=result.language,
+            words=_shift(result.words, asked.start) if self._config.words else None,
+        )
+        return Emit((partial,))
+
+    def _trim_window(self, asked: _Asked, result: DecodeResult) -> None:
+        """Take committed words out of a long window: the next partial has less to decode."""
+        window_s = asked.request.duration_s
+        if window_s < self._options.window_trim_s or not result.words:
+            return
+        cut_s = asked.utterance.text.settle(result.words, window_s - self._options.window_keep_s)
+        if cut_s > 0:
+            asked.utterance.window_start = asked.start + to_samples(cut_s)
+
+    def _conclude(self, utterance: _Utterance, result: DecodeResult, prefix: str) -> list[Effect]:
+        """Say the final, in line with what was committed; decode again, with that as prefix, where they
+        differ."""
+        stable = utterance.text.stable
+        if prefix or not stable:
+            return self._final(utterance, result)
+        kept = None if result.runaway else keep_stable(stable, result.text)
+        if kept is None:
+            return [self._ask_final(utterance, utterance.end or 0, prefix=stable)]
+        return self._final(utterance, replace(result, text=kept))
+
+    def _final(self, utterance: _Utterance, result: DecodeResult) -> list[Effect]:
+        self._line.popleft()
+        stable = utterance.text.stable
+        text = stable if result.runaway or (is_silence(result) and not stable) else result.text
+        end = utterance.end or 0
+        self._learn_language(result)
+        final = Final(
+            text=text,
+            utterance=utterance.number,
+            start=to_seconds(utterance.start),
+            end=to_seconds(end),
+            committed=len(text),
+            offset=self._tail.offset_of(text),
+            language=result.language,
+            confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
+            covered=to_seconds(end),
+            words=_shift(result.words if text else (), utterance.start) if self._config.words else None,
+        )
+        self._tail = self._tail.after(text)
+        self._context = f"{self._context} {text}".strip()[-self._options.context_chars :]
+        self._decided = utterance.number + 1
+        self._last_end = end
+        self._cover(end)
+        return [Emit((final,), covered=end, checkpoint=self._checkpoint())]
+
+    def _learn_language(self, result: DecodeResult) -> None:
+        """Settle the session's language once a detection is confident."""
+        sure = result.language_probability >= self._options.language_lock_probability
+        if not self._language and result.text and sure:
+            self._language = result.language
+
+    # What is decided
+
+    def _give_up_silence(self) -> list[Effect]:
+        """Advance over silence between utterances: no final will ever need that audio."""
+        if self._open or self._line:
+            return []
+        if self._buffer.end - self._last_end > to_samples(self._options.context_gap_s):
+            self._context = ""
+        # The next utterance may begin a pre-roll and a few counted frames back.
+        keep = to_samples(self._options.endpoint.pre_roll_s + 0.5)
+        silent_until = self._endpointer.position - keep
+        if silent_until - self._covered < to_samples(self._options.silence_step_s):
+            return []
+        self._cover(silent_until)
+        return [Emit((), covered=silent_until, checkpoint=self._checkpoint())]
+
+    def _cover(self, sample: int) -> None:
+        self._covered = sample
+        self._buffer.trim(sample)
+
+    def _close(self, reason: CloseReason) -> list[Effect]:
+        if self._closed:
+            return []
+        self._closed = True
+        self._cover(self._buffer.end)
+        duration = to_seconds(self._buffer.end)
+        return [Close(Closed(reason=reason, duration=duration, utterances=self._decided), self._covered)]
+
+    def _checkpoint(self) -> bytes:
+        head = self._line[0] if self._line else self._open
+        return pack(
+            Checkpoint(
+                decided=self._decided,
+                started=max(self._started, self._resumed.started),
+                ended=max(self._ended, self._resumed.ended),
+                stable=head.text.stable if head else "",
+                tail_length=self._tail.length,
+                tail_last=self._tail.last,
+                context=self._context,
+                language=self._language,
+            )
+        )
+
+
+def _shift(words: tuple[Word, ...], start: int) -> tuple[Word, ...]:
+    """Word times on the session's clock."""
+    offset = to_seconds(start)
+    return tuple(
+        replace(word, start=round(word.start + offset, 3), end=round(word.end + offset, 3)) for word in words
+    )

@@ -1,0 +1,84 @@
+"""How long a window the encoder is given.
+
+faster-whisper pads every window to 30 s, and encoding the padding is most of the cost of a short one.
+CTranslate2 takes any length up to that, but without enough silence behind the speech the decoder does not
+find the end and runs on. `max(minimum, speech + margin)` with a cap on tokens, and a second decode with
+the full window for what hits it, loses nothing on tiny, base and small (docs/engine.md, "Window"); larger
+models need more.
+"""
+
+from dataclasses import dataclass
+
+FRAMES_PER_S = 100
+FRAMES_MAX = 3000
+
+_OTHER_RATE = 12.0
+_RATES = {"en": 8.0}
+_DENSE_LANGUAGES = frozenset(
+    {
+        "am",
+        "ar",
+        "as",
+        "bn",
+        "bo",
+        "el",
+        "fa",
+        "gu",
+        "he",
+        "hi",
+        "hy",
+        "ka",
+        "km",
+        "kn",
+        "lo",
+        "ml",
+        "mr",
+        "my",
+    }
+    | {"ne", "pa", "ps", "sa", "sd", "si", "ta", "te", "th", "ur", "yi"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPolicy:
+    """Window lengths for a family of models, in seconds."""
+
+    minimum_s: float
+    margin_s: float
+    step_s: float = 1.0
+    """Lengths are rounded up to this, so that decodes of different sessions fit into one batch."""
+
+    def frames(self, speech_s: float) -> int:
+        """Mel frames for a window that holds `speech_s` of audio."""
+        wanted = max(self.minimum_s, speech_s + self.margin_s)
+        steps = -(-wanted // self.step_s)
+        return min(FRAMES_MAX, round(steps * self.step_s * FRAMES_PER_S))
+
+
+SMALL = WindowPolicy(8.0, 2.0)
+LARGE = WindowPolicy(15.0, 3.0, 5.0)
+_SMALL_WIDTH_MAX = 768
+
+
+def policy_for(model_width: int) -> WindowPolicy:
+    """The policy for a model with `model_width` states per frame: 768 is `small`."""
+    return SMALL if model_width <= _SMALL_WIDTH_MAX else LARGE
+
+
+def token_rate(language: str) -> float:
+    """Text tokens per second of audio that fast speech does not exceed: the vocabulary was made for
+    English, and scripts that it splits into bytes need several tokens for a letter."""
+    if language in _DENSE_LANGUAGES:
+        return 30.0
+    return _RATES.get(language, _OTHER_RATE)
+
+
+def token_cap(audio_s: float, language: str) -> int:
+    """Most tokens that a decode of `audio_s` may yield. One that reaches it has run on."""
+    return min(220, round(token_rate(language) * audio_s) + 12)
+
+
+def is_runaway(tokens: int, audio_s: float, language: str) -> bool:
+    """Whether a decode yielded more tokens than speech can hold: four fifths of the cap's rate, with a
+    small grace."""
+    return tokens > 2 + 0.8 * token_rate(language) * audio_s

@@ -1,0 +1,83 @@
+"""What an engine is, and how one is chosen by name.
+
+Engines are imported when they are made: importing one loads native libraries that a process without it
+must not need.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from shared.errors import BadParameter
+from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
+
+
+class Engine(Protocol):
+    """Decodes batches of windows. `decode` may be called from `info.parallel` threads at once; the rest
+    from one."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Capabilities; valid from construction on."""
+        ...
+
+    def prepare(self) -> None:
+        """Warm up: the first real decode is as quick as the next."""
+        ...
+
+    def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
+        """Results in the order of the requests. Raises `EngineFault`; then no request of the batch has a
+        result."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What an engine is made with."""
+
+    model: str
+    """Name for people and for sessions that ask for a model."""
+    path: Path | None = None
+    """Model directory; None for engines without weights."""
+    multilingual: bool = True
+    device: str = "auto"
+    compute_type: str = "auto"
+    threads: int = 1
+    """Decodes at once."""
+
+
+def _faster_whisper(options: EngineOptions) -> Engine:
+    from worker.engine.faster_whisper import FasterWhisperEngine
+
+    return FasterWhisperEngine(options)
+
+
+def _scripted(options: EngineOptions) -> Engine:
+    from worker.engine.scripted import ScriptedEngine
+
+    return ScriptedEngine(options)
+
+
+ENGINES: dict[str, Callable[[EngineOptions], Engine]] = {
+    "faster_whisper": _faster_whisper,
+    "scripted": _scripted,
+}
+WITHOUT_WEIGHTS = frozenset({"scripted"})
+
+
+def check_engine(name: str) -> None:
+    """Raises `BadParameter` that lists the engines when `name` is none."""
+    if name not in ENGINES:
+        raise BadParameter(f"STENO_ENGINE is {name!r}; it must be one of {', '.join(sorted(ENGINES))}")
+
+
+def make_engine(name: str, options: EngineOptions) -> Engine:
+    """Load an engine. Raises `BadParameter` for an unknown name, `ModelUnavailable` or `EngineFault` when
+    it can't be loaded."""
+    check_engine(name)
+    return ENGINES[name](options)
