@@ -2,8 +2,8 @@
 
     python tests/data/make_clips.py --from DIR
 
-DIR holds the sources under the names in `COPIES`, `DEMO_PARTS` and `MUSIC`. Only needed to change the set: the
-clips are committed.
+DIR holds `manifest.jsonl` and, under `audio/`, the sources that `COPIES`, `DEMO_PARTS` and `MUSIC` name. Only
+needed to change the set: the clips are committed.
 """
 
 import argparse
