@@ -1,0 +1,78 @@
+"""Steno's client: live sessions and file jobs from Python.
+
+Everything here is async; `client.sync` has the same names without it.
+"""
+
+from client.errors import BadReply, ConnectionLost, JobFailed, NotInstalled, SessionOver, TimedOut
+from client.incoming import LiveTranscript
+from client.jobs import Job, JobProblem, Jobs, ResultFormat, Timeout
+from client.options import DEFAULT_URL, JobOptions, StreamOptions
+from client.stream import LiveSession, connect
+from shared.errors import (
+    BadAudio,
+    BadMessage,
+    BadParameter,
+    BadRequest,
+    BrokerLost,
+    EngineFault,
+    ModelUnavailable,
+    NoCapacity,
+    NotFound,
+    StenoError,
+    TooLarge,
+    Unavailable,
+)
+from shared.events import (
+    Closed,
+    Event,
+    Final,
+    Limits,
+    Partial,
+    Ready,
+    SpeechEnd,
+    SpeechStart,
+    Warning,
+    Word,
+)
+
+__all__ = [
+    "DEFAULT_URL",
+    "BadAudio",
+    "BadMessage",
+    "BadParameter",
+    "BadReply",
+    "BadRequest",
+    "BrokerLost",
+    "Closed",
+    "ConnectionLost",
+    "EngineFault",
+    "Event",
+    "Final",
+    "Job",
+    "JobFailed",
+    "JobOptions",
+    "JobProblem",
+    "Jobs",
+    "Limits",
+    "LiveSession",
+    "LiveTranscript",
+    "ModelUnavailable",
+    "NoCapacity",
+    "NotFound",
+    "NotInstalled",
+    "Partial",
+    "Ready",
+    "ResultFormat",
+    "SessionOver",
+    "SpeechEnd",
+    "SpeechStart",
+    "StenoError",
+    "StreamOptions",
+    "TimedOut",
+    "Timeout",
+    "TooLarge",
+    "Unavailable",
+    "Warning",
+    "Word",
+    "connect",
+]

@@ -1,0 +1,160 @@
+"""File jobs: upload a file, follow its progress, take the result.
+
+async with Jobs() as jobs:
+    job = await jobs.submit("talk.mp3", JobOptions(language="en"))
+    await jobs.wait(job.id, on_progress=lambda job: print(job.progress))
+    print(await jobs.result(job.id, "srt"))
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Literal, Self
+from urllib.parse import quote
+
+import httpx
+
+from client.errors import BadReply, ConnectionLost, JobFailed, TimedOut, from_response, from_server
+from client.options import DEFAULT_URL, JobOptions, http_address, to_query
+from shared.codec import CodecError, from_map
+
+ResultFormat = Literal["json", "srt", "vtt", "txt"]
+
+_POLL_S: Final = 0.5
+"""Between two looks at a job: a person sees the bar move, and a thousand waiting clients cost the server
+little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """How long to wait, in seconds."""
+
+    connect_s: float = 5.0
+    """For a connection."""
+    silence_s: float = 60.0
+    """For the next bytes to be taken or given; a large upload may take longer in all."""
+    job_s: float | None = None
+    """For a job's end, in `wait`; None waits as long as it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProblem:
+    """Why a job failed."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as the server last described it."""
+
+    id: str
+    status: Literal["queued", "running", "finished", "failed", "cancelled"]
+    progress: float = 0.0
+    """Decoded part of the file, 0 to 1."""
+    error: JobProblem | None = None
+    """Set when it failed."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status not in ("queued", "running")
+
+
+class Jobs:
+    """The file jobs of one server. An async context manager; `client.sync.Jobs` is its twin.
+
+    Every method raises `ConnectionLost` or `TimedOut` when the server can't be reached, and otherwise what
+    the server said.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, timeout: Timeout | None = None) -> None:
+        self._timeout = timeout or Timeout()
+        self._address = http_address(url)
+        self._http = httpx.AsyncClient(
+            base_url=self._address,
+            timeout=httpx.Timeout(self._timeout.silence_s, connect=self._timeout.connect_s),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def submit(
+        self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = ""
+    ) -> Job:
+        """Upload a file and queue it. It is read from disk as it is sent, never whole into memory.
+
+        `name` is the file's name as the server sees it. Raises `OSError` when the file can't be read.
+        Cancelling leaves no job, unless the upload was complete.
+        """
+        if isinstance(file, str | Path):
+            path = Path(file)
+            with await asyncio.to_thread(path.open, "rb") as opened:
+                return await self.submit(opened, options, name=name or path.name)
+        upload = (name or Path(str(getattr(file, "name", "audio"))).name, file)
+        form = to_query(options or JobOptions())
+        return _job(await self._request("POST", "/v1/jobs", files={"file": upload}, data=form))
+
+    async def status(self, job_id: str) -> Job:
+        """The job now. Raises `NotFound`."""
+        return _job(await self._request("GET", f"/v1/jobs/{quote(job_id, safe='')}"))
+
+    async def wait(self, job_id: str, *, on_progress: Callable[[Job], object] | None = None) -> Job:
+        """Wait until the job has finished, telling `on_progress` of each look at it.
+
+        Raises why it failed (`BadAudio`, `EngineFault`, …), `JobFailed` when the reason has no name or it
+        was cancelled, and `TimedOut` after `Timeout.job_s`. The job goes on when this is cancelled or
+        raises; call it again with the same id.
+        """
+        try:
+            async with asyncio.timeout(self._timeout.job_s):
+                job = await self._until_over(job_id, on_progress)
+        except TimeoutError:
+            raise TimedOut(f"job {job_id} is not over after {self._timeout.job_s:g} s") from None
+        if job.status == "finished":
+            return job
+        if job.error is not None:
+            raise from_server(job.error.code, job.error.message, retryable=job.error.retryable)
+        raise JobFailed(f"job {job_id} " + ("failed" if job.status == "failed" else "was cancelled"))
+
+    async def result(self, job_id: str, format: ResultFormat = "json") -> str:
+        """The text of a finished job in one of the formats. Raises `NotFound`."""
+        path = f"/v1/jobs/{quote(job_id, safe='')}/result"
+        return (await self._request("GET", path, params={"format": format})).text
+
+    async def _until_over(self, job_id: str, on_progress: Callable[[Job], object] | None) -> Job:
+        while True:
+            job = await self.status(job_id)
+            if on_progress is not None:
+                on_progress(job)
+            if job.is_over:
+                return job
+            await asyncio.sleep(_POLL_S)
+
+    async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            reply = await self._http.request(method, path, **content)
+        except httpx.TimeoutException:
+            raise TimedOut(f"no answer from {self._address} in time; try again") from None
+        except httpx.TransportError as error:
+            raise ConnectionLost(f"can't reach {self._address} ({error}); is it running?") from None
+        if reply.is_success:
+            return reply
+        raise from_response(reply.status_code, reply.content, retry_after=reply.headers.get("Retry-After"))
+
+
+def _job(reply: httpx.Response) -> Job:
+    try:
+        return from_map(Job, json.loads(reply.content))
+    except (CodecError, ValueError):
+        raise BadReply("the server's description of the job can't be read; is this a Steno server?") from None

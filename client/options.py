@@ -1,0 +1,85 @@
+"""What a client asks for, and the addresses that say it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Final, Literal
+from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
+
+from shared.errors import BadParameter
+
+DEFAULT_URL: Final = "ws://127.0.0.1:8000"
+"""Where `steno up` listens."""
+
+_WEBSOCKET: Final[Mapping[str, str]] = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_HTTP: Final[Mapping[str, str]] = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """How speech is to be written down. The server checks the values."""
+
+    language: str = "auto"
+    """Language code, or `auto`."""
+    task: Literal["transcribe", "translate"] = "transcribe"
+    """`transcribe`, or `translate` into English."""
+    model: str = ""
+    """Model that must be used; empty for whatever the server has."""
+    prompt: str = ""
+    """Text that the speech is taken to follow: names, style, spelling."""
+    hotwords: str = ""
+    """Words that are likely to be spoken."""
+    words: bool = False
+    """Whether words with times are wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions(JobOptions):
+    """What the audio of a live session is, and how it is to be written down."""
+
+    sample_rate: int = 16_000
+    """Samples a second, 8000 to 96000."""
+    encoding: Literal["pcm16", "float32", "mulaw", "alaw"] = "pcm16"
+    """Samples are little-endian."""
+    channels: int = 1
+    """Interleaved; the server mixes them."""
+    partials: bool = True
+    """Whether text is wanted before its utterance has ended."""
+
+
+def to_query(options: JobOptions) -> dict[str, str]:
+    """The options as query or form values; those at their defaults are left to the server."""
+    values = ((f.name, getattr(options, f.name), f.default) for f in fields(options))
+    return {name: _text(value) for name, value, default in values if value != default}
+
+
+def stream_address(url: str, options: StreamOptions) -> str:
+    """The WebSocket address of a live session. `url` is the server's, `ws(s)://` or `http(s)://`, with or
+    without the path of the stream. Raises `BadParameter`."""
+    parts = _split(url)
+    path = parts.path.rstrip("/")
+    if not path.endswith("/stream"):
+        path += "/v1/stream"
+    query = "&".join(part for part in (parts.query, urlencode(to_query(options))) if part)
+    return urlunsplit((_WEBSOCKET[parts.scheme], parts.netloc, path, query, ""))
+
+
+def http_address(url: str) -> str:
+    """The HTTP address of the server behind `url`, without a slash at its end. Raises `BadParameter`."""
+    parts = _split(url)
+    path = parts.path.rstrip("/").removesuffix("/stream").removesuffix("/v1")
+    return urlunsplit((_HTTP[parts.scheme], parts.netloc, path, "", ""))
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in _HTTP and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        valid, parts = False, urlsplit("")
+    if not valid:
+        raise BadParameter(f"{url!r} is not an address like {DEFAULT_URL}")
+    return parts
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,137 @@
+"""The client without `async`: the same names and promises, on a thread with an event loop.
+
+    with connect() as session:
+        threading.Thread(target=send_all, args=(session,)).start()
+        for event in session:
+            print(session.transcript.text)
+
+Methods may be called from several threads at once, as a live session needs: one sends, one iterates.
+"""
+
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from client import jobs, stream
+from client.incoming import LiveTranscript
+from client.jobs import Job, ResultFormat, Timeout
+from client.options import DEFAULT_URL, JobOptions, StreamOptions
+from shared.events import Event, Ready
+
+T = TypeVar("T")
+
+__all__ = ["Jobs", "LiveSession", "connect"]
+
+
+class LiveSession:
+    """One session, as `connect` gives it. See `client.stream.LiveSession`."""
+
+    def __init__(self, portal: BlockingPortal, session: stream.LiveSession) -> None:
+        self._portal = portal
+        self._session = session
+
+    @property
+    def ready(self) -> Ready:
+        """What the server said when it opened the session: its id, token and limits."""
+        return self._session.ready
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the last event that iteration gave."""
+        return self._session.last_seq
+
+    @property
+    def transcript(self) -> LiveTranscript:
+        """The text as of that event."""
+        return self._session.transcript
+
+    def send(self, audio: bytes) -> None:
+        """Send the next bytes of audio, any number, in the format of the session's options."""
+        _call(self._portal, lambda: self._session.send(audio))
+
+    def finalize(self) -> None:
+        """Ask for the final of what was sent so far, without waiting for a pause."""
+        _call(self._portal, self._session.finalize)
+
+    def end(self) -> None:
+        """Say that there is no more audio. A second call does nothing."""
+        _call(self._portal, self._session.end)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        event = _call(self._portal, lambda: _next(self._session))
+        if event is None:
+            raise StopIteration
+        return event
+
+
+@contextmanager
+def connect(
+    url: str = DEFAULT_URL, *, options: StreamOptions | None = None, open_s: float = 30.0
+) -> Generator[LiveSession, None, None]:
+    """A live session, open and ready for audio. See `client.stream.connect`."""
+    opening = stream.connect(url, options=options, open_s=open_s)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(opening) as session:
+        yield LiveSession(portal, session)
+
+
+class Jobs:
+    """The file jobs of one server, as a context manager. See `client.jobs.Jobs`."""
+
+    def __init__(self, url: str = DEFAULT_URL, *, timeout: Timeout | None = None) -> None:
+        self._jobs = jobs.Jobs(url, timeout=timeout)
+        self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
+
+    def __enter__(self) -> Self:
+        self._portal = self._stack.enter_context(start_blocking_portal())
+        self._stack.enter_context(self._portal.wrap_async_context_manager(self._jobs))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def submit(
+        self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = ""
+    ) -> Job:
+        """Upload a file and queue it; it is read from disk as it is sent."""
+        return self._run(lambda: self._jobs.submit(file, options, name=name))
+
+    def status(self, job_id: str) -> Job:
+        """The job now. Raises `NotFound`."""
+        return self._run(lambda: self._jobs.status(job_id))
+
+    def wait(self, job_id: str, *, on_progress: Callable[[Job], object] | None = None) -> Job:
+        """Wait until the job has finished. `on_progress` is called on another thread."""
+        return self._run(lambda: self._jobs.wait(job_id, on_progress=on_progress))
+
+    def result(self, job_id: str, format: ResultFormat = "json") -> str:
+        """The text of a finished job in one of the formats. Raises `NotFound`."""
+        return self._run(lambda: self._jobs.result(job_id, format))
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._portal is None:
+            raise RuntimeError("use Jobs in a `with` statement")
+        return _call(self._portal, work)
+
+
+async def _next(session: stream.LiveSession) -> Event | None:
+    return await anext(session, None)
+
+
+def _call(portal: BlockingPortal, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    future = portal.start_task_soon(work)
+    try:
+        return future.result()
+    except BaseException:
+        # Ctrl-C in this thread: without this the call would go on and take an event no one will see.
+        future.cancel()
+        raise
