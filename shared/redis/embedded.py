@@ -52,11 +52,12 @@ class EmbeddedServer:
         if self._data_dir is not None:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             self._lock = _take_lock(self._data_dir / "lock")
-        with (self._run_dir / "log").open("ab") as log:
-            # A session of its own: Ctrl-C in the terminal goes to the supervisor alone, which stops the
-            # server last.
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
-        self._wait_until_ready()
+        self._spawn()
+
+    def restart(self) -> None:
+        """Start again, on the same address and files, after the process ended by itself. Raises
+        `BrokerLost`."""
+        self._spawn()
 
     def stop(self) -> None:
         """Stop in order, data written; kill if it takes too long. Idempotent."""
@@ -76,6 +77,13 @@ class EmbeddedServer:
     def poll(self) -> int | None:
         """Exit status if the process ended by itself."""
         return self._process.poll() if self._process else None
+
+    def _spawn(self) -> None:
+        with (self._run_dir / "log").open("ab") as log:
+            # A session of its own: Ctrl-C in the terminal goes to the supervisor alone, which stops the
+            # server last.
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
+        self._wait_until_ready()
 
     def _command(self) -> list[str]:
         options: dict[str, str] = {

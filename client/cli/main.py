@@ -1,0 +1,85 @@
+"""The `steno` command. Each sub-command is imported when it runs, so that `steno --help` is quick and a
+machine that only has the client need not have the server's packages."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, Final
+
+import typer
+
+from shared.errors import StenoError
+
+FAILED_STATUS: Final = 2
+
+_COMMANDS: Final = {
+    "up": ("client.cli.up:up", "Run the whole service on this machine."),
+    "demo": ("client.cli.demo:demo", "Run the service on a bundled clip, then stop it."),
+    "listen": ("client.cli.listen:listen", "Transcribe live: a file, standard input or the microphone."),
+    "transcribe": ("client.cli.transcribe:transcribe", "Transcribe files."),
+    "models": ("client.cli.models:app", "List models and fetch them."),
+    "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
+    "api": ("client.cli.processes:api", "Run one edge."),
+    "worker": ("client.cli.processes:worker", "Run one device worker."),
+    "jobs": ("client.cli.processes:jobs", "Run one worker for file jobs."),
+}
+"""Name to where the command is defined, and its line in the help."""
+
+app = typer.Typer(
+    help="Self-hosted transcription: live speech and files.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Entry point: an expected error is one line on stderr and exit status 2."""
+    try:
+        app()
+    except StenoError as error:
+        print(f"steno: {error}", file=sys.stderr)
+        sys.exit(FAILED_STATUS)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"steno {version('steno')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Self-hosted transcription: live speech and files."""
+
+
+def _forwarder(name: str, target: str) -> Callable[[typer.Context], None]:
+    """A command that hands its arguments, `--help` too, to the one in the module of `target`."""
+
+    def forward(ctx: typer.Context) -> None:
+        module, _, attribute = target.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+            found.command(name)(function)
+        command = typer.main.get_command(found)
+        status = command.main(ctx.args, prog_name=f"steno {name}", standalone_mode=False)
+        raise typer.Exit(status if isinstance(status, int) else 0)
+
+    return forward
+
+
+for _name, (_target, _help) in _COMMANDS.items():
+    app.command(
+        _name,
+        help=_help,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    )(_forwarder(_name, _target))

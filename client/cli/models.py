@@ -1,0 +1,40 @@
+"""`steno models`: what models there are, and fetching one before it is needed."""
+
+from typing import Annotated
+
+import typer
+
+from client.cli.interrupt import raise_on_terminate
+
+app = typer.Typer(help="List models and fetch them.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """Show the names of models, where each comes from, and whether it is on this machine."""
+    from shared.models import ALIASES, default_cache_dir
+    from shared.models.catalogue import PACKAGED
+    from shared.models.resolver import is_cached
+
+    for name, repo in ALIASES.items():
+        source = "package index, hub" if repo in PACKAGED else "hub"
+        here = "here" if is_cached(name) else ""
+        print(f"{name:<18} {repo:<45} {source:<19} {here}".rstrip())
+    print(f"\nPackaged weights are kept in {default_cache_dir()}, others in the hub's cache.")
+
+
+@app.command()
+def pull(name: Annotated[str, typer.Argument(help="Short name, or hub repository.")] = "") -> None:
+    """Fetch a model, so that the service starts without the network. Without a name, the one in
+    STENO_MODEL."""
+    from rich.console import Console
+
+    from shared.models import resolve
+    from shared.settings import load_settings
+
+    raise_on_terminate()
+    name = name or load_settings().model
+    with Console(stderr=True).status(f"fetching {name}"):
+        found = resolve(name)
+    languages = "multilingual" if found.multilingual else "English only"
+    print(f"{name} ({languages}) is in {found.path}")

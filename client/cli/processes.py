@@ -1,0 +1,48 @@
+"""`steno api`, `steno worker` and `steno jobs`: one process of the service each, in place of this one, for
+containers and for running them by hand."""
+
+import os
+import sys
+from typing import NoReturn
+
+from client.cli import flags
+
+
+def python(module: str) -> tuple[str, ...]:
+    """The command that runs a module of Steno. `-P` keeps the working directory off the module path: a
+    user's own directory may have a package called `api`."""
+    return (sys.executable, "-P", "-m", module)
+
+
+def api(
+    host: flags.Host = None,
+    port: flags.Port = None,
+    redis_url: flags.RedisUrl = None,
+    data_dir: flags.DataDir = None,
+) -> None:
+    """Run one edge: sockets and HTTP in, Redis out."""
+    _become("api", flags.as_environment(host=host, port=port, redis_url=redis_url, data_dir=data_dir))
+
+
+def worker(
+    model: flags.Model = None,
+    device: flags.Device = None,
+    redis_url: flags.RedisUrl = None,
+    data_dir: flags.DataDir = None,
+) -> None:
+    """Run one device worker: it owns the model."""
+    _become(
+        "worker",
+        flags.as_environment(model=model, device=device, redis_url=redis_url, data_dir=data_dir),
+    )
+
+
+def jobs(redis_url: flags.RedisUrl = None, data_dir: flags.DataDir = None) -> None:
+    """Run one worker for file jobs: it cuts and assembles, and leaves decoding to the device workers."""
+    _become("worker.jobs", flags.as_environment(redis_url=redis_url, data_dir=data_dir))
+
+
+def _become(module: str, environment: dict[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, python(module), environment)

@@ -1,0 +1,128 @@
+"""The whole service on this machine: Redis (embedded unless one is given), edge, job worker, device
+workers. Shared by `steno up` and `steno demo`."""
+
+import asyncio
+import http.client
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from client.cli.preflight import check_data_dir, check_port, check_redis
+from client.cli.processes import python
+from client.cli.server import ServerKeeper
+from client.cli.supervise import Spec, Supervisor
+from shared.guard import Guard
+from shared.settings import Settings
+
+_READY_S_MAX: Final = 180.0
+"""Longer than the largest model takes to load from a slow disk."""
+_WORKER_STOP_S: Final = 15.0
+
+
+class Stack:
+    """A running service. `address` is its base URL."""
+
+    def __init__(self, address: str, supervisor: Supervisor, server: ServerKeeper | None) -> None:
+        self.address = address
+        self._supervisor = supervisor
+        self._server = server
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name."""
+        pids = self._supervisor.pids
+        return pids if self._server is None else pids | {"embedded server": self._server.pid}
+
+    async def watch_forever(self) -> None:
+        """Raises `BrokerLost` when the embedded server died and can't be started again."""
+        if self._server is not None:
+            await self._server.watch_forever()
+        await asyncio.Event().wait()
+
+
+def check(settings: Settings) -> None:
+    """Everything that can be known to be wrong before something starts. Raises the `StenoError` for it."""
+    check_port(settings.host, settings.port)
+    check_data_dir(settings.data_dir)
+    if settings.redis_url:
+        check_redis(settings.redis_url)
+    if settings.workers and settings.engine == "faster_whisper":
+        from shared.models import resolve
+
+        resolve(settings.model)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, hurry: asyncio.Event | None = None) -> AsyncGenerator[Stack]:
+    """Start all, wait until the service is ready, and on leaving stop all in order: edge, job worker,
+    device workers, embedded server.
+
+    Call `check` first. Raises `Unavailable` when a process does not stay up, `BrokerLost` when the
+    embedded server does not start. Cancelling it at any point leaves no process; once `hurry` is set,
+    children that stop slowly are killed.
+    """
+    async with AsyncExitStack() as stops:
+        guard = Guard()
+        stops.push_async_callback(asyncio.to_thread, guard.close)
+        server: ServerKeeper | None = None
+        if not settings.redis_url:
+            server = ServerKeeper(settings.data_dir / "valkey", guard)
+            stops.push_async_callback(server.stop)
+            await server.start()
+        url = server.url if server else settings.redis_url
+        supervisor = Supervisor(_specs(settings, _environment(settings, url)), guard, hurry=hurry)
+        stops.push_async_callback(supervisor.stop)
+        await supervisor.start()
+        await supervisor.ready(lambda: is_ready(settings), within_s=_READY_S_MAX)
+        yield Stack(_address(settings), supervisor, server)
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the edge says that it can serve. Without workers of its own it has only to be alive: they
+    run elsewhere."""
+    connection = http.client.HTTPConnection(_reachable(settings.host), settings.port, timeout=2.0)
+    try:
+        connection.request("GET", "/readyz" if settings.workers else "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
+    """The processes, in the order in which they stop."""
+    numbers = range(1, settings.workers + 1)
+    return [
+        Spec(name="edge", command=python("api"), env=environment),
+        Spec(name="job worker", command=python("worker.jobs"), env=environment),
+        *(
+            Spec(name=f"worker {n}", command=python("worker"), env=environment, stop_s=_WORKER_STOP_S)
+            for n in numbers
+        ),
+    ]
+
+
+def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
+    """The children read the same settings as this process, with its flags, and the server's address."""
+    given = {
+        "HOST": settings.host,
+        "PORT": settings.port,
+        "MODEL": settings.model,
+        "DEVICE": settings.device,
+        "WORKERS": settings.workers,
+        "DATA_DIR": settings.data_dir,
+        "REDIS_URL": redis_url,
+    }
+    return os.environ | {f"STENO_{name}": str(value) for name, value in given.items()}
+
+
+def _reachable(host: str) -> str:
+    """An address that reaches a server which listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def _address(settings: Settings) -> str:
+    host = _reachable(settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
