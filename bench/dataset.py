@@ -1,0 +1,125 @@
+"""Streams to play: utterances of a data folder joined with pauses, and programs made of streams.
+
+A data folder has `manifest.jsonl` (per clip: `audio` or `file`, `text`, `language`) and `streams.jsonl` (per
+stream: `stream`, `files`, `gap_s`). tests/data is one; larger ones are given with `--data`.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.audio.media import decode_chunks
+from shared.audio.pcm import SAMPLE_BYTES, to_samples, to_seconds
+
+BUNDLED = Path(__file__).parent.parent / "tests" / "data"
+
+PAUSE_S = 1.0
+"""Silence between the passages of a program, and at its end, so that its last utterance ends by itself."""
+
+
+class BadData(ValueError):
+    """The data folder is not one; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """One stream of the data folder: what is said, and its audio as canonical pcm16. Pauses are digital
+    silence."""
+
+    name: str
+    language: str
+    text: str
+    pcm16: bytes
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio."""
+        return to_seconds(len(self.pcm16) // SAMPLE_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What one session plays: passages one after another."""
+
+    passages: tuple[Passage, ...]
+    pcm16: bytes
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio."""
+        return to_seconds(len(self.pcm16) // SAMPLE_BYTES)
+
+    def starts(self) -> Iterator[tuple[float, Passage]]:
+        """Each passage with where it begins, in seconds of the program."""
+        at_s = 0.0
+        for passage in self.passages:
+            yield at_s, passage
+            at_s += passage.duration_s + PAUSE_S
+
+
+def load(folder: Path, *, language: str = "en") -> list[Passage]:
+    """The folder's streams in one language. A stream of clips that earlier streams have already is left out.
+    Raises `BadData`."""
+    clips = {str(row.get("audio") or row.get("file")): row for row in _rows(folder / "manifest.jsonl")}
+    passages: list[Passage] = []
+    played: set[str] = set()
+    for row in _rows(folder / "streams.jsonl"):
+        files: list[str] = row["files"]
+        if missing := [name for name in files if name not in clips]:
+            raise BadData(f"stream {row['stream']} names {missing[0]}, which manifest.jsonl does not have")
+        languages = {clips[name]["language"] for name in files}
+        if languages == {language} and not played.issuperset(files):
+            passages.append(_passage(folder, row, clips))
+            played.update(files)
+    if not passages:
+        raise BadData(f"{folder} has no stream in language {language!r}")
+    return passages
+
+
+def programs(passages: Sequence[Passage], *, count: int, seconds: float) -> list[Program]:
+    """What `count` sessions play, at least `seconds` each unless all passages together are shorter.
+
+    Session n starts with passage n and goes round, so sessions differ as far as the passages allow. Sessions
+    that play the same share it.
+    """
+    turns = [_program(passages, first, seconds) for first in range(min(count, len(passages)))]
+    return [turns[n % len(turns)] for n in range(count)]
+
+
+def _program(passages: Sequence[Passage], first: int, seconds: float) -> Program:
+    chosen: list[Passage] = []
+    pieces: list[bytes] = []
+    length_s = 0.0
+    for passage in (*passages[first:], *passages[:first]):
+        if chosen and length_s >= seconds:
+            break
+        chosen.append(passage)
+        pieces += [passage.pcm16, _silence(PAUSE_S)]
+        length_s += passage.duration_s + PAUSE_S
+    return Program(passages=tuple(chosen), pcm16=b"".join(pieces))
+
+
+def _passage(folder: Path, row: dict[str, Any], clips: dict[str, dict[str, Any]]) -> Passage:
+    pieces = [b"".join(decode_chunks(folder / name)) for name in row["files"]]
+    return Passage(
+        name=row["stream"],
+        language=clips[row["files"][0]]["language"],
+        text=" ".join(clips[name]["text"] for name in row["files"]),
+        pcm16=_silence(row["gap_s"]).join(pieces),
+    )
+
+
+def _silence(seconds: float) -> bytes:
+    return bytes(to_samples(seconds) * SAMPLE_BYTES)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.strip()]
+    except OSError as error:
+        raise BadData(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadData(f"{path} is not JSON lines: {error}") from error
