@@ -6,7 +6,9 @@ import typer
 
 from client.cli.interrupt import raise_on_terminate
 
-app = typer.Typer(help="List models and fetch them.", no_args_is_help=True)
+app = typer.Typer(
+    help="List models and fetch them.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command("list")
