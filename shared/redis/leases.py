@@ -65,6 +65,18 @@ class Claim:
     """How often the session was delivered, this time included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What an owner says in one transition."""
+
+    events: Sequence[Event]
+    """Numbered and announced in order; all but partials are logged."""
+    covered: int | None = None
+    """First sample that is still undecided; audio before it is dropped. None: as it was."""
+    checkpoint: bytes = b""
+    """What a successor needs beside the audio. Empty: as it was."""
+
+
 class LeaseBook:
     """The worker's side of all sessions. `consumer` is unique per process."""
 
@@ -83,9 +95,19 @@ class LeaseBook:
     async def next_session(self, shard: int, *, block_ms: int) -> Claim | None:
         """A session whose worker is gone, else a new one, waiting `block_ms` for it.
 
-        A session whose keys are gone is removed from the queue. Raises `ResponseError` NOGROUP after a flush.
+        A session whose keys are gone is removed from the queue. The group is made when it is missing, as
+        after a flush.
         """
         queue = self._keys.queue(shard)
+        try:
+            return await self._next_session(shard, queue, block_ms)
+        except ResponseError as error:
+            if not is_group_missing(error):
+                raise
+            await ensure_group(self._client, queue)
+            return None
+
+    async def _next_session(self, shard: int, queue: str, block_ms: int) -> Claim | None:
         reply = await self._client.xautoclaim(queue, GROUP, self._consumer, self._lease_ms, "0-0", 1)
         entries: list[Entry] = list(reply[1])
         if not entries:
@@ -125,32 +147,19 @@ class LeaseBook:
         args = [claim.fence, GROUP, self._consumer, claim.entry, self._lease_ms * 10]
         await self._scripts.run("release", [k.queue, k.state], args)
 
-    async def emit(
-        self,
-        claim: Claim,
-        events: Sequence[Event],
-        *,
-        covered: int | None = None,
-        checkpoint: bytes = b"",
-    ) -> int:
-        """Number and announce events; partials are not logged. Returns the last number. Raises `Superseded`.
+    async def emit(self, claim: Claim, write: int, saying: Saying) -> int:
+        """Say something. Returns the last event's number. Raises `Superseded`.
 
-        `covered` advances what is decided and drops the audio before it; `checkpoint` is what a successor
-        needs beside the audio.
+        `write` counts the writes of this claim: the same one again, because the answer to the first was
+        lost with the connection, changes nothing.
         """
         k = self._keys.session(claim.session)
         pairs: list[Any] = []
-        for event in events:
+        for event in saying.events:
             pairs += [int(not isinstance(event, Partial)), pack_event(event)]
-        args = [
-            claim.fence,
-            k.live,
-            LIVE_TTL_S,
-            -1 if covered is None else covered,
-            checkpoint,
-            *pairs,
-        ]
-        return int(await self._scripts.run("emit", [k.state, k.events, k.audio], args))
+        covered = -1 if saying.covered is None else saying.covered
+        head = [claim.fence, f"{claim.fence}.{write}", k.live, LIVE_TTL_S, covered, saying.checkpoint]
+        return int(await self._scripts.run("emit", [k.state, k.events, k.audio], [*head, *pairs]))
 
     async def settle(self, claim: Claim, events: Sequence[Event], *, covered: int) -> None:
         """Last events, and the session is closed. Raises `Superseded`."""

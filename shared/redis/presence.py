@@ -21,6 +21,8 @@ class WorkerPresence:
     worker: str
     model: str
     device: str
+    languages: tuple[str, ...]
+    """Codes that its model transcribes."""
     capacity: int
     """Live sessions that it takes."""
     active: int

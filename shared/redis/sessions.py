@@ -100,6 +100,12 @@ class SessionLog:
         """Whether some worker has ever taken the session."""
         return bool(await self._client.hexists(self._keys.session(session).state, "owner"))
 
+    async def covered(self, session: str) -> int:
+        """First sample that nothing is decided about; 0 when the session is gone."""
+        return int(
+            cast(bytes | None, await self._client.hget(self._keys.session(session).state, "committed")) or 0
+        )
+
     async def check_token(self, session: str, token: str) -> None:
         """Raises `NotFound` when there is no such session, or the token is not its."""
         kept = cast(bytes | None, await self._client.hget(self._keys.session(session).state, "token"))

@@ -5,13 +5,16 @@ and the result goes into the job's hash, which is the job's checkpoint: a window
 decoded again.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
+
+from redis.exceptions import ResponseError
 
 from shared.codec import pack, unpack
 from shared.redis.connection import AsyncRedis, SyncRedis
 from shared.redis.keys import GROUP, Keys
-from shared.redis.leases import ensure_group
+from shared.redis.leases import ensure_group, is_group_missing
 from shared.redis.replies import stream_entries
 from shared.redis.scripts import Scripts
 from shared.transcript import Segment
@@ -70,6 +73,14 @@ class WindowQueue:
         rows = cast(dict[bytes, bytes], self._client.hgetall(self._keys.results))
         return {int(number): unpack(WindowResult, packed) for number, packed in rows.items()}
 
+    def results_of(self, numbers: Collection[int]) -> dict[int, WindowResult]:
+        """Those of these windows that have a result."""
+        if not numbers:
+            return {}
+        names = [str(number) for number in numbers]
+        rows = cast(list[bytes | None], self._client.hmget(self._keys.results, names))
+        return {n: unpack(WindowResult, row) for n, row in zip(numbers, rows, strict=True) if row is not None}
+
     def wait(self, block_ms: int) -> bool:
         """Wait for a new result. Returns False when `block_ms` passed without one."""
         read: Any = self._client.xread({self._keys.news: self._news_after}, block=block_ms)
@@ -78,13 +89,18 @@ class WindowQueue:
             self._news_after = entries[-1][0]
         return bool(entries)
 
+    def cancel(self, ttl_s: int) -> None:
+        """Ask the job to stop, and the workers to leave its windows undecoded."""
+        self._client.set(self._keys.cancel, b"1", ex=ttl_s)
+
     def is_cancelled(self) -> bool:
         """Whether someone asked to cancel the job."""
         return bool(self._client.exists(self._keys.cancel))
 
     def clear(self) -> None:
-        """Forget the job's results and news."""
-        self._client.delete(self._keys.results, self._keys.news, self._keys.cancel)
+        """Forget the job's results and news. That it was cancelled is remembered: windows of it may still be
+        on their way."""
+        self._client.delete(self._keys.results, self._keys.news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,15 @@ class WindowSource:
     async def next_window(self, shard: int, *, block_ms: int) -> WindowClaim | None:
         """A window that its worker left behind, else a new one, waiting `block_ms` for it."""
         stream = self._keys.windows(shard)
+        try:
+            return await self._next_window(stream, block_ms)
+        except ResponseError as error:
+            if not is_group_missing(error):
+                raise
+            await ensure_group(self._client, stream)
+            return None
+
+    async def _next_window(self, stream: str, block_ms: int) -> WindowClaim | None:
         reply = await self._client.xautoclaim(stream, GROUP, self._consumer, WINDOW_LEASE_MS, "0-0", 1)
         for entry, fields in reply[1]:
             attempts = await self._attempts(stream, entry)

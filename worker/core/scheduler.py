@@ -1,8 +1,8 @@
 """Which decode comes next on a device: finals, then partials, then windows of files. Pure.
 
-Finals go by deadline; partials by how long their session has waited for one, the newest replacing the one
-that still waits; file windows in the order of arrival, and only on slots that live sessions leave free. A
-batch holds jobs of one kind.
+Finals go in order of arrival; partials by how long their session has waited for one, the newest replacing
+the one that still waits; file windows in the order of arrival, and only on slots that live sessions leave
+free. A batch holds jobs of one kind.
 """
 
 from collections import OrderedDict, deque

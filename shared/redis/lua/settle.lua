@@ -3,6 +3,7 @@
 -- ARGV: fence, group, entry id, live channel, TTL s, covered sample, then payloads
 local refused = fence_or_error(KEYS[2], ARGV[1])
 if refused then return refused end
+if redis.call('HGET', KEYS[2], 'status') == 'closed' then return 0 end
 local seq = 0
 for i = 7, #ARGV do seq = publish(KEYS[2], KEYS[3], ARGV[4], true, ARGV[i]) end
 redis.call('HSET', KEYS[2], 'status', 'closed', 'committed', ARGV[6])

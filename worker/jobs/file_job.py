@@ -1,0 +1,122 @@
+"""What RQ runs for one file: the composition root of RQ's child process.
+
+RQ forks for each job, so this is the start of a process: settings are read here, and the voice activity
+model is loaded here and not in the parent. No speech model is ever loaded in this process.
+
+How a job ends, and what RQ makes of it:
+
+    result stored            returns; `finished`
+    cancelled                returns with a mark in the meta data; shown as `cancelled`
+    process must stop        returns `Retry`; queued again, begun again from its checkpoint
+    can't be served          raises with no retries left; `failed`, the reason in the meta data
+    process died             RQ queues it again, `shared.jobs.RETRIES` times
+"""
+
+import logging
+import os
+import signal
+import threading
+from typing import Final
+
+from rq import Retry, get_current_job
+from rq.job import Job
+from rq.timeouts import JobTimeoutException
+
+from shared.audio import media
+from shared.codec import to_map
+from shared.errors import StenoError
+from shared.jobs import META_CANCELLED, META_ERROR, META_PROGRESS, META_WARNING, JobProblem
+from shared.redis.keys import Keys
+from shared.redis.windows import WindowQueue
+from shared.settings import load_settings
+from shared.storage import JobStorage
+from shared.transcript import Transcript
+from worker.engine.silero import SileroVad
+from worker.jobs.splitter import Splitter
+from worker.jobs.transcriber import Cancelled, Stopping, Transcriber
+
+log = logging.getLogger(__name__)
+
+_HANDOVERS_MAX: Final = 1000
+"""How often a job may move on because its process was asked to stop; only a guard against a loop."""
+_CHUNK_SAMPLES: Final = 5 * 16_000
+
+
+def run(job_id: str) -> Retry | None:
+    """Transcribe the file of a job and store the result."""
+    job = get_current_job()
+    if job is None:
+        raise RuntimeError("this is a job of RQ and is called by its worker")
+    settings = load_settings()
+    storage = JobStorage(settings.data_dir)
+    queue = WindowQueue(job.connection, Keys(settings.shards), job_id)
+    try:
+        if not storage.has_result(job_id):
+            storage.write_result(job_id, _transcribe(job, job_id, storage, queue))
+    except Stopping:
+        log.info("file job is handed over", extra={"job": job_id})
+        return Retry(max=_HANDOVERS_MAX)
+    except Cancelled:
+        _note(job, **{META_CANCELLED: True})
+        storage.delete(job_id)
+    except JobTimeoutException:
+        message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
+        _give_up(job, storage, JobProblem(code="too_large", message=message))
+        raise
+    except StenoError as error:
+        _give_up(job, storage, _problem(error))
+        raise
+    else:
+        _note(job, **{META_PROGRESS: 1.0})
+        storage.drop_input(job_id)
+    queue.clear()
+    return None
+
+
+def _transcribe(job: Job, job_id: str, storage: JobStorage, queue: WindowQueue) -> Transcript:
+    stop = _stop_signal()
+    parent = os.getppid()
+    transcriber = Transcriber(
+        job_id,
+        storage.options(job_id),
+        queue,
+        tell=lambda progress: _note(job, **{META_PROGRESS: progress}),
+        # RQ's parent may be killed outright; nobody would wait for this process, or extend its lease.
+        is_stopping=lambda: stop.is_set() or os.getppid() != parent,
+    )
+    path = storage.input_path(job_id)
+    duration_s = media.probe(path).duration_s
+    if duration_s is None:
+        duration_s = media.scan_duration(path)
+    chunks = media.decode_chunks(
+        path,
+        chunk_samples=_CHUNK_SAMPLES,
+        on_damage=lambda what: _note(job, **{META_WARNING: f"the file is damaged: {what}"}),
+    )
+    try:
+        return transcriber.run(chunks, Splitter(SileroVad()), duration_s=duration_s)
+    finally:
+        chunks.close()
+
+
+def _stop_signal() -> threading.Event:
+    """Set once the parent, asked to stop, has passed it on."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    return stop
+
+
+def _give_up(job: Job, storage: JobStorage, problem: JobProblem) -> None:
+    """Say why, and let RQ fail the job at once: the same would happen again."""
+    job.retries_left = 0
+    _note(job, **{META_ERROR: to_map(problem)})
+    storage.drop_input(job.id)
+
+
+def _problem(error: StenoError) -> JobProblem:
+    return JobProblem(code=error.code, message=error.message, retryable=error.retryable)
+
+
+def _note(job: Job, **fields: object) -> None:
+    job.meta.update(fields)
+    job.save_meta()

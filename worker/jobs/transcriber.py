@@ -1,0 +1,143 @@
+"""One file: its windows out to the device workers, their results in, the transcript together.
+
+At most `OUTSTANDING_MAX` windows wait at a time, so a long file neither fills Redis nor holds back other
+files. Results lie in the job's hash in Redis: a job that begins again after a crash cuts the file the same
+way and puts only the windows without a result.
+
+With `auto`, the language of the first window that has text is the language of the whole file. Until it is
+known, windows go one after the other.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from shared.audio.pcm import to_seconds
+from shared.errors import EngineFault
+from shared.jobs import JobOptions
+from shared.languages import AUTO
+from shared.redis.windows import Window, WindowQueue, WindowResult
+from shared.transcript import Transcript
+from worker.jobs.cutter import Stretch
+from worker.jobs.splitter import Splitter
+
+log = logging.getLogger(__name__)
+
+OUTSTANDING_MAX: Final = 4
+WAIT_MS: Final = 500
+"""A cancelled or stopping job is noticed within this time."""
+_STEP: Final = 0.005
+"""Progress is told when it has grown by this much."""
+
+
+class Cancelled(Exception):
+    """Someone asked to cancel the job."""
+
+
+class Stopping(Exception):
+    """This process must end; the job goes on elsewhere."""
+
+
+class Transcriber:
+    """One pass over one file. `tell` hears the progress, 0 to 1; `is_stopping` says when to leave."""
+
+    def __init__(
+        self,
+        job: str,
+        options: JobOptions,
+        queue: WindowQueue,
+        *,
+        tell: Callable[[float], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._job = job
+        self._options = options
+        self._queue = queue
+        self._tell = tell
+        self._is_stopping = is_stopping
+        self._language = options.language
+        self._results = queue.results()
+        self._outstanding: dict[int, int] = {}
+        self._count = 0
+        self._told = 0.0
+
+    def run(self, chunks: Iterable[bytes], splitter: Splitter, *, duration_s: float) -> Transcript:
+        """Work through the file; `duration_s` is how long it says it is, for the progress.
+
+        Raises `Cancelled`, `Stopping`, `EngineFault` for a window that can't be decoded, and what the
+        decoding of `chunks` raises.
+        """
+        for chunk in chunks:
+            self._check()
+            for stretch in splitter.push(chunk):
+                self._offer(stretch)
+            self._progress(splitter, duration_s)
+        for stretch in splitter.flush():
+            self._offer(stretch)
+        while self._outstanding:
+            self._collect()
+            self._progress(splitter, duration_s)
+        log.info("file transcribed", extra={"job": self._job, "windows": self._count})
+        return Transcript(
+            language="" if self._language == AUTO else self._language,
+            duration=to_seconds(splitter.samples),
+            segments=tuple(s for n in range(self._count) for s in self._results[n].segments),
+        )
+
+    def _offer(self, stretch: Stretch) -> None:
+        """Put the window when there is room, unless it has a result from before."""
+        number, self._count = self._count, self._count + 1
+        if number in self._results:
+            self._learn(self._results[number])
+            return
+        while len(self._outstanding) >= (1 if self._language == AUTO else OUTSTANDING_MAX):
+            self._collect()
+        self._queue.put(self._window(number, stretch))
+        self._outstanding[number] = stretch.start
+
+    def _window(self, number: int, stretch: Stretch) -> Window:
+        return Window(
+            job=self._job,
+            number=number,
+            start=to_seconds(stretch.start),
+            pcm16=stretch.pcm16,
+            language=self._language,
+            task=self._options.task,
+            model=self._options.model,
+            prompt=self._options.prompt,
+            hotwords=self._options.hotwords,
+            words=self._options.words,
+        )
+
+    def _collect(self) -> None:
+        """Take what has come; wait a moment when nothing has."""
+        self._check()
+        found = self._queue.results_of(self._outstanding.keys())
+        if not found:
+            self._queue.wait(WAIT_MS)
+        for number in sorted(found):
+            del self._outstanding[number]
+            self._results[number] = found[number]
+            self._learn(found[number])
+
+    def _learn(self, result: WindowResult) -> None:
+        if result.error:
+            raise EngineFault(result.error)
+        if self._language == AUTO and any(segment.text for segment in result.segments):
+            self._language = result.language or AUTO
+
+    def _check(self) -> None:
+        if self._is_stopping():
+            raise Stopping
+        if self._queue.is_cancelled():
+            raise Cancelled
+
+    def _progress(self, splitter: Splitter, duration_s: float) -> None:
+        """Audio before the oldest window without a result is done."""
+        done_s = to_seconds(min(self._outstanding.values(), default=splitter.position))
+        total_s = max(duration_s, to_seconds(splitter.samples), 0.001)
+        # Complete only when the result is stored, which is not known here.
+        progress = min(0.99, done_s / total_s)
+        if progress >= self._told + _STEP:
+            self._told = progress
+            self._tell(round(progress, 3))
