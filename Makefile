@@ -1,0 +1,52 @@
+# The verbs of this repository; `make help` lists them. They need Python 3.11 or newer and a package index.
+# PYTHON chooses the interpreter, ARGS adds arguments, STENO_* variables are the service's settings.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+UV := $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test lint bench lock clean
+
+help: ## List the verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 8
+
+up: $(READY) ## Run the whole service on this machine until Ctrl-C
+	@$(BIN)/steno up $(ARGS)
+
+demo: $(READY) ## Run the service on a bundled clip, live and as a file, then stop
+	@$(BIN)/steno demo $(ARGS)
+
+test: $(READY) ## Run all tests
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY) ## Check style, types and the import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure live sessions: latency, WER, CPU (ARGS are those of bench/live.py)
+	$(BIN)/python bench/live.py $(ARGS)
+
+lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
+	deploy/ci/lock.sh $(UV)
+
+clean: ## Remove what the verbs made here; models and data of the service stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made again when a lock or the project changed, so that a second `make up` does not even start pip.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Steno needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(UV):
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

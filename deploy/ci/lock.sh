@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Resolve pyproject.toml into the three lock files. Usage: deploy/ci/lock.sh UV
+# The index is the one that pip is configured with; nothing about it is written into the files.
+set -euo pipefail
+uv=$1
+cd "$(dirname "$0")/../.."
+
+if [[ -z ${UV_DEFAULT_INDEX:-} ]] && index=$(python3 -m pip config get global.index-url 2>/dev/null); then
+  export UV_DEFAULT_INDEX=$index
+fi
+
+compile() {
+  local output=$1
+  shift
+  "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+    --python-version 3.11 --output-file "$output" "$@" pyproject.toml
+}
+
+compile requirements.lock --all-extras
+# The images hold the same versions as the development environment.
+compile requirements-api.lock --extra api --extra build --constraint requirements.lock
+compile requirements-worker.lock --extra worker --extra build --constraint requirements.lock
+
+if grep -nE '://|^-' requirements*.lock; then
+  echo 'lock: the lines above name a host or an option of pip' >&2
+  exit 1
+fi

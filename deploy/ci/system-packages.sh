@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Debian packages that some tests use when they are there. Without apt or root, the tests do without.
+set -euo pipefail
+
+packages=(libportaudio2) # the microphone, for the `mic` extra
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg --status "$package" >/dev/null 2>&1 || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+if ! command -v apt-get >/dev/null || [[ $(id -u) -ne 0 ]]; then
+  echo "system packages: going on without ${missing[*]}" >&2
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+if ! { apt-get update -qq && apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >/dev/null; then
+  echo "system packages: could not install ${missing[*]}; going on without" >&2
+fi
