@@ -54,10 +54,15 @@ class LiveTranscript:
     """All finals, and the open utterance as last heard."""
     committed: int = 0
     """Length of the prefix of `text` that will not change any more."""
+    finals: str = ""
+    """The finals alone."""
 
     def after(self, event: Event) -> "LiveTranscript":
         """The transcript once `event` was heard; itself for events without text."""
         if not isinstance(event, Partial | FinalEvent):
             return self
-        text = self.text.ljust(event.offset)[: event.offset] + event.text
-        return LiveTranscript(text, min(event.offset + event.committed, len(text)))
+        # Onto the finals, not onto `text`: a partial in a script without spaces may stand where the
+        # separator of its final goes.
+        text = self.finals.ljust(event.offset)[: event.offset] + event.text
+        committed = min(event.offset + event.committed, len(text))
+        return LiveTranscript(text, committed, text if event.final else self.finals)

@@ -68,6 +68,9 @@ class LiveSession:
         limit = self.ready.limits.message_bytes_max
         for start in range(0, len(audio), limit):
             await self._send(audio[start : start + limit])
+            # Sending into a fast network never waits: without this, one who sends a file in a loop would
+            # keep all else on the event loop from running, the reading of events first.
+            await asyncio.sleep(0)
 
     async def finalize(self) -> None:
         """Ask for the final of what was sent so far, without waiting for a pause. The session goes on."""

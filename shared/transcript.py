@@ -64,7 +64,7 @@ class Tail:
     """All that is needed of a transcript to say where the next text goes: its length and its end.
 
     `offset_of(text)` is the `offset` of the protocol: the length of everything before, separator included.
-    A client that keeps its transcript `t` puts a text in place with `t = t.ljust(offset)[:offset] + text`.
+    A client that keeps the finals `t` puts a text behind them with `t.ljust(offset)[:offset] + text`.
     """
 
     length: int = 0

@@ -111,7 +111,8 @@ def speaking(script: Callable[[Talk], None]) -> Iterator[WireServer]:
             talk.close_code = socket.close_code
             record[0].finished(talk)
 
-    with serve(handle, "127.0.0.1", 0, max_size=None) as server:
+    # Without a bound on what it has not read, it sees the client's close behind any flood of audio.
+    with serve(handle, "127.0.0.1", 0, max_size=None, max_queue=None) as server:
         record.append(WireServer(f"ws://127.0.0.1:{_port(server)}"))
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,0 +1,75 @@
+"""Options become the protocol's query, and any way to write the server's address leads to it."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from client.options import JobOptions, StreamOptions, http_address, stream_address, to_query
+from shared.errors import BadParameter
+
+
+def test_defaults_are_left_to_the_server() -> None:
+    assert to_query(StreamOptions()) == {}
+
+
+def test_every_option_that_was_set_is_sent() -> None:
+    options = StreamOptions(
+        language="de",
+        task="translate",
+        model="base",
+        prompt="Frau Müller & Co",
+        hotwords="Würzburg",
+        words=True,
+        sample_rate=8000,
+        encoding="mulaw",
+        channels=2,
+        partials=False,
+    )
+    query = dict(parse_qsl(urlsplit(stream_address("ws://host", options)).query))
+    assert query == {
+        "language": "de",
+        "task": "translate",
+        "model": "base",
+        "prompt": "Frau Müller & Co",
+        "hotwords": "Würzburg",
+        "words": "true",
+        "sample_rate": "8000",
+        "encoding": "mulaw",
+        "channels": "2",
+        "partials": "false",
+    }
+
+
+def test_job_options_are_those_that_are_not_about_the_wire() -> None:
+    assert to_query(JobOptions(words=True)) == {"words": "true"}
+
+
+@pytest.mark.parametrize(
+    ("url", "stream", "http"),
+    [
+        ("ws://h:8000", "ws://h:8000/v1/stream", "http://h:8000"),
+        ("http://h:8000/", "ws://h:8000/v1/stream", "http://h:8000"),
+        ("https://h", "wss://h/v1/stream", "https://h"),
+        ("ws://h/stream", "ws://h/stream", "http://h"),
+        ("wss://h/steno/v1/stream", "wss://h/steno/v1/stream", "https://h/steno"),
+        ("wss://h/steno", "wss://h/steno/v1/stream", "https://h/steno"),
+        ("ws://[::1]:80", "ws://[::1]:80/v1/stream", "http://[::1]:80"),
+    ],
+)
+def test_one_address_serves_both_protocols(url: str, stream: str, http: str) -> None:
+    assert stream_address(url, StreamOptions()) == stream
+    assert http_address(url) == http
+
+
+def test_a_query_in_the_address_is_kept() -> None:
+    assert stream_address("ws://h/stream?a=1", StreamOptions(words=True)) == "ws://h/stream?a=1&words=true"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost", "localhost:8000", "ftp://h", "ws://", "ws://h:port", "ws://h:0"]
+)
+def test_what_is_no_address_is_refused_by_name(url: str) -> None:
+    with pytest.raises(BadParameter, match=repr(url)):
+        stream_address(url, StreamOptions())
+    with pytest.raises(BadParameter, match=repr(url)):
+        http_address(url)
