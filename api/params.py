@@ -57,8 +57,8 @@ def parse_stream_params(query: Mapping[str, str]) -> StreamParams:
         model=query.get("model", ""),
         prompt=_text(query, "prompt"),
         hotwords=_text(query, "hotwords"),
-        words=_flag(query, "words", default=False),
-        partials=_flag(query, "partials", default=True),
+        words=flag(query, "words", default=False),
+        partials=flag(query, "partials", default=True),
     )
     params = StreamParams(
         sample_rate=_number(query, "sample_rate", 16_000),
@@ -104,7 +104,8 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     return int(value)
 
 
-def _flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
+def flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """A yes or no."""
     value = query.get(name)
     if value is None:
         return default

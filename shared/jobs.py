@@ -34,8 +34,8 @@ FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 
-TEXT_CHARS_MAX: Final = 4000
-"""Longest prompt and hotwords; the model reads a few hundred characters of each."""
+TEXT_CHARS_MAX: Final = 2_000
+"""Longest `prompt` or `hotwords`; the model reads less than 500 characters of them."""
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _BY_RQ_STATUS: Final = {
@@ -87,6 +87,15 @@ class JobOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobProblem:
+    """Why a job failed, as in the body of an HTTP error."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """A job as a client sees it."""
 
@@ -94,8 +103,8 @@ class JobRecord:
     status: str
     progress: float
     """Part of the audio that is done, 0 to 1."""
-    error: str | None = None
-    """Why it failed: a sentence."""
+    error: JobProblem | None = None
+    """Why it failed."""
     warning: str | None = None
     """What was wrong with the file although there is a result: a sentence."""
 

@@ -28,10 +28,10 @@ _COPY_BYTES: Final = 1024 * 1024
 
 
 class JobStorage:
-    """The files of all jobs under one directory, readable by this user alone."""
+    """The files of all jobs under the data directory, readable by this user alone."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / "jobs"
 
     def create(self, job_id: str, upload: IO[bytes], options: JobOptions) -> Path:
         """Keep an upload and its options. Returns where the upload lies."""

@@ -64,9 +64,14 @@ class WindowQueue:
         self._stream = keys.windows(keys.shard(job))
         self._news_after = b"0-0"
 
-    def put(self, window: Window) -> None:
-        """Offer a window to the workers."""
-        self._client.xadd(self._stream, {"w": pack(window), "j": self._job})
+    def put(self, window: Window) -> bytes:
+        """Offer a window to the workers. Returns the entry, which lasts until the window is settled."""
+        return cast(bytes, self._client.xadd(self._stream, {"w": pack(window), "j": self._job}))
+
+    def is_waiting(self, entry: bytes) -> bool:
+        """Whether the window of that entry is still to be settled. When it is not, and has no result, Redis
+        has lost it."""
+        return bool(self._client.xrange(self._stream, entry.decode(), entry.decode()))
 
     def results(self) -> dict[int, WindowResult]:
         """All results so far, by window number."""

@@ -102,7 +102,7 @@ def _transcribe(job: Job, job_id: str, storage: JobStorage, queue: WindowQueue) 
 def _stop_signal() -> threading.Event:
     """Set once the parent, asked to stop, has passed it on."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: stop.set())
     return stop
 
 

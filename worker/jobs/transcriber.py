@@ -10,6 +10,7 @@ known, windows go one after the other.
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from shared.audio.pcm import to_seconds
@@ -38,6 +39,15 @@ class Stopping(Exception):
     """This process must end; the job goes on elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A window on its way, and where it lies on the stream."""
+
+    window: Window
+    entry: bytes
+    start: int
+
+
 class Transcriber:
     """One pass over one file. `tell` hears the progress, 0 to 1; `is_stopping` says when to leave."""
 
@@ -57,7 +67,7 @@ class Transcriber:
         self._is_stopping = is_stopping
         self._language = options.language
         self._results = queue.results()
-        self._outstanding: dict[int, int] = {}
+        self._outstanding: dict[int, _Put] = {}
         self._count = 0
         self._told = 0.0
 
@@ -92,8 +102,10 @@ class Transcriber:
             return
         while len(self._outstanding) >= (1 if self._language == AUTO else OUTSTANDING_MAX):
             self._collect()
-        self._queue.put(self._window(number, stretch))
-        self._outstanding[number] = stretch.start
+        self._put(self._window(number, stretch), stretch.start)
+
+    def _put(self, window: Window, start: int) -> None:
+        self._outstanding[window.number] = _Put(window, self._queue.put(window), start)
 
     def _window(self, number: int, stretch: Stretch) -> Window:
         return Window(
@@ -112,13 +124,24 @@ class Transcriber:
     def _collect(self) -> None:
         """Take what has come; wait a moment when nothing has."""
         self._check()
-        found = self._queue.results_of(self._outstanding.keys())
-        if not found:
-            self._queue.wait(WAIT_MS)
+        found = self._queue.results_of(self._outstanding)
+        if not found and not self._queue.wait(WAIT_MS):
+            found = self._find_lost()
         for number in sorted(found):
             del self._outstanding[number]
             self._results[number] = found[number]
             self._learn(found[number])
+
+    def _find_lost(self) -> dict[int, WindowResult]:
+        """Put windows again that Redis has lost: it may forget its last second when it crashes."""
+        gone = [put for put in self._outstanding.values() if not self._queue.is_waiting(put.entry)]
+        # Asked after the entries: a window is settled and gets its result in one step.
+        found = self._queue.results_of(self._outstanding)
+        for put in gone:
+            if put.window.number not in found:
+                log.warning("window is put again", extra={"job": self._job, "window": put.window.number})
+                self._put(put.window, put.start)
+        return found
 
     def _learn(self, result: WindowResult) -> None:
         if result.error:
@@ -134,7 +157,7 @@ class Transcriber:
 
     def _progress(self, splitter: Splitter, duration_s: float) -> None:
         """Audio before the oldest window without a result is done."""
-        done_s = to_seconds(min(self._outstanding.values(), default=splitter.position))
+        done_s = to_seconds(min((put.start for put in self._outstanding.values()), default=splitter.position))
         total_s = max(duration_s, to_seconds(splitter.samples), 0.001)
         # Complete only when the result is stored, which is not known here.
         progress = min(0.99, done_s / total_s)

@@ -32,7 +32,7 @@ RESULT = Transcript(
 
 @pytest.fixture
 def storage(tmp_path: Path) -> JobStorage:
-    return JobStorage(tmp_path / "jobs")
+    return JobStorage(tmp_path)
 
 
 def test_an_upload_and_its_options_are_found_again(storage: JobStorage) -> None:
