@@ -1,0 +1,153 @@
+"""Live sessions at 1x against the service: `python -m bench.live --sessions N [--data DIR] [--json FILE]`.
+
+Starts `steno up` with nothing kept (or uses `--url`), plays N sessions at once, and prints word errors beside
+plain faster-whisper on the same audio, how long words take to the screen, and what the server's processes cost.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench import environment
+from bench.baseline import Baseline, keep, kept, measure
+from bench.dataset import BUNDLED, Passage, Program, load, programs
+from bench.replay import Recording, replay
+from bench.report import Report, report, table
+from bench.server import running
+from bench.usage import Usage, Watch
+
+STAGGER_S = 0.37
+RAMP_S_MAX = 10.0
+"""Sessions start one after another so that their pauses don't coincide, but all within this time."""
+
+Played = list[tuple[Program, Recording]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print, and say by the exit status whether the run was clean."""
+    options = _options(arguments)
+    described = environment.describe()
+    passages = load(options.data, language=options.language)
+    plan = programs(passages, count=options.sessions, seconds=options.minutes * 60)
+    used = [p for p in passages if any(p in program.passages for program in plan)]
+    baseline = _baseline(used, options)
+    length_s = max(program.duration_s for program in plan)
+    _say(f"playing {len(plan)} sessions for {length_s:.0f} s")
+    played, usage = _play(plan, options)
+    figures = report(played, baseline, usage)
+    print(table(figures))
+    if options.json:
+        _keep(options, described, figures, baseline, played)
+    return 1 if figures.failures or figures.invalid else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Play live sessions at 1x and measure.")
+    parser.add_argument("--sessions", type=int, default=1, metavar="N")
+    parser.add_argument("--data", type=Path, default=BUNDLED, metavar="DIR", help="default: tests/data")
+    parser.add_argument("--language", default="en", help="which of the data's streams to play")
+    parser.add_argument("--auto", action="store_true", help="let the server detect the language")
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="least length of a session, if there is as much"
+    )
+    parser.add_argument("--model", default="base")
+    parser.add_argument("--compute-type", default="int8")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="keep the baseline here, or take it from here"
+    )
+    parser.add_argument("--url", help="a running service's ws:// address, instead of starting one")
+    parser.add_argument("--pid", type=int, help="process of that service, to measure it and its children")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="STENO_* setting")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep everything")
+    options = parser.parse_args(arguments)
+    if options.sessions < 1:
+        parser.error("--sessions must be at least 1")
+    return options
+
+
+def _baseline(passages: Sequence[Passage], options: argparse.Namespace) -> Baseline:
+    choice = {"model": options.model, "compute_type": options.compute_type}
+    found = kept(options.baseline, passages, **choice) if options.baseline else None
+    if found is None:
+        _say(f"measuring the baseline on {sum(p.duration_s for p in passages):.0f} s")
+        found = measure(passages, **choice, threads=psutil.cpu_count() or 1)
+        if options.baseline:
+            keep(found, options.baseline)
+    return found
+
+
+def _play(plan: Sequence[Program], options: argparse.Namespace) -> tuple[Played, Usage | None]:
+    language = "auto" if options.auto else options.language
+    with ExitStack() as stack:
+        url, pid = stack.enter_context(_service(options))
+        watch = stack.enter_context(Watch(pid)) if pid else None
+        recordings = asyncio.run(_sessions(url, plan, {"sample_rate": "16000", "language": language}))
+    return list(zip(plan, recordings, strict=True)), watch.usage() if watch else None
+
+
+@contextmanager
+def _service(options: argparse.Namespace) -> Generator[tuple[str, int | None]]:
+    if options.url:
+        yield options.url, options.pid
+        return
+    settings = dict(pair.split("=", 1) for pair in options.set)
+    settings = {"model": options.model, "compute_type": options.compute_type, **settings}
+    with running(settings=settings) as server:
+        _say(f"steno up was ready after {server.ready_s:.2f} s")
+        yield server.stream_url, server.pid
+
+
+async def _sessions(url: str, plan: Sequence[Program], query: dict[str, str]) -> list[Recording]:
+    step_s = min(STAGGER_S, RAMP_S_MAX / len(plan))
+
+    async def start(number: int, program: Program) -> Recording:
+        await asyncio.sleep(number * step_s)
+        return await replay(url, program, query=query)
+
+    return await asyncio.gather(*(start(number, program) for number, program in enumerate(plan)))
+
+
+def _keep(
+    options: argparse.Namespace,
+    described: dict[str, object],
+    figures: Report,
+    baseline: Baseline,
+    played: Played,
+) -> None:
+    kept_sessions = [
+        {"passages": [p.name for p in program.passages], **asdict(recording)} for program, recording in played
+    ]
+    everything = {
+        "environment": described,
+        "options": {name: str(value) for name, value in vars(options).items()},
+        "figures": asdict(figures),
+        "baseline": asdict(baseline),
+        "sessions": kept_sessions,
+    }
+    options.json.write_text(json.dumps(_json(everything), ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _json(value: Any) -> Any:
+    """`value` with NaN as null: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The service under measurement: `steno up` as a child process, on a free port, with nothing kept."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+READY_S_MAX = 600.0
+"""A first start downloads the model."""
+STOP_S_MAX = 30.0
+_POLL_S = 0.02
+
+
+class ServerFailed(RuntimeError):
+    """The service did not start or did not stop; the message has the end of its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running service. `ready_s` is the time from its start to the first 200 of /readyz."""
+
+    pid: int
+    address: str
+    ready_s: float
+
+    @property
+    def stream_url(self) -> str:
+        """Where live sessions connect."""
+        return f"ws://{self.address}/v1/stream"
+
+
+@contextmanager
+def running(*, settings: Mapping[str, str], data_dir: Path | None = None) -> Generator[Server]:
+    """Start the service and wait until it is ready; stop it at the end. `settings` are `STENO_*` variables
+    without the prefix. Raises `ServerFailed`."""
+    with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch, socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = int(held.getsockname()[1])
+        held.close()
+        env = {f"STENO_{name.upper()}": value for name, value in settings.items()}
+        env |= {"STENO_HOST": "127.0.0.1", "STENO_PORT": str(port)}
+        env["STENO_DATA_DIR"] = str(data_dir or Path(scratch) / "data")
+        log = Path(scratch) / "log"
+        with log.open("wb") as out:
+            started_s = time.perf_counter()
+            command = [str(Path(sys.executable).with_name("steno")), "up"]
+            process = subprocess.Popen(command, env=os.environ | env, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            address = f"127.0.0.1:{port}"
+            _wait_ready(process, address, log)
+            ready_s = time.perf_counter() - started_s
+            yield Server(pid=process.pid, address=address, ready_s=ready_s)
+        finally:
+            _stop(process)
+
+
+def _wait_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline_s = time.perf_counter() + READY_S_MAX
+    while time.perf_counter() < deadline_s:
+        if process.poll() is not None:
+            raise ServerFailed(f"steno up ended with {process.returncode}:\n{_tail(log)}")
+        if _is_ready(address):
+            return
+        time.sleep(_POLL_S)
+    raise ServerFailed(f"steno up was not ready within {READY_S_MAX:.0f} s:\n{_tail(log)}")
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as reply:
+            return reply.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End it as Ctrl-C would; a service that does not obey is killed, and its guard ends its children."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise ServerFailed(f"steno up did not stop within {STOP_S_MAX:.0f} s; it was killed") from None
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
