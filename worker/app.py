@@ -63,7 +63,8 @@ class WorkerApp:
             for task in done - {stopped}:
                 task.result()  # a helper that ends has failed: the process must not look alive
         finally:
-            await _cancel([*takers, stopped])
+            stopped.cancel()
+            await _cancel(takers)
             await intake.hand_over()
             await device.close()
             await _cancel([beat])
@@ -101,7 +102,7 @@ class WorkerApp:
             await asyncio.sleep(HEARTBEAT_S)
 
 
-async def _cancel(tasks: list[asyncio.Task[None]] | list[asyncio.Task[bool]]) -> None:
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

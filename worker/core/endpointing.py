@@ -11,7 +11,7 @@ speech, and only a frame below `off` as silence.
 from dataclasses import dataclass
 
 from shared.audio.pcm import to_samples
-from worker.core.framing import FRAME_SAMPLES
+from worker.core.framing import FRAME_SAMPLES, frames_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,12 @@ Boundary = Started | Ended
 
 
 class Endpointer:
-    """Turns frames into boundaries. `origin` is the sample of the first frame: boundaries lie at or behind
-    it."""
+    """Turns frames into boundaries. `origin` is where the first frame begins; no boundary lies before
+    `floor`."""
 
-    def __init__(self, options: EndpointOptions, origin: int) -> None:
+    def __init__(self, options: EndpointOptions, origin: int, floor: int | None = None) -> None:
         self._options = options
-        self._floor = origin
+        self._floor = origin if floor is None else floor
         self._position = origin
         self._recent: list[float] = []
         self._speech_frames = 0
@@ -100,7 +100,7 @@ class Endpointer:
         if self._start is None:
             self._speech_frames = 0
             return []
-        return [self._finish(min(end, self._last_speech + self._post_roll) if self._is_silent else end)]
+        return [self._finish(min(end, self.speech_end) if self._is_silent else end)]
 
     def _quiet(self, probability: float) -> list[Boundary]:
         o = self._options
@@ -111,7 +111,7 @@ class Endpointer:
             return []
         if self._speech_frames < o.start_frames:
             return []
-        begin = self._position - o.start_frames * FRAME_SAMPLES - to_samples(o.pre_roll_s)
+        begin = self._position - (o.start_frames + frames_in(o.pre_roll_s)) * FRAME_SAMPLES
         self._start = max(self._floor, begin)
         self._last_speech = self._position
         self._recent = []
@@ -123,17 +123,18 @@ class Endpointer:
         if probability >= o.off:
             self._last_speech = self._position
         if self.silence_samples >= to_samples(o.silence_s):
-            return [self._finish(self._last_speech + self._post_roll)]
+            return [self._finish(self.speech_end)]
         if self._position - start >= to_samples(o.max_utterance_s):
             return self._cut()
         return []
 
     def _cut(self) -> list[Boundary]:
         """Cut running speech where it was least like speech; what follows is the next utterance."""
-        span = min(len(self._recent) - 1, to_samples(self._options.cut_search_s) // FRAME_SAMPLES)
+        span = min(len(self._recent) - 1, frames_in(self._options.cut_search_s))
         recent = self._recent[-span:]
-        back = len(recent) - 1 - min(range(len(recent)), key=recent.__getitem__)
-        cut = self._position - back * FRAME_SAMPLES - FRAME_SAMPLES // 2
+        # The last of equals: the longer the utterance, the better it is understood.
+        back = min(range(len(recent)), key=recent[::-1].__getitem__)
+        cut = self._position - back * FRAME_SAMPLES
         self._floor = self._start = cut
         self._recent = self._recent[len(self._recent) - back :] if back else []
         return [Ended(cut, cut=True), Started(cut)]
@@ -150,5 +151,11 @@ class Endpointer:
         return self.silence_samples > 0
 
     @property
+    def speech_end(self) -> int:
+        """Where the utterance would end if nothing more were said: the last speech and the audio kept
+        behind it."""
+        return self._last_speech + self._post_roll
+
+    @property
     def _post_roll(self) -> int:
-        return to_samples(self._options.post_roll_s)
+        return frames_in(self._options.post_roll_s) * FRAME_SAMPLES

@@ -2,17 +2,29 @@
 
 import numpy as np
 
-from shared.audio.pcm import Float32
+from shared.audio.pcm import SAMPLE_RATE, Float32
 
 FRAME_SAMPLES = 512
 """What Silero takes at 16 kHz: 32 ms."""
 
 
-class Framer:
-    """Cuts a stream of samples into frames; what is left over waits for the next chunk."""
+def frames_in(seconds: float) -> int:
+    """Seconds as the nearest number of frames."""
+    return round(seconds * SAMPLE_RATE / FRAME_SAMPLES)
 
-    def __init__(self) -> None:
-        self._rest: Float32 = np.zeros(0, np.float32)
+
+class Framer:
+    """Cuts a stream of samples that begins at `origin` into frames; what is left over waits for the next
+    chunk.
+
+    Frames lie on one grid for all workers of a session, so that a successor hears the same boundaries: the
+    first frame is filled up with silence.
+    """
+
+    def __init__(self, origin: int) -> None:
+        self._rest: Float32 = np.zeros(origin % FRAME_SAMPLES, np.float32)
+        self.position = origin - len(self._rest)
+        """Where the first frame begins."""
 
     def push(self, samples: Float32) -> list[Float32]:
         """The frames that `samples` completes, oldest first."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from shared.events import Word
 from shared.transcript import Segment, join
@@ -23,16 +24,17 @@ def to_segments(
     """
     if not result.text:
         return ()
-    scores = {"avg_logprob": round(result.avg_logprob, 4), "no_speech_prob": round(result.no_speech_prob, 4)}
+    segment = partial(
+        Segment, avg_logprob=round(result.avg_logprob, 4), no_speech_prob=round(result.no_speech_prob, 4)
+    )
     if not result.words:
-        return (Segment(start=offset_s, end=offset_s + duration_s, text=result.text, **scores),)
+        return (segment(start=offset_s, end=offset_s + duration_s, text=result.text),)
     return tuple(
-        Segment(
+        segment(
             start=line[0].start,
             end=line[-1].end,
             text=_text(line),
             words=tuple(line) if words else (),
-            **scores,
         )
         for line in _lines([_moved(word, offset_s) for word in result.words])
     )

@@ -83,9 +83,9 @@ class Session:
         self._config = config
         self._options = options
         self._vad = vad
-        self._framer = Framer()
+        self._framer = Framer(committed)
         self._buffer = AudioBuffer(committed)
-        self._endpointer = Endpointer(options.endpoint, committed)
+        self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
         self._covered = self._last_end = committed
         self._resumed = resumed = checkpoint or Checkpoint(context=config.prompt)
         self._tail = Tail(resumed.tail_length, resumed.tail_last)
@@ -211,7 +211,7 @@ class Session:
         """An open utterance's early final at a short silence, else its next partial when there is enough
         to hear."""
         options = self._options
-        speech_end = self._endpointer.last_speech + to_samples(options.endpoint.post_roll_s)
+        speech_end = self._endpointer.speech_end
         if self._endpointer.silence_samples >= to_samples(options.early_final_s):
             if utterance.early_end == speech_end:
                 return []

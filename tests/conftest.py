@@ -1,0 +1,95 @@
+"""Real parts for tests: a Valkey server, and the whole service as processes, each started once per run.
+
+After every test: no key without a TTL that is not declared permanent, and no task left in the loop.
+"""
+
+import asyncio
+import fnmatch
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+
+from shared.redis.connection import AsyncRedis, connect, connect_sync
+from shared.redis.embedded import EmbeddedServer
+from shared.redis.keys import PERMANENT
+from tests.support.service import Service
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def _valkey() -> Generator[EmbeddedServer]:
+    server = EmbeddedServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(_valkey: EmbeddedServer) -> Generator[str]:
+    """An empty server of the test's own; checked for leaked keys afterwards."""
+    client = connect_sync(_valkey.url)
+    try:
+        client.flushall()
+        yield _valkey.url
+        assert leaked_keys(_valkey.url) == []
+    finally:
+        client.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncGenerator[AsyncRedis]:
+    """A client of the test's own server. No task may be left when the test ends."""
+    client = connect(redis_url)
+    before = asyncio.all_tasks()
+    yield client
+    await client.aclose()
+    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    assert not left, f"tasks left behind: {[task.get_name() for task in left]}"
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
+    """Edge, worker and job worker with the scripted engine: quick, deterministic, no weights."""
+    with Service.running(tmp_path_factory.mktemp("service"), engine="scripted") as running:
+        yield running
+        assert leaked_keys(running.redis_url) == []
+
+
+@pytest.fixture(scope="session")
+def english(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
+    """The whole service with real weights, English only."""
+    with Service.running(tmp_path_factory.mktemp("english"), model="tiny.en") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
+    """The whole service with the default weights."""
+    with Service.running(tmp_path_factory.mktemp("multilingual"), model="base") as running:
+        yield running
+
+
+def leaked_keys(url: str) -> list[str]:
+    """Keys without a TTL that are not declared permanent."""
+    client = connect_sync(url)
+    try:
+        names = [key.decode() for key in client.scan_iter(count=1000)]
+        return [name for name in names if client.ttl(name) == -1 and not _is_permanent(name)]
+    finally:
+        client.close()
+
+
+def _is_permanent(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory of the test's own."""
+    return tmp_path / "data"

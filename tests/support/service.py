@@ -1,0 +1,125 @@
+"""The service as processes: what `steno up` starts, one by one, so that a test can end any of them."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.redis.embedded import EmbeddedServer
+
+READY_S_MAX = 120.0
+_STOP_S_MAX = 20.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Service:
+    """A running service of a test. `process(name)` gives `api`, `worker`, or `worker.jobs`."""
+
+    port: int
+    redis: EmbeddedServer
+    environment: dict[str, str]
+    log: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
+
+    @property
+    def url(self) -> str:
+        """Base address over HTTP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Base address over WebSocket."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def redis_url(self) -> str:
+        """Address of the service's Redis."""
+        return self.redis.url
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(
+        cls,
+        folder: Path,
+        *,
+        engine: str = "faster_whisper",
+        model: str = "tiny.en",
+        modules: tuple[str, ...] = ("api", "worker", "worker.jobs"),
+        **settings: str,
+    ) -> "Generator[Service]":
+        """Start all, wait until it is ready, stop all. `settings` are `STENO_` names in lower case."""
+        server = EmbeddedServer()
+        port = free_port()
+        own = {"port": str(port), "engine": engine, "model": model, "data_dir": str(folder / "data")}
+        environment = {f"STENO_{k.upper()}": v for k, v in (own | settings).items()}
+        running = cls(port, server, environment, folder / "log")
+        server.start()
+        try:
+            for module in modules:
+                running.start(module)
+            running.wait_until_ready(worker="worker" in modules)
+            yield running
+        finally:
+            running.stop()
+
+    def start(self, module: str) -> subprocess.Popen[bytes]:
+        """Start one process."""
+        environment = os.environ | self.environment | {"STENO_REDIS_URL": self.redis.url}
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module], env=environment, stdout=log, stderr=log
+            )
+        self.processes[module] = process
+        return process
+
+    def wait_until_ready(self, *, worker: bool = True) -> None:
+        """Wait for `/readyz`, or `/healthz` when no worker was started."""
+        deadline = time.monotonic() + READY_S_MAX
+        while not self._answers("/readyz" if worker else "/healthz"):
+            dead = [name for name, process in self.processes.items() if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                raise AssertionError(f"service not ready, ended: {dead}\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def _answers(self, path: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Stop everything in order; each process must end with status 0."""
+        try:
+            statuses = {name: _stop(process) for name, process in self.processes.items()}
+        finally:
+            self.redis.stop()
+        assert not any(statuses.values()), f"exit statuses {statuses}\n{self.log.read_text()[-4000:]}"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(_STOP_S_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return -1

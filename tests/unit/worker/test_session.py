@@ -1,0 +1,349 @@
+"""The session machine, driven by hand: audio and answers in, effects out; no event loop, no clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.audio.pcm import SAMPLE_RATE, to_seconds
+from shared.codec import unpack
+from shared.events import Closed, Event, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
+from tests.support.sound import loudness_vad, pcm16, silence, speech
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.effects import Checkpoint, Close, Decode, Effect, Emit, SessionOptions
+from worker.core.session import Session
+from worker.engine.api import EngineOptions
+from worker.engine.scripted import ScriptedEngine
+
+ENGINE = ScriptedEngine(EngineOptions(model="scripted"))
+Answer = Callable[[DecodeRequest], DecodeResult | None]
+
+
+def scripted(request: DecodeRequest) -> DecodeResult:
+    """What the scripted engine says."""
+    return ENGINE.decode([request])[0]
+
+
+@dataclass
+class Driver:
+    """Runs a session: applies effects at once, answers decodes through `answer`, keeps what was said."""
+
+    answer: Answer = scripted
+    config: SessionConfig = field(default_factory=SessionConfig)
+    options: SessionOptions = field(default_factory=SessionOptions)
+    committed: int = 0
+    checkpoint: Checkpoint | None = None
+    events: list[Event] = field(default_factory=list[Event])
+    requests: list[DecodeRequest] = field(default_factory=list[DecodeRequest])
+    covered: list[int] = field(default_factory=list[int])
+    left: Checkpoint | None = None
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.session = Session(
+            self.config,
+            loudness_vad,
+            options=self.options,
+            committed=self.committed,
+            checkpoint=self.checkpoint,
+        )
+
+    def hear(self, audio: bytes, *, chunk_samples: int = 1600, start: int | None = None) -> None:
+        """Feed audio in chunks."""
+        at = self.session.received if start is None else start
+        for i in range(0, len(audio), chunk_samples * 2):
+            piece = audio[i : i + chunk_samples * 2]
+            self.apply(self.session.audio(at, piece))
+            at += len(piece) // 2
+
+    def apply(self, effects: list[Effect]) -> None:
+        """Do what the machine wants, answers included."""
+        for effect in effects:
+            assert not self.closed, "an effect behind Close"
+            match effect:
+                case Decode(request, ticket):
+                    self.requests.append(request)
+                    self.apply(self.session.decoded(ticket, self.answer(request)))
+                case Emit(events, covered, checkpoint):
+                    self.events += events
+                    if covered is not None:
+                        self.covered.append(covered)
+                    if checkpoint:
+                        self.left = unpack(Checkpoint, checkpoint)
+                case Close(event, covered):
+                    self.events.append(event)
+                    self.covered.append(covered)
+                    self.closed = True
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        """Events of one type."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def finals(self) -> list[Final]:
+        """The finals."""
+        return [event for event in self.events if isinstance(event, Final)]
+
+    @property
+    def partials(self) -> list[Partial]:
+        """The partials."""
+        return [event for event in self.events if isinstance(event, Partial)]
+
+
+TALK = pcm16(silence(1), speech(3), silence(1), speech(2, seed=2), silence(1))
+
+
+def test_each_stretch_of_speech_gets_one_final_and_the_end_closes() -> None:
+    driver = Driver()
+    driver.hear(TALK)
+    driver.apply(driver.session.end())
+    kinds = [type(event) for event in driver.events if not isinstance(event, Partial)]
+    assert kinds == [SpeechStart, SpeechEnd, Final, SpeechStart, SpeechEnd, Final, Closed]
+    assert [final.utterance for final in driver.finals] == [0, 1]
+    assert driver.events[-1] == Closed(reason="end", duration=8.0, utterances=2)
+
+
+def test_what_is_covered_only_advances_and_ends_at_the_last_sample() -> None:
+    driver = Driver()
+    driver.hear(TALK)
+    driver.apply(driver.session.end())
+    assert driver.covered == sorted(driver.covered)
+    assert driver.covered[-1] == 8 * SAMPLE_RATE
+    assert [final.covered for final in driver.finals] == [to_seconds(c) for c in driver.covered[:2]]
+
+
+def test_committed_text_never_changes_and_stands_at_the_beginning_of_the_final() -> None:
+    driver = Driver()
+    driver.hear(TALK)
+    driver.apply(driver.session.end())
+    for final in driver.finals:
+        stable = ""
+        for partial in (p for p in driver.partials if p.utterance == final.utterance):
+            assert partial.text.startswith(stable)
+            assert len(stable) <= partial.committed
+            stable = partial.text[: partial.committed]
+        assert stable
+        assert final.text.startswith(stable)
+        assert final.committed == len(final.text)
+
+
+def test_a_final_that_would_break_a_promise_is_decoded_again_with_it() -> None:
+    def contrary(request: DecodeRequest) -> DecodeResult:
+        if request.kind is Kind.FINAL and not request.prefix:
+            return DecodeResult(text="something else altogether", language="en")
+        return scripted(request)
+
+    driver = Driver(contrary)
+    driver.hear(pcm16(speech(3), silence(1)))
+    promised = driver.partials[-1].text[: driver.partials[-1].committed]
+    assert driver.requests[-1].prefix == promised
+    assert driver.finals[0].text.startswith(promised)
+
+
+def test_offsets_put_finals_and_partials_in_their_place() -> None:
+    driver = Driver()
+    driver.hear(TALK)
+    driver.apply(driver.session.end())
+    transcript = ""
+    for event in driver.events:
+        if isinstance(event, Partial | Final):
+            transcript = transcript.ljust(event.offset)[: event.offset] + event.text
+    assert transcript == " ".join(final.text for final in driver.finals)
+
+
+def test_chunk_sizes_do_not_matter() -> None:
+    def said(chunk_samples: int) -> list[str]:
+        driver = Driver(config=SessionConfig(partials=False))
+        driver.hear(TALK, chunk_samples=chunk_samples)
+        driver.apply(driver.session.end())
+        return [final.text for final in driver.finals]
+
+    assert said(160) == said(1601) == said(len(TALK))
+
+
+def test_a_final_is_decoded_early_and_said_at_the_endpoint_without_another_decode() -> None:
+    driver = Driver()
+    driver.hear(pcm16(speech(2), silence(0.4)))
+    assert driver.requests[-1].kind is Kind.FINAL
+    assert driver.finals == []
+    asked = len(driver.requests)
+    driver.hear(pcm16(silence(0.3)))
+    assert len(driver.finals) == 1
+    assert len(driver.requests) == asked
+
+
+def test_an_early_final_is_dropped_when_speech_goes_on() -> None:
+    driver = Driver()
+    driver.hear(pcm16(speech(2), silence(0.4), speech(2, seed=3), silence(1)))
+    assert len(driver.finals) == 1
+    assert driver.finals[0].text == scripted(driver.requests[-1]).text
+    assert driver.requests[-1].duration_s == pytest.approx(4.6, abs=0.05)
+
+
+def test_no_partials_when_none_are_wanted() -> None:
+    driver = Driver(config=SessionConfig(partials=False))
+    driver.hear(TALK)
+    assert driver.partials == []
+    assert {request.kind for request in driver.requests} == {Kind.FINAL}
+
+
+def test_silence_says_nothing_and_is_given_up() -> None:
+    driver = Driver()
+    driver.hear(pcm16(silence(60)))
+    assert driver.events == []
+    assert driver.session.received - driver.session.covered < 6 * SAMPLE_RATE
+    driver.apply(driver.session.end())
+    assert driver.events == [Closed(reason="end", duration=60.0, utterances=0)]
+
+
+def test_ending_before_any_audio_closes_at_once() -> None:
+    driver = Driver()
+    driver.apply(driver.session.end())
+    assert driver.events == [Closed(reason="end", duration=0.0, utterances=0)]
+
+
+def test_a_second_end_and_audio_behind_the_end_change_nothing() -> None:
+    driver = Driver()
+    driver.apply(driver.session.end())
+    driver.apply(driver.session.end())
+    driver.hear(TALK, start=0)
+    assert len(driver.events) == 1
+
+
+def test_finalize_gives_the_final_now_and_the_session_goes_on() -> None:
+    driver = Driver()
+    driver.hear(pcm16(speech(2)))
+    driver.apply(driver.session.finalize())
+    assert len(driver.finals) == 1
+    driver.apply(driver.session.finalize())
+    driver.hear(pcm16(speech(2, seed=2), silence(1)))
+    assert len(driver.finals) == 2
+    assert driver.finals[1].start >= driver.finals[0].end
+
+
+def test_endless_speech_is_cut_without_losing_a_sample() -> None:
+    driver = Driver()
+    driver.hear(pcm16(speech(50), silence(1)))
+    assert len(driver.finals) == 3
+    for before, after in zip(driver.finals, driver.finals[1:], strict=False):
+        assert after.start == before.end
+
+
+def test_the_window_of_partials_stays_short_in_long_speech() -> None:
+    driver = Driver()
+    driver.hear(pcm16(speech(18)))
+    longest = max(r.duration_s for r in driver.requests if r.kind is Kind.PARTIAL)
+    assert longest < driver.options.window_trim_s + 2 * driver.options.partial_step_s
+
+
+def test_a_runaway_partial_is_not_shown() -> None:
+    def lost(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="and and and and", language="en", runaway=request.kind is Kind.PARTIAL)
+
+    driver = Driver(lost)
+    driver.hear(pcm16(speech(2)))
+    assert driver.partials == []
+
+
+def test_text_that_the_model_does_not_believe_becomes_an_empty_final() -> None:
+    def breath(_: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="Thank you.", language="en", no_speech_prob=0.9, avg_logprob=-1.5)
+
+    driver = Driver(breath)
+    driver.hear(pcm16(speech(1), silence(1)))
+    assert [final.text for final in driver.finals] == [""]
+
+
+def test_a_confident_detection_settles_the_language() -> None:
+    def german(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="guten tag zusammen", language="de", language_probability=0.95)
+
+    driver = Driver(german)
+    driver.hear(TALK)
+    assert driver.requests[0].language == ""
+    assert driver.requests[-1].language == "de"
+
+
+def test_an_unsure_detection_does_not() -> None:
+    def unsure(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="hm", language="nn", language_probability=0.3)
+
+    driver = Driver(unsure)
+    driver.hear(TALK)
+    assert {request.language for request in driver.requests} == {""}
+
+
+def test_earlier_text_is_context_until_a_long_silence() -> None:
+    driver = Driver(config=SessionConfig(prompt="Names: Ada"))
+    driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(10), speech(2, seed=3)))
+    first, second = driver.finals
+    contexts = [r.context for r in driver.requests if r.kind is Kind.FINAL]
+    assert contexts == ["Names: Ada", f"Names: Ada {first.text}"]
+    assert second.text not in driver.requests[-1].context
+
+
+def test_words_carry_session_times_when_asked_for() -> None:
+    driver = Driver(config=SessionConfig(words=True))
+    driver.hear(TALK)
+    final = driver.finals[1]
+    assert final.words
+    assert " ".join(word.text for word in final.words) == final.text
+    assert final.words[0].start == pytest.approx(final.start, abs=0.01)
+
+
+def test_the_longest_session_ends_as_if_by_the_client() -> None:
+    driver = Driver(options=SessionOptions(session_s_max=5.0))
+    driver.hear(TALK)
+    assert isinstance(driver.events[-1], Closed)
+    assert driver.events[-1].reason == "limit"
+    assert len(driver.finals) == 2 or driver.finals[0].end <= 5.1
+
+
+def test_a_lost_answer_is_asked_for_again() -> None:
+    lost = [True]
+
+    def forgetful(request: DecodeRequest) -> DecodeResult | None:
+        return None if lost and request.kind is Kind.FINAL and lost.pop() else scripted(request)
+
+    driver = Driver(forgetful)
+    driver.hear(pcm16(speech(2), silence(1)))
+    assert len(driver.finals) == 1
+
+
+def test_an_outdated_answer_is_ignored() -> None:
+    driver = Driver()
+    driver.hear(TALK)
+    assert driver.session.decoded(0, DecodeResult(text="late", language="en")) == []
+
+
+def test_a_gap_in_the_audio_is_refused() -> None:
+    driver = Driver()
+    with pytest.raises(ValueError, match="missing"):
+        driver.session.audio(16, b"\0\0")
+
+
+@settings(max_examples=30, deadline=None)
+@given(cut_s=st.floats(0.1, 7.9), seed=st.integers(1, 3))
+def test_a_successor_goes_on_where_the_owner_died(cut_s: float, seed: int) -> None:
+    """Whatever was said before the death and after it is what would have been said without it."""
+    talk = pcm16(silence(1), speech(3, seed), silence(1), speech(2, seed + 5), silence(1))
+    whole = Driver()
+    whole.hear(talk)
+    whole.apply(whole.session.end())
+
+    first = Driver()
+    cut = round(cut_s * 10) * 1600 * 2
+    first.hear(talk[:cut])
+    committed = first.covered[-1] if first.covered else 0
+    second = Driver(committed=committed, checkpoint=first.left)
+    second.hear(talk[committed * 2 :])
+    second.apply(second.session.end())
+
+    events = [e for e in (*first.events, *second.events) if not isinstance(e, Partial)]
+    assert [type(e) for e in events] == [type(e) for e in whole.events if not isinstance(e, Partial)]
+    finals = [e for e in events if isinstance(e, Final)]
+    assert [(f.utterance, f.text, f.offset) for f in finals] == [
+        (f.utterance, f.text, f.offset) for f in whole.finals
+    ]
