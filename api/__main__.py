@@ -33,7 +33,7 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_DRAIN_S,
     )
-    # uvicorn raises the signal that stopped it once more when it is done: an orderly stop is no death by signal.
+    # uvicorn raises the signal that stopped it once more when it is done; an orderly stop is no death.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with listener:

@@ -1,0 +1,141 @@
+"""The native protocol against the running service, scripted engine: order, places, marks, formats."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from tests.support.live import raw_session, transcribe
+from tests.support.service import Service
+from tests.support.sound import pcm16, silence
+from tests.support.speech import spoken
+
+pytestmark = pytest.mark.anyio
+
+TALK = spoken(gap_s=1.0)
+"""Two real utterances with a pause."""
+
+
+async def test_a_session_from_ready_to_closed(service: Service) -> None:
+    session = await transcribe(service.ws_url, TALK)
+    kinds = [m["type"] for m in session.messages if m["type"] != "partial"]
+    assert kinds[0] == "ready"
+    assert kinds[-1] == "closed"
+    assert kinds.count("speech_start") == kinds.count("speech_end") == kinds.count("final") >= 2
+    assert session.messages[-1]["utterances"] == kinds.count("final")
+    assert session.messages[-1]["duration"] == pytest.approx(len(TALK) / 32000, abs=0.001)
+
+
+async def test_numbers_rise_by_one_and_finals_end_what_partials_say(service: Service) -> None:
+    session = await transcribe(service.ws_url, TALK)
+    assert [m["seq"] for m in session.messages] == list(range(1, len(session.messages) + 1))
+    for final in session.of("final"):
+        later = [m for m in session.of("partial") if m["seq"] > final["seq"]]
+        assert all(m["utterance"] > final["utterance"] for m in later)
+
+
+async def test_every_transcript_message_has_text_and_final(service: Service) -> None:
+    session = await transcribe(service.ws_url, TALK)
+    for message in session.of("partial") + session.of("final"):
+        assert isinstance(message["text"], str)
+        assert message["final"] is (message["type"] == "final")
+        assert 0 <= message["committed"] <= len(message["text"])
+        assert 0 <= message["start"] <= message["end"]
+
+
+async def test_finals_in_their_places_are_the_transcript(service: Service) -> None:
+    session = await transcribe(service.ws_url, TALK)
+    assert session.transcript == " ".join(m["text"] for m in session.of("final"))
+
+
+async def test_the_alias_serves_the_same(service: Service) -> None:
+    async with raw_session(service.ws_url, "/stream") as session:
+        assert (await session.until("ready"))["session"]
+        await session.say("end")
+        assert await session.until_closed() == (1000, "")
+
+
+async def test_finalize_gives_the_final_in_running_speech(service: Service) -> None:
+    async with raw_session(service.ws_url) as session:
+        await session.audio(TALK[: 32000 * 2])
+        await session.say("finalize")
+        final = await session.until("final")
+        assert final["utterance"] == 0
+        assert session.of("speech_end")[0]["reason"] == "finalize"
+
+
+async def test_words_come_when_asked_for_and_only_then(service: Service) -> None:
+    with_words = await transcribe(service.ws_url, TALK, words="true")
+    final = with_words.of("final")[0]
+    assert " ".join(word["text"] for word in final["words"]) == final["text"]
+    without = await transcribe(service.ws_url, TALK)
+    assert "words" not in without.of("final")[0]
+
+
+async def test_partials_can_be_switched_off(service: Service) -> None:
+    session = await transcribe(service.ws_url, TALK, partials="false")
+    assert session.of("partial") == []
+    assert session.of("final")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sample_rate", "channels"),
+    [("pcm16", 48000, 2), ("float32", 44100, 1), ("mulaw", 8000, 1), ("alaw", 8000, 1), ("pcm16", 96000, 1)],
+)
+async def test_any_format_is_heard_as_speech(
+    service: Service, encoding: str, sample_rate: int, channels: int
+) -> None:
+    audio = encoded(TALK, encoding, sample_rate, channels)
+    query = {"encoding": encoding, "sample_rate": str(sample_rate), "channels": str(channels)}
+    session = await transcribe(service.ws_url, audio, **query)
+    assert session.messages[-1]["duration"] == pytest.approx(len(TALK) / 32000, abs=0.01)
+    assert len(session.of("final")) >= 2
+
+
+async def test_several_sessions_at_once_do_not_mix(service: Service) -> None:
+    alone = await transcribe(service.ws_url, TALK, partials="false")
+    together = await asyncio.gather(*(transcribe(service.ws_url, TALK, partials="false") for _ in range(8)))
+    assert {session.transcript for session in together} == {alone.transcript}
+
+
+async def test_audio_of_any_message_length_is_the_same_audio(service: Service) -> None:
+    whole = await transcribe(service.ws_url, TALK, partials="false")
+    async with raw_session(service.ws_url, partials="false") as session:
+        await session.audio(TALK, chunk_bytes=777)
+        await session.say("end")
+        assert (await session.until_closed())[0] == 1000
+    assert session.transcript == whole.transcript
+
+
+async def test_more_audio_than_may_wait_is_slowed_down_and_all_of_it_is_decided(service: Service) -> None:
+    """Minutes of speech and silence at once: the edge stops reading, and goes on as audio is covered."""
+    talk = (TALK + pcm16(silence(5))) * 12
+    session = await transcribe(service.ws_url, talk, partials="false")
+    assert session.messages[-1]["duration"] == pytest.approx(len(talk) / 32000, abs=0.01)
+    assert len(session.of("final")) >= 24
+
+
+def encoded(canonical: bytes, encoding: str, sample_rate: int, channels: int) -> bytes:
+    """Canonical audio as a client with that format would send it."""
+    import soxr
+
+    samples = np.frombuffer(canonical, "<i2").astype(np.float32) / 32768
+    samples = soxr.resample(samples, 16000, sample_rate)
+    samples = np.repeat(samples[:, None], channels, axis=1).reshape(-1)
+    if encoding == "float32":
+        return samples.astype("<f4").tobytes()
+    linear = np.clip(samples * 32768, -32768, 32767).astype("<i2")
+    if encoding == "pcm16":
+        return linear.tobytes()
+    return _nearest_code(linear, encoding)
+
+
+def _nearest_code(linear: np.ndarray, encoding: str) -> bytes:
+    """The code whose value is nearest. Made from the decoder's own tables, which have tests of their own."""
+    from shared.audio.convert import StreamConverter
+
+    converter = StreamConverter(encoding=encoding, sample_rate=16000, channels=1)
+    table = np.frombuffer(converter.push(bytes(range(256))), "<i2").astype(np.int32)
+    order = np.argsort(table)
+    index = np.clip(np.searchsorted(table[order], linear), 0, 255)
+    return order[index].astype(np.uint8).tobytes()
