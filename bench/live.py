@@ -1,7 +1,8 @@
 """Live sessions at 1x against the service: `python -m bench.live --sessions N [--data DIR] [--json FILE]`.
 
 Starts `steno up` with nothing kept (or uses `--url`), plays N sessions at once, and prints word errors beside
-plain faster-whisper on the same audio, how long words take to the screen, and what the server's processes cost.
+those of plain faster-whisper on the same audio, how long words take to the screen, and what the server's
+processes cost.
 """
 
 import argparse
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = report(played, baseline, usage)
     print(table(figures))
     if options.json:
-        _keep(options, described, figures, baseline, played)
+        choices = {name: str(value) for name, value in vars(options).items()}
+        keep_run(options.json, {"environment": described, "options": choices}, figures, baseline, played)
     return 1 if figures.failures or figures.invalid else 0
 
 
@@ -67,6 +69,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--url", help="a running service's ws:// address, instead of starting one")
     parser.add_argument("--pid", type=int, help="process of that service, to measure it and its children")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="STENO_* setting")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the service prints")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep everything")
     options = parser.parse_args(arguments)
     if options.sessions < 1:
@@ -101,7 +104,7 @@ def _service(options: argparse.Namespace) -> Generator[tuple[str, int | None]]:
         return
     settings = dict(pair.split("=", 1) for pair in options.set)
     settings = {"model": options.model, "compute_type": options.compute_type, **settings}
-    with running(settings=settings) as server:
+    with running(settings=settings, log=options.log) as server:
         _say(f"steno up was ready after {server.ready_s:.2f} s")
         yield server.stream_url, server.pid
 
@@ -116,24 +119,15 @@ async def _sessions(url: str, plan: Sequence[Program], query: dict[str, str]) ->
     return await asyncio.gather(*(start(number, program) for number, program in enumerate(plan)))
 
 
-def _keep(
-    options: argparse.Namespace,
-    described: dict[str, object],
-    figures: Report,
-    baseline: Baseline,
-    played: Played,
+def keep_run(
+    path: Path, about: dict[str, object], figures: Report, baseline: Baseline, played: Played
 ) -> None:
-    kept_sessions = [
+    """Write a run to `path` as JSON: what it is `about`, its figures, and all that they were made from."""
+    sessions = [
         {"passages": [p.name for p in program.passages], **asdict(recording)} for program, recording in played
     ]
-    everything = {
-        "environment": described,
-        "options": {name: str(value) for name, value in vars(options).items()},
-        "figures": asdict(figures),
-        "baseline": asdict(baseline),
-        "sessions": kept_sessions,
-    }
-    options.json.write_text(json.dumps(_json(everything), ensure_ascii=False, indent=1), encoding="utf-8")
+    run = {**about, "figures": asdict(figures), "baseline": asdict(baseline), "sessions": sessions}
+    path.write_text(json.dumps(_json(run), ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _json(value: Any) -> Any:

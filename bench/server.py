@@ -39,9 +39,11 @@ class Server:
 
 
 @contextmanager
-def running(*, settings: Mapping[str, str], data_dir: Path | None = None) -> Generator[Server]:
+def running(
+    *, settings: Mapping[str, str], data_dir: Path | None = None, log: Path | None = None
+) -> Generator[Server]:
     """Start the service and wait until it is ready; stop it at the end. `settings` are `STENO_*` variables
-    without the prefix. Raises `ServerFailed`."""
+    without the prefix; what it prints goes to `log`. Raises `ServerFailed`."""
     with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch, socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = int(held.getsockname()[1])
@@ -49,7 +51,7 @@ def running(*, settings: Mapping[str, str], data_dir: Path | None = None) -> Gen
         env = {f"STENO_{name.upper()}": value for name, value in settings.items()}
         env |= {"STENO_HOST": "127.0.0.1", "STENO_PORT": str(port)}
         env["STENO_DATA_DIR"] = str(data_dir or Path(scratch) / "data")
-        log = Path(scratch) / "log"
+        log = log or Path(scratch) / "log"
         with log.open("wb") as out:
             started_s = time.perf_counter()
             command = [str(Path(sys.executable).with_name("steno")), "up"]

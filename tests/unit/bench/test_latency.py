@@ -96,15 +96,18 @@ def test_an_utterance_without_final_is_left_out():
 
 
 def test_a_clean_session_breaks_no_promise():
-    """Every utterance has one final, and all audio is covered."""
+    """Every utterance has one final, and `closed` counts them."""
     session = [partial(1.0, "a"), final(2.0, "a", covered=3.0), closed(3.0, count=1, duration=3.0)]
     assert broken_promises(session) == []
 
 
 def test_broken_promises_are_named():
-    """Two finals, a late partial, uncovered audio, no close."""
+    """Two finals, a late partial, audio covered twice, a wrong count, no close."""
     twice = [final(1.0, "a"), final(2.0, "a"), partial(2.5, "b")]
     assert len(broken_promises(twice)) == 3
-    uncovered = [final(1.0, "a", covered=1.0), closed(2.0, count=1, duration=2.0)]
-    assert broken_promises(uncovered) == ["finals cover 1.0 s of 2.0 s"]
+    again = [final(1.0, "a", covered=1.0), final(2.0, "b", utterance=1), closed(2.0, count=3)]
+    assert broken_promises(again) == [
+        "two finals cover the same audio",
+        "closed tells of 3 utterances, there were 2 finals",
+    ]
     assert broken_promises([]) == ["the last message is not closed"]
