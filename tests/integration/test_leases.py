@@ -1,0 +1,260 @@
+"""Sessions in a real Redis: fences, idempotent appends, exactly-once events, take-over, clean-up."""
+
+import asyncio
+
+import pytest
+
+from shared.codec import pack
+from shared.errors import NotFound, Superseded
+from shared.events import Closed, Error, Final, Limits, Partial, Ready, SessionConfig, SpeechStart, Warning
+from shared.redis.connection import AsyncRedis
+from shared.redis.keys import Keys
+from shared.redis.leases import Chunk, Claim, LeaseBook, Marked, Saying
+from shared.redis.live import LiveFeed
+from shared.redis.sessions import Mark, SessionLog
+
+pytestmark = pytest.mark.anyio
+
+KEYS = Keys(2)
+SESSION = "5e551040"
+SHARD = KEYS.shard(SESSION)
+LEASE_S = 0.2
+READY = Ready(
+    session=SESSION, token="t", model="", limits=Limits(message_bytes_max=1, session_s_max=1, resume_s=1)
+)
+SECOND = b"\1\0" * 16_000
+
+
+def final(number: int) -> Final:
+    return Final(text="x", utterance=number, start=0.0, end=1.0, committed=1, offset=0)
+
+
+def partial() -> Partial:
+    return Partial(text="x", utterance=0, start=0.0, end=1.0, committed=0, offset=0)
+
+
+class Parts:
+    """The edge's side, and two workers."""
+
+    def __init__(self, redis: AsyncRedis) -> None:
+        self.redis = redis
+        self.log = SessionLog(redis, KEYS, resume_s=1)
+        self.book = LeaseBook(redis, KEYS, consumer="first", lease_s=LEASE_S)
+        self.other = LeaseBook(redis, KEYS, consumer="second", lease_s=LEASE_S)
+
+    async def open(self) -> None:
+        await self.book.ensure_groups()
+        await self.log.open(SESSION, "t", SessionConfig(language="de"), READY)
+
+    async def claimed(self) -> Claim:
+        await self.open()
+        return await self.claim(self.book)
+
+    async def claim(self, book: LeaseBook) -> Claim:
+        async with asyncio.timeout(10):
+            while (claim := await book.next_session(SHARD, block_ms=20)) is None:
+                pass
+        return claim
+
+
+@pytest.fixture
+def parts(redis: AsyncRedis) -> Parts:
+    return Parts(redis)
+
+
+async def test_a_claim_carries_what_the_worker_needs(parts: Parts) -> None:
+    claim = await parts.claimed()
+    assert (claim.session, claim.fence, claim.committed, claim.attempts) == (SESSION, 1, 0, 1)
+    assert claim.config == SessionConfig(language="de")
+
+
+async def test_opening_twice_is_once_and_another_token_is_refused(parts: Parts) -> None:
+    await parts.open()
+    assert await parts.log.open(SESSION, "t", SessionConfig(), READY) == 1
+    with pytest.raises(ValueError, match="exists"):
+        await parts.log.open(SESSION, "other", SessionConfig(), READY)
+    assert await parts.redis.xlen(KEYS.queue(SHARD)) == 1
+
+
+async def test_the_resume_token_is_kept_as_a_hash_and_checked(parts: Parts) -> None:
+    await parts.open()
+    await parts.log.check_token(SESSION, "t")
+    for session, token in ((SESSION, "wrong"), ("no-such", "t")):
+        with pytest.raises(NotFound):
+            await parts.log.check_token(session, token)
+    assert await parts.redis.hget(KEYS.session(SESSION).state, "token") != b"t"
+
+
+async def test_audio_sent_twice_is_there_once(parts: Parts) -> None:
+    claim = await parts.claimed()
+    assert await parts.log.append(SESSION, 0, SECOND)
+    assert not await parts.log.append(SESSION, 0, SECOND)
+    assert await parts.log.append(SESSION, 16_000, SECOND)
+    _, items = await parts.book.read_audio(claim, "0-0", block_ms=20)
+    assert items == [Chunk(0, SECOND), Chunk(16_000, SECOND)]
+
+
+async def test_marks_stand_behind_the_audio_and_once(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.log.append(SESSION, 0, SECOND)
+    assert await parts.log.mark(SESSION, 16_000, Mark.FINALIZE)
+    assert not await parts.log.mark(SESSION, 16_000, Mark.FINALIZE)
+    await parts.log.append(SESSION, 16_000, SECOND)
+    await parts.log.mark(SESSION, 32_000, Mark.END)
+    _, items = await parts.book.read_audio(claim, "0-0", block_ms=20)
+    assert [type(item) for item in items] == [Chunk, Marked, Chunk, Marked]
+    assert items[3] == Marked(32_000, Mark.END)
+
+
+async def test_an_end_before_any_audio_can_be_marked(parts: Parts) -> None:
+    claim = await parts.claimed()
+    assert await parts.log.mark(SESSION, 0, Mark.END)
+    assert (await parts.book.read_audio(claim, "0-0", block_ms=20))[1] == [Marked(0, Mark.END)]
+
+
+async def test_covered_audio_goes_and_the_rest_stays(parts: Parts) -> None:
+    claim = await parts.claimed()
+    for second in range(3):
+        await parts.log.append(SESSION, second * 16_000, SECOND)
+    await parts.log.mark(SESSION, 48_000, Mark.END)
+    await parts.book.emit(claim, 1, Saying([final(0)], covered=24_000))
+    _, items = await parts.book.read_audio(claim, "24000-0", block_ms=20)
+    assert items == [Chunk(16_000, SECOND), Chunk(32_000, SECOND), Marked(48_000, Mark.END)]
+    assert await parts.redis.xlen(KEYS.session(SESSION).audio) == 3
+
+
+async def test_an_end_is_seen_by_a_successor_though_all_audio_is_covered(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.log.append(SESSION, 0, SECOND)
+    await parts.log.mark(SESSION, 16_000, Mark.END)
+    await parts.book.emit(claim, 1, Saying([final(0)], covered=16_000))
+    successor = await parts.claim(parts.other)
+    assert successor.committed == 16_000
+    _, items = await parts.other.read_audio(successor, "16000-0", block_ms=20)
+    assert items == [Marked(16_000, Mark.END)]
+
+
+async def test_events_are_numbered_without_gaps_and_partials_are_not_logged(parts: Parts) -> None:
+    claim = await parts.claimed()
+    assert await parts.book.emit(claim, 1, Saying([SpeechStart(utterance=0, start=0.0), partial()])) == 3
+    assert await parts.log.warn(SESSION, Warning(code="c", message="m")) == 4
+    assert await parts.book.emit(claim, 2, Saying([final(0)])) == 5
+    logged = await parts.log.events_after(SESSION, 1)
+    assert [(seq, event.type) for seq, event in logged] == [(2, "speech_start"), (4, "warning"), (5, "final")]
+
+
+async def test_a_write_whose_answer_was_lost_is_not_said_twice(parts: Parts) -> None:
+    claim = await parts.claimed()
+    said = await parts.book.emit(claim, 7, Saying([final(0)]))
+    assert await parts.book.emit(claim, 7, Saying([final(0)])) == said
+    assert len(await parts.log.events_after(SESSION, 1)) == 1
+
+
+async def test_a_worker_that_is_gone_is_followed_by_another_which_knows_its_checkpoint(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.book.emit(claim, 1, Saying([final(0)], covered=16_000, checkpoint=b"left behind"))
+    successor = await parts.claim(parts.other)
+    assert (successor.fence, successor.committed, successor.attempts) == (2, 16_000, 2)
+    assert successor.checkpoint == b"left behind"
+
+
+async def test_every_write_of_a_superseded_worker_is_refused(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.claim(parts.other)
+    for write in (
+        parts.book.emit(claim, 1, Saying([final(0)])),
+        parts.book.renew(claim),
+        parts.book.release(claim),
+        parts.book.settle(claim, [], covered=0),
+    ):
+        with pytest.raises(Superseded):
+            await write
+    assert await parts.log.events_after(SESSION, 1) == []
+
+
+async def test_a_renewed_lease_is_not_taken_over(parts: Parts) -> None:
+    claim = await parts.claimed()
+    for _ in range(8):
+        await asyncio.sleep(LEASE_S / 4)
+        assert await parts.book.renew(claim)
+        assert await parts.other.next_session(SHARD, block_ms=1) is None
+
+
+async def test_a_released_session_is_taken_at_once(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.book.release(claim)
+    assert (await parts.other.next_session(SHARD, block_ms=1)) is not None
+
+
+async def test_renewing_tells_when_no_edge_holds_the_client(parts: Parts) -> None:
+    claim = await parts.claimed()
+    assert await parts.book.renew(claim)
+    await parts.redis.delete(KEYS.session(SESSION).client)
+    assert not await parts.book.renew(claim)
+    await parts.log.touch_client(SESSION)
+    assert await parts.book.renew(claim)
+
+
+async def test_a_settled_session_takes_no_audio_and_leaves_the_queue(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.log.append(SESSION, 0, SECOND)
+    closed = Closed(reason="end", duration=1.0, utterances=0)
+    await parts.book.settle(claim, [closed], covered=16_000)
+    await parts.book.settle(claim, [closed], covered=16_000)
+    with pytest.raises(NotFound):
+        await parts.log.append(SESSION, 16_000, SECOND)
+    assert [event.type for _, event in await parts.log.events_after(SESSION, 1)] == ["closed"]
+    assert await parts.redis.xlen(KEYS.queue(SHARD)) == 0
+    assert not await parts.redis.exists(KEYS.session(SESSION).audio)
+
+
+async def test_a_session_that_the_edge_gave_up_is_not_claimed(parts: Parts) -> None:
+    await parts.open()
+    await parts.log.fail(SESSION, Error(code="no_capacity", message="m"))
+    assert await parts.book.next_session(SHARD, block_ms=20) is None
+    assert await parts.redis.xlen(KEYS.queue(SHARD)) == 0
+
+
+async def test_a_session_that_the_edge_gave_up_is_lost_to_its_worker(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.log.fail(SESSION, Error(code="bad_message", message="m"))
+    with pytest.raises(Superseded):
+        await parts.book.emit(claim, 1, Saying([final(0)]))
+
+
+async def test_the_group_is_made_again_after_a_flush(parts: Parts) -> None:
+    await parts.claimed()
+    await parts.redis.flushall()
+    assert await parts.book.next_session(SHARD, block_ms=1) is None
+    await parts.log.open(SESSION, "t", SessionConfig(), READY)
+    assert (await parts.claim(parts.book)).fence == 1
+
+
+async def test_a_script_that_the_server_forgot_is_sent_again(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.redis.script_flush()
+    assert await parts.book.emit(claim, 1, Saying([final(0)])) == 2
+
+
+async def test_followers_hear_their_own_session_and_logged_events_fill_gaps(parts: Parts) -> None:
+    feed = LiveFeed(parts.redis, KEYS)
+    reader = asyncio.create_task(feed.run_forever())
+    try:
+        async with feed.follow(SESSION) as follower, feed.follow("another") as deaf:
+            claim = await parts.claimed()
+            await parts.book.emit(claim, 1, Saying([partial(), final(0)]))
+            heard = [await follower.next(5.0) for _ in range(3)]
+            assert [item[0] for item in heard if item] == [1, 2, 3]
+            assert await deaf.next(0.05) is None
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+
+async def test_every_key_of_a_session_is_on_its_way_out_from_the_start(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.log.append(SESSION, 0, SECOND)
+    await parts.book.emit(claim, 1, Saying([final(0)], checkpoint=pack(READY)))
+    names = [key async for key in parts.redis.scan_iter(match="steno:*:s:*")]
+    assert len(names) == 4
+    assert all([await parts.redis.ttl(name) > 0 for name in names])
