@@ -5,8 +5,8 @@ Everything here is async; `client.sync` has the same names without it.
 
 from client.errors import BadReply, ConnectionLost, JobFailed, NotInstalled, SessionOver, TimedOut
 from client.incoming import LiveTranscript
-from client.jobs import Job, JobProblem, Jobs, ResultFormat, Timeout
-from client.options import DEFAULT_URL, JobOptions, StreamOptions
+from client.jobs import Job, Jobs, ResultFormat, Timeout
+from client.options import DEFAULT_URL, StreamOptions
 from client.stream import LiveSession, connect
 from shared.errors import (
     BadAudio,
@@ -17,6 +17,7 @@ from shared.errors import (
     EngineFault,
     ModelUnavailable,
     NoCapacity,
+    NotFinished,
     NotFound,
     StenoError,
     TooLarge,
@@ -34,6 +35,7 @@ from shared.events import (
     Warning,
     Word,
 )
+from shared.jobs import JobOptions, JobProblem
 
 __all__ = [
     "DEFAULT_URL",
@@ -58,6 +60,7 @@ __all__ = [
     "LiveTranscript",
     "ModelUnavailable",
     "NoCapacity",
+    "NotFinished",
     "NotFound",
     "NotInstalled",
     "Partial",

@@ -18,8 +18,9 @@ from urllib.parse import quote
 import httpx
 
 from client.errors import BadReply, ConnectionLost, JobFailed, TimedOut, from_response, from_server
-from client.options import DEFAULT_URL, JobOptions, http_address, to_query
+from client.options import DEFAULT_URL, http_address, to_query
 from shared.codec import CodecError, from_map
+from shared.jobs import FAILED, FINISHED, QUEUED, RUNNING, JobOptions, JobRecord
 
 ResultFormat = Literal["json", "srt", "vtt", "txt"]
 
@@ -41,29 +42,13 @@ class Timeout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobProblem:
-    """Why a job failed."""
-
-    code: str
-    message: str
-    retryable: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(JobRecord):
     """A job as the server last described it."""
-
-    id: str
-    status: Literal["queued", "running", "finished", "failed", "cancelled"]
-    progress: float = 0.0
-    """Decoded part of the file, 0 to 1."""
-    error: JobProblem | None = None
-    """Set when it failed."""
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self.status not in ("queued", "running")
+        return self.status not in (QUEUED, RUNNING)
 
 
 class Jobs:
@@ -107,7 +92,7 @@ class Jobs:
 
     async def status(self, job_id: str) -> Job:
         """The job now. Raises `NotFound`."""
-        return _job(await self._request("GET", f"/v1/jobs/{quote(job_id, safe='')}"))
+        return _job(await self._request("GET", _path(job_id)))
 
     async def wait(self, job_id: str, *, on_progress: Callable[[Job], object] | None = None) -> Job:
         """Wait until the job has finished, telling `on_progress` of each look at it.
@@ -121,16 +106,19 @@ class Jobs:
                 job = await self._until_over(job_id, on_progress)
         except TimeoutError:
             raise TimedOut(f"job {job_id} is not over after {self._timeout.job_s:g} s") from None
-        if job.status == "finished":
+        if job.status == FINISHED:
             return job
         if job.error is not None:
             raise from_server(job.error.code, job.error.message, retryable=job.error.retryable)
-        raise JobFailed(f"job {job_id} " + ("failed" if job.status == "failed" else "was cancelled"))
+        raise JobFailed(f"job {job_id} " + ("failed" if job.status == FAILED else "was cancelled"))
 
     async def result(self, job_id: str, format: ResultFormat = "json") -> str:
-        """The text of a finished job in one of the formats. Raises `NotFound`."""
-        path = f"/v1/jobs/{quote(job_id, safe='')}/result"
-        return (await self._request("GET", path, params={"format": format})).text
+        """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
+        return (await self._request("GET", _path(job_id) + "/result", params={"format": format})).text
+
+    async def remove(self, job_id: str) -> None:
+        """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""
+        await self._request("DELETE", _path(job_id))
 
     async def _until_over(self, job_id: str, on_progress: Callable[[Job], object] | None) -> Job:
         while True:
@@ -151,6 +139,10 @@ class Jobs:
         if reply.is_success:
             return reply
         raise from_response(reply.status_code, reply.content, retry_after=reply.headers.get("Retry-After"))
+
+
+def _path(job_id: str) -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
 def _job(reply: httpx.Response) -> Job:

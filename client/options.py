@@ -6,35 +6,20 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from shared.errors import BadParameter
+from shared.jobs import JobOptions
 
 DEFAULT_URL: Final = "ws://127.0.0.1:8000"
 """Where `steno up` listens."""
 
 _WEBSOCKET: Final[Mapping[str, str]] = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _HTTP: Final[Mapping[str, str]] = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """How speech is to be written down. The server checks the values."""
-
-    language: str = "auto"
-    """Language code, or `auto`."""
-    task: Literal["transcribe", "translate"] = "transcribe"
-    """`transcribe`, or `translate` into English."""
-    model: str = ""
-    """Model that must be used; empty for whatever the server has."""
-    prompt: str = ""
-    """Text that the speech is taken to follow: names, style, spelling."""
-    hotwords: str = ""
-    """Words that are likely to be spoken."""
-    words: bool = False
-    """Whether words with times are wanted."""
+_SAMPLE_BYTES: Final[Mapping[str, int]] = {"pcm16": 2, "float32": 4, "mulaw": 1, "alaw": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions(JobOptions):
-    """What the audio of a live session is, and how it is to be written down."""
+    """What the audio of a live session is, and how it is to be written down. Raises `BadParameter` for
+    what no server knows; the server checks the rest."""
 
     sample_rate: int = 16_000
     """Samples a second, 8000 to 96000."""
@@ -44,6 +29,11 @@ class StreamOptions(JobOptions):
     """Interleaved; the server mixes them."""
     partials: bool = True
     """Whether text is wanted before its utterance has ended."""
+
+    @property
+    def bytes_per_s(self) -> int:
+        """Bytes of a second of audio."""
+        return self.sample_rate * self.channels * _SAMPLE_BYTES[self.encoding]
 
 
 def to_query(options: JobOptions) -> dict[str, str]:

@@ -38,7 +38,9 @@ class LiveSession:
     received before that stay valid. One task may send while another iterates.
     """
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, options: StreamOptions) -> None:
+        self.options = options
+        """What was asked for."""
         self._socket = socket
         self._unread: deque[Received] = deque()  # bounded by what the closed socket held; see _why_closed
         self._receiving = asyncio.Lock()
@@ -171,10 +173,11 @@ async def connect(
     what the server said against it (`BadParameter`, `NoCapacity`, …). Leaving the block closes the
     session; see `LiveSession.close`.
     """
-    address = stream_address(url, options or StreamOptions())
+    options = options or StreamOptions()
+    address = stream_address(url, options)
     try:
         async with asyncio.timeout(open_s):
-            session = LiveSession(await _open_socket(address))
+            session = LiveSession(await _open_socket(address), options)
             try:
                 await session.open()
             except BaseException:

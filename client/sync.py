@@ -19,8 +19,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from client import jobs, stream
 from client.incoming import LiveTranscript
 from client.jobs import Job, ResultFormat, Timeout
-from client.options import DEFAULT_URL, JobOptions, StreamOptions
+from client.options import DEFAULT_URL, StreamOptions
 from shared.events import Event, Ready
+from shared.jobs import JobOptions
 
 T = TypeVar("T")
 
@@ -33,6 +34,11 @@ class LiveSession:
     def __init__(self, portal: BlockingPortal, session: stream.LiveSession) -> None:
         self._portal = portal
         self._session = session
+
+    @property
+    def options(self) -> StreamOptions:
+        """What was asked for."""
+        return self._session.options
 
     @property
     def ready(self) -> Ready:
@@ -114,8 +120,12 @@ class Jobs:
         return self._run(lambda: self._jobs.wait(job_id, on_progress=on_progress))
 
     def result(self, job_id: str, format: ResultFormat = "json") -> str:
-        """The text of a finished job in one of the formats. Raises `NotFound`."""
+        """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
         return self._run(lambda: self._jobs.result(job_id, format))
+
+    def remove(self, job_id: str) -> None:
+        """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""
+        self._run(lambda: self._jobs.remove(job_id))
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if self._portal is None:

@@ -75,7 +75,7 @@ async def running(settings: Settings, *, hurry: asyncio.Event | None = None) -> 
         stops.push_async_callback(supervisor.stop)
         await supervisor.start()
         await supervisor.ready(lambda: is_ready(settings), within_s=_READY_S_MAX)
-        yield Stack(_address(settings), supervisor, server)
+        yield Stack(address(settings), supervisor, server)
 
 
 def is_ready(settings: Settings) -> bool:
@@ -123,6 +123,7 @@ def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
 
 
-def _address(settings: Settings) -> str:
+def address(settings: Settings) -> str:
+    """Base URL of the service that these settings start, as a client on this machine reaches it."""
     host = _reachable(settings.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

@@ -132,16 +132,16 @@ def test_sending_goes_on_while_another_task_reads() -> None:
 
 def test_a_refusal_at_the_door_is_raised_by_connect() -> None:
     def script(talk: Talk) -> None:
-        talk.say(Error(code="bad_parameter", message="language must be a code such as en, or auto"))
+        talk.say(Error(code="bad_parameter", message="model 'x' is not served here"))
         talk.socket.close(1008)
 
     async def main(url: str) -> None:
-        async with connect(url, options=StreamOptions(language="klingon")):
+        async with connect(url, options=StreamOptions(model="x")):
             pytest.fail("the session was refused")
 
     with (
         speaking(script) as server,
-        pytest.raises(BadParameter, match="language must be a code such as en, or auto"),
+        pytest.raises(BadParameter, match="model 'x' is not served here"),
     ):
         asyncio.run(main(server.url))
 

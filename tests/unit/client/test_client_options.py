@@ -4,8 +4,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from client.options import JobOptions, StreamOptions, http_address, stream_address, to_query
+from client.options import StreamOptions, http_address, stream_address, to_query
 from shared.errors import BadParameter
+from shared.jobs import JobOptions
 
 
 def test_defaults_are_left_to_the_server() -> None:
@@ -73,3 +74,13 @@ def test_what_is_no_address_is_refused_by_name(url: str) -> None:
         stream_address(url, StreamOptions())
     with pytest.raises(BadParameter, match=repr(url)):
         http_address(url)
+
+
+def test_an_option_that_no_server_knows_is_refused_here() -> None:
+    with pytest.raises(BadParameter, match="language must be"):
+        StreamOptions(language="klingon")
+
+
+def test_a_second_of_audio_is_counted_in_its_own_format() -> None:
+    assert StreamOptions().bytes_per_s == 32_000
+    assert StreamOptions(sample_rate=8000, encoding="float32", channels=2).bytes_per_s == 64_000

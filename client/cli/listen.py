@@ -1,0 +1,135 @@
+"""`steno listen`: a file, standard input or the microphone as a live session, its text as it comes."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Generator
+from typing import Annotated, Final, Literal
+
+import typer
+
+from client.cli import asking
+from client.cli.render import Output, choose_output
+from client.cli.sources import Feed, Source, open_source
+from client.errors import SessionOver
+from client.options import StreamOptions
+from client.stream import LiveSession, connect
+from shared.errors import BadParameter, StenoError
+
+Encoding = Literal["pcm16", "float32", "mulaw", "alaw"]
+RAW_HELP = "Of raw audio from standard input."
+INTERRUPTED_STATUS: Final = 130
+"""As shells have it for a command that Ctrl-C ended."""
+
+
+def listen(  # noqa: PLR0913 - one per flag
+    source: Annotated[str, typer.Argument(metavar="FILE|-|mic", help="Media file, raw audio on -, or mic.")],
+    url: asking.Url = None,
+    speed: Annotated[str, typer.Option(help="Times real time; 0 or max: as fast as is accepted.")] = "1",
+    as_json: Annotated[bool, typer.Option("--json", help="Print every message as a line of JSON.")] = False,
+    language: asking.Language = "auto",
+    task: asking.TaskFlag = "transcribe",
+    model: asking.ModelAsked = "",
+    prompt: asking.Prompt = "",
+    hotwords: asking.Hotwords = "",
+    words: asking.Words = False,
+    sample_rate: Annotated[int | None, typer.Option(help=RAW_HELP + " [default: 16000]")] = None,
+    encoding: Annotated[Encoding | None, typer.Option(help=RAW_HELP + " [default: pcm16]")] = None,
+    channels: Annotated[int | None, typer.Option(help=RAW_HELP + " [default: 1]")] = None,
+) -> None:
+    """Transcribe live: a media file, raw audio from standard input (-), or the microphone (mic).
+
+    On a terminal the text appears while it is spoken; in a pipe each final is a line. Ctrl-C ends the
+    session and prints its last final; a second one leaves at once.
+    """
+    pace = _parse_speed(speed)
+    if source != "-" and (sample_rate or encoding or channels):
+        raise BadParameter("--sample-rate, --encoding and --channels are for raw audio from standard input")
+    output = choose_output(as_json=as_json)
+    options = StreamOptions(
+        language=language,
+        task=task,
+        model=model,
+        prompt=prompt,
+        hotwords=hotwords,
+        words=words,
+        partials=output.wants_partials,
+        sample_rate=sample_rate or 16_000,
+        encoding=encoding or "pcm16",
+        channels=channels or 1,
+    )
+    address, opened = asking.server_url(url), open_source(source, options)
+    try:
+        with output:
+            asyncio.run(_listen(address, options, opened, pace, output))
+    except asyncio.CancelledError:
+        raise typer.Exit(INTERRUPTED_STATUS) from None
+
+
+async def _listen(url: str, options: StreamOptions, source: Source, speed: float, output: Output) -> None:
+    async with connect(url, options=options) as session:
+        await follow(session, source, speed=0.0 if source.is_live else speed, output=output)
+
+
+async def follow(session: LiveSession, source: Source, *, speed: float, output: Output) -> None:
+    """Send all of the source at `speed` times real time (0: as fast as it is accepted), and show what comes
+    back, to the session's end. Ctrl-C ends the source early."""
+    feed = Feed(source)
+    sending = asyncio.create_task(_send(session, feed, speed), name="sending")
+    try:
+        with _first_interrupt_closes(feed):
+            async for event in session:
+                output.show(session.last_seq, event)
+    finally:
+        feed.close()
+        sending.cancel()
+        await asyncio.wait([sending])
+    if not sending.cancelled():
+        sending.result()  # what was wrong with the source, said after what it had to say
+
+
+async def _send(session: LiveSession, feed: Feed, speed: float) -> None:
+    clock = asyncio.get_running_loop().time
+    began, sent_s = clock(), 0.0
+    try:
+        async for chunk in feed:
+            if speed:
+                # A chunk is sent when its last sample has been spoken, as a microphone would.
+                sent_s += len(chunk) / session.options.bytes_per_s
+                await asyncio.sleep(began + sent_s / speed - clock())
+            await session.send(chunk)
+    except SessionOver:
+        pass  # the server ended it; the reader sees why
+    finally:
+        with contextlib.suppress(StenoError):  # the reader raises it
+            await session.end()
+
+
+@contextlib.contextmanager
+def _first_interrupt_closes(feed: Feed) -> Generator[None, None, None]:
+    """The first SIGINT or SIGTERM ends the source; a second one cancels this task."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        feed.close()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _parse_speed(text: str) -> float:
+    try:
+        speed = 0.0 if text == "max" else float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 <= speed < 1e6:
+        raise BadParameter("--speed must be a number from 0, or max")
+    return speed
