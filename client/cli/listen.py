@@ -68,18 +68,18 @@ def listen(  # noqa: PLR0913 - one per flag
 
 async def _listen(url: str, options: StreamOptions, source: Source, speed: float, output: Output) -> None:
     async with connect(url, options=options) as session:
-        await follow(session, source, speed=0.0 if source.is_live else speed, output=output)
+        feed = Feed(source)
+        with _first_interrupt_closes(feed):
+            await follow(session, feed, speed=0.0 if source.is_live else speed, output=output)
 
 
-async def follow(session: LiveSession, source: Source, *, speed: float, output: Output) -> None:
-    """Send all of the source at `speed` times real time (0: as fast as it is accepted), and show what comes
-    back, to the session's end. Ctrl-C ends the source early."""
-    feed = Feed(source)
+async def follow(session: LiveSession, feed: Feed, *, speed: float, output: Output) -> None:
+    """Send the whole feed at `speed` times real time (0: as fast as it is accepted), and show what comes
+    back, to the session's end. Raises what was wrong with the session, else with the source."""
     sending = asyncio.create_task(_send(session, feed, speed), name="sending")
     try:
-        with _first_interrupt_closes(feed):
-            async for event in session:
-                output.show(session.last_seq, event)
+        async for event in session:
+            output.show(session.last_seq, event)
     finally:
         feed.close()
         sending.cancel()

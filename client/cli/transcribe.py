@@ -23,8 +23,6 @@ from shared.jobs import JobOptions
 _AT_ONCE: Final = 4
 """Files uploaded or waited for at the same time: enough to keep the server's workers busy."""
 
-OnProgress = Callable[[Job], object]
-
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
@@ -59,13 +57,17 @@ def transcribe(  # noqa: PLR0913 - one per flag
     texts = asyncio.run(_transcribe_all(asking.server_url(url), files, batch))
     if not places:
         # Only now: a bar on the terminal would be written over.
-        print("".join(text for text in texts if text is not None), end="")
+        print("\n".join(text for text in texts if text is not None), end="")
     if None in texts:
         raise typer.Exit(1)
 
 
 async def transcribe_file(
-    jobs: Jobs, path: Path, options: JobOptions, result_format: ResultFormat, on_progress: OnProgress
+    jobs: Jobs,
+    path: Path,
+    options: JobOptions,
+    result_format: ResultFormat,
+    on_progress: Callable[[Job], object],
 ) -> str:
     """One file as a job, from upload to result. Cancelling cancels the job too."""
     job = await jobs.submit(path, options)
@@ -95,10 +97,20 @@ def progress_bars() -> Progress:
     )
 
 
-def watch(progress: Progress, path: Path) -> OnProgress:
-    """A bar for one file, to be told of its job."""
-    bar = progress.add_task(escape(printable(path.name)), total=1.0, status="uploading")
-    return lambda job: progress.update(bar, completed=job.progress, status=job.status)
+class Bar:
+    """The bar of one file."""
+
+    def __init__(self, progress: Progress, path: Path) -> None:
+        self._progress = progress
+        self._id = progress.add_task(escape(printable(path.name)), total=1.0, status="waiting")
+
+    def follow(self, job: Job) -> None:
+        """Show how far the job is."""
+        self._progress.update(self._id, completed=job.progress, status=job.status)
+
+    def say(self, status: str) -> None:
+        """Show what becomes of the file outside its job."""
+        self._progress.update(self._id, status=status)
 
 
 def result_paths(files: Sequence[Path], folder: Path, result_format: str) -> dict[Path, Path]:
@@ -119,22 +131,24 @@ async def _transcribe_all(url: str, files: Sequence[Path], batch: _Batch) -> lis
     """The text of each file; None for those that failed, which is said at once."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def attempt(jobs: Jobs, path: Path, on_progress: OnProgress) -> str | None:
+    async def attempt(jobs: Jobs, path: Path, bar: Bar) -> str | None:
         try:
             async with gate:
-                text = await transcribe_file(jobs, path, batch.options, batch.format, on_progress)
+                bar.say("uploading")
+                text = await transcribe_file(jobs, path, batch.options, batch.format, bar.follow)
             if path in batch.places:
                 await asyncio.to_thread(_write, batch.places[path], text)
-            return text
         except (StenoError, OSError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             print(f"steno: {path}: {reason}", file=sys.stderr)
+            bar.say("failed")
             return None
+        return text
 
     async with Jobs(url) as jobs:
         with progress_bars() as progress:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(attempt(jobs, path, watch(progress, path))) for path in files]
+                tasks = [group.create_task(attempt(jobs, path, Bar(progress, path))) for path in files]
     return [task.result() for task in tasks]
 
 
