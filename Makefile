@@ -29,8 +29,8 @@ lint: $(READY) ## Check style, types and the import rules
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(READY) ## Measure live sessions: latency, WER, CPU (ARGS are those of bench/live.py)
-	$(BIN)/python bench/live.py $(ARGS)
+bench: $(READY) ## Measure live sessions: latency, WER, CPU (ARGS are those of bench.live)
+	$(BIN)/python -m bench.live $(or $(ARGS),--sessions 1 --data tests/data)
 
 lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)

@@ -1,10 +1,10 @@
 """`steno up`: the whole service on this machine, until it is stopped."""
 
 import asyncio
-import logging
 
 from client.cli import flags
 from client.cli.interrupt import raise_on_terminate, run_until_stopped
+from shared.logs import configure
 from shared.settings import Settings, load_settings
 
 
@@ -27,9 +27,7 @@ def up(
         redis_url=redis_url,
         data_dir=data_dir,
     )
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure(settings.log_level)
     raise_on_terminate()
     from client.cli import stack
 
