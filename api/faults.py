@@ -14,7 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.errors import StenoError
+from shared.errors import BrokerLost, StenoError
+from shared.redis.connection import ConnectionLost
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ CLOSE: Final[Mapping[str, int]] = {
 }
 """WebSocket close code by error code; a code that is not here closes with 1011."""
 
+_RETRY_AFTER_S: Final = 1.0
 _CODE_BY_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -81,6 +83,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StenoError, _on_steno_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    for lost in ConnectionLost:
+        app.add_exception_handler(lost, _on_broker_lost)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -101,6 +105,12 @@ async def _on_http_exception(_request: Request, error: Exception) -> JSONRespons
     error = cast(HTTPException, error)
     code = _CODE_BY_STATUS.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
     return JSONResponse(body(code, str(error.detail)), error.status_code, error.headers)
+
+
+async def _on_broker_lost(request: Request, error: Exception) -> JSONResponse:
+    return await _on_steno_error(
+        request, BrokerLost("Redis can't be reached; try again in a moment", retry_after_s=_RETRY_AFTER_S)
+    )
 
 
 async def _on_unexpected(_request: Request, _error: Exception) -> JSONResponse:

@@ -1,12 +1,12 @@
 """File jobs as the edge sees them: take in, look up, hand out, cancel. Blocking; `api.jobs` calls it in
 threads.
 
-RQ holds the state of a job, `shared.storage` its files. Calls raise `BrokerLost` when Redis can't be reached.
+RQ holds the state of a job, `shared.storage` its files. Every call raises what redis-py raises when Redis
+can't be reached (`ConnectionLost`); `api.faults` answers that.
 """
 
 import contextlib
 import uuid
-from collections.abc import Generator
 from typing import IO, Any, Final
 
 from rq import Queue, Retry
@@ -16,9 +16,9 @@ from rq.job import Job
 from shared import jobs
 from shared.audio.media import probe
 from shared.codec import CodecError, from_map
-from shared.errors import BrokerLost, NotFinished, NotFound, Unavailable
+from shared.errors import NotFinished, NotFound, Unavailable
 from shared.jobs import JobOptions, JobProblem, JobRecord, check_job_id
-from shared.redis.connection import ConnectionLost, SyncRedis
+from shared.redis.connection import SyncRedis
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
@@ -52,8 +52,7 @@ class JobDesk:
         job_id = uuid.uuid4().hex
         try:
             probe(self._storage.create(job_id, upload, options))
-            with _broker():
-                self._enqueue(job_id)
+            self._enqueue(job_id)
         except OSError as error:
             self._storage.delete(job_id)
             raise Unavailable("the upload can't be stored; the server's disk may be full") from error
@@ -65,14 +64,12 @@ class JobDesk:
     def find(self, job_id: str) -> JobRecord:
         """The job now. Raises `NotFound`."""
         check_job_id(job_id)
-        with _broker():
-            try:
-                job = self._fetch(job_id)
-            except NoSuchJobError:
-                if self._windows(job_id).is_cancelled():
-                    return JobRecord(id=job_id, status=jobs.CANCELLED, progress=0.0)
-                raise NotFound("no such job; an ended job is kept for a limited time") from None
-            return self._record(job)
+        try:
+            return self._record(self._fetch(job_id))
+        except NoSuchJobError:
+            if self._windows(job_id).is_cancelled():
+                return JobRecord(id=job_id, status=jobs.CANCELLED, progress=0.0)
+            raise NotFound("no such job; an ended job is kept for a limited time") from None
 
     def result(self, job_id: str) -> Transcript:
         """The transcript. Raises `NotFinished` while there is none yet, `NotFound` when there never
@@ -94,17 +91,16 @@ class JobDesk:
         record = self.find(job_id)
         if record.status == jobs.CANCELLED:
             return record
-        with _broker():
-            if record.status in (jobs.QUEUED, jobs.RUNNING):
-                # The mark first: a worker that takes the job in this moment sees it and leaves.
-                self._windows(job_id).cancel(self._ttl_s)
-            if record.status != jobs.RUNNING:
-                with contextlib.suppress(NoSuchJobError):
-                    self._fetch(job_id).delete()
-                self._storage.delete(job_id)
-            if record.status in (jobs.FINISHED, jobs.FAILED):
-                return None
-            return JobRecord(id=job_id, status=jobs.CANCELLED, progress=record.progress)
+        if record.status in (jobs.QUEUED, jobs.RUNNING):
+            # The mark first: a worker that takes the job in this moment sees it and leaves.
+            self._windows(job_id).cancel(self._ttl_s)
+        if record.status != jobs.RUNNING:
+            with contextlib.suppress(NoSuchJobError):
+                self._fetch(job_id).delete()
+            self._storage.delete(job_id)
+        if record.status in (jobs.FINISHED, jobs.FAILED):
+            return None
+        return JobRecord(id=job_id, status=jobs.CANCELLED, progress=record.progress)
 
     def _enqueue(self, job_id: str) -> None:
         queue = Queue(jobs.QUEUE, connection=self._client, serializer="json")
@@ -147,13 +143,3 @@ def _problem(meta: dict[str, Any]) -> JobProblem:
         return from_map(JobProblem, meta.get(jobs.META_ERROR))
     except CodecError:
         return _DIED
-
-
-@contextlib.contextmanager
-def _broker() -> Generator[None]:
-    try:
-        yield
-    except ConnectionLost as error:
-        raise BrokerLost(
-            "Redis can't be reached; try again in a moment", retry_after_s=_RETRY_AFTER_S
-        ) from error

@@ -1,0 +1,260 @@
+"""A file goes in over HTTP, is cut into windows, decoded elsewhere, and comes out as text."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from shared.redis.windows import Window, WindowResult
+from tests.support.data import clip
+from tests.support.file_jobs import TTL_S, Edge, canned, decoding, edge
+from tests.support.media import write_media
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real speech of some 75 s, with silences: three windows and more."""
+    parts = [np.zeros(80_000, np.float32)]
+    for _ in range(3):
+        parts += [clip("en_demo").samples(), np.zeros(8_000, np.float32), clip("en_twain").samples()]
+    return write_media(tmp_path_factory.mktemp("talk") / "talk.flac", np.concatenate(parts))
+
+
+@pytest.fixture
+async def desk(redis_url: str, data_dir: Path):
+    async with edge(redis_url, data_dir) as desk:
+        yield desk
+        without_ttl = [
+            key
+            for key in desk.redis.scan_iter("rq:*")
+            if key.startswith((b"rq:job:", b"rq:results:", b"rq:execution")) and desk.redis.ttl(key) == -1
+        ]
+        assert without_ttl == []
+
+
+async def test_a_file_becomes_a_transcript_in_every_format(desk: Edge, talk: Path) -> None:
+    async with decoding(desk.redis_url) as decoder:
+        job = await desk.submit(talk, words="true")
+        assert await desk.job(job) == {"id": job, "status": "queued", "progress": 0.0}
+        log = await desk.work()
+
+    assert await desk.job(job) == {"id": job, "status": "finished", "progress": 1.0}
+    count = len(decoder.heard)
+    assert count >= 3
+    assert [window.number for window in decoder.heard] == list(range(count))
+    assert all(len(window.pcm16) <= 30 * 32_000 for window in decoder.heard)
+    text = " ".join(f"window {number}" for number in range(count))
+
+    document = (await desk.http.get(f"/v1/jobs/{job}/result")).json()
+    assert document["text"] == text
+    assert document["language"] == "en"
+    assert len(document["segments"][0]["words"]) == 2
+    for form, media_type in [("srt", "application/x-subrip"), ("vtt", "text/vtt"), ("txt", "text/plain")]:
+        answer = await desk.http.get(f"/v1/jobs/{job}/result", params={"format": form})
+        assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+        assert f"window {count - 1}" in answer.text
+
+    assert not list(desk.data_dir.glob("jobs/*/input"))
+    assert desk.redis.xlen("steno:{00}:windows") == 0
+    assert not list(desk.redis.scan_iter("steno:*:j:*"))
+    assert "window 0" not in log
+
+
+async def test_windows_carry_what_was_asked_for_and_the_prompt_stays_out_of_rq(
+    desk: Edge, talk: Path
+) -> None:
+    fields = {"language": "DE", "task": "translate", "prompt": "Zwetschge", "hotwords": "Knödel"}
+    async with decoding(desk.redis_url) as decoder:
+        job = await desk.submit(talk, **fields)
+        record = b"".join(desk.redis.hgetall(f"rq:job:{job}").values())
+        log = await desk.work()
+    assert b"Zwetschge" not in record
+    assert "Zwetschge" not in log
+    for window in decoder.heard:
+        assert (window.language, window.task) == ("de", "translate")
+        assert (window.prompt, window.hotwords, window.words) == ("Zwetschge", "Knödel", False)
+
+
+async def test_the_language_of_the_first_window_with_text_is_kept(desk: Edge, talk: Path) -> None:
+    def answer(window: Window) -> WindowResult:
+        if window.number == 0:
+            return WindowResult(number=0, language="cy")  # a guess about noise
+        result = canned(window)
+        return WindowResult(number=window.number, language="fr", segments=result.segments)
+
+    async with decoding(desk.redis_url, answer) as decoder:
+        job = await desk.submit(talk)
+        await desk.work()
+    assert [window.language for window in decoder.heard[:3]] == ["auto", "auto", "fr"]
+    assert {window.language for window in decoder.heard[2:]} == {"fr"}
+    assert (await desk.http.get(f"/v1/jobs/{job}/result")).json()["language"] == "fr"
+
+
+async def test_silence_gives_an_empty_transcript(desk: Edge, tmp_path: Path) -> None:
+    job = await desk.submit(write_media(tmp_path / "silence.wav", np.zeros(100_000, np.float32)))
+    await desk.work()
+    assert (await desk.job(job))["status"] == "finished"
+    answer = await desk.http.get(f"/v1/jobs/{job}/result")
+    assert answer.json() == {"text": "", "language": "", "duration": 6.25, "segments": []}
+
+
+async def test_a_window_that_cannot_be_decoded_fails_the_job_with_its_reason(desk: Edge, talk: Path) -> None:
+    def answer(window: Window) -> WindowResult:
+        return WindowResult(number=window.number, language="", error="the device is out of memory")
+
+    async with decoding(desk.redis_url, answer):
+        job = await desk.submit(talk)
+        await desk.work()
+    record = await desk.job(job)
+    assert record["status"] == "failed"
+    assert record["error"] == {
+        "code": "engine_fault",
+        "message": "the device is out of memory",
+        "retryable": True,
+    }
+    answer = await desk.http.get(f"/v1/jobs/{job}/result")
+    assert answer.status_code == 404
+    assert "out of memory" in answer.json()["error"]["message"]
+
+
+async def test_progress_rises_with_the_audio_that_is_done(desk: Edge, talk: Path) -> None:
+    async with desk.worker() as worker:
+        async with decoding(desk.redis_url, lambda window: canned(window) if window.number < 1 else None):
+            job = await desk.submit(talk)
+            record = await desk.until(job, lambda job: job["progress"] > 0.1)
+            assert record["status"] == "running"
+            assert record["progress"] < 0.9
+            answer = await desk.http.get(f"/v1/jobs/{job}/result")
+            assert answer.status_code == 409
+            assert answer.json()["error"]["code"] == "not_finished"
+            assert "running" in answer.json()["error"]["message"]
+            cancelled = await desk.http.delete(f"/v1/jobs/{job}")
+            assert cancelled.json()["status"] == "cancelled"
+        worker.terminate()
+        assert await worker.wait() == 0
+
+
+async def test_a_job_goes_on_from_its_checkpoint_when_its_worker_is_told_to_stop(
+    desk: Edge, talk: Path
+) -> None:
+    """No window with a result is decoded again."""
+    async with decoding(desk.redis_url, lambda w: canned(w) if w.number < 2 else None) as before:
+        async with desk.worker() as worker:
+            job = await desk.submit(talk)
+            await desk.until(job, lambda _job: len(before.heard) > 2)
+            worker.terminate()
+            assert await worker.wait() == 0
+        assert (await desk.job(job))["status"] == "queued"
+    # The window in hand went down with its worker; its lease would end in a minute.
+    desk.redis.delete("steno:{00}:windows")
+    async with decoding(desk.redis_url) as after:
+        await desk.work()
+    assert (await desk.job(job))["status"] == "finished"
+    assert {window.number for window in after.heard}.isdisjoint({0, 1})
+    count = len({window.number for window in before.heard + after.heard})
+    document = (await desk.http.get(f"/v1/jobs/{job}/result")).json()
+    assert document["text"] == " ".join(f"window {number}" for number in range(count))
+
+
+async def test_a_job_whose_process_is_killed_is_begun_again(desk: Edge, talk: Path) -> None:
+    async with decoding(desk.redis_url, lambda w: canned(w) if w.number < 2 else None) as decoder:
+        job = await desk.submit(talk)
+        async with desk.worker("--burst") as worker:
+            await desk.until(job, lambda _job: len(decoder.heard) > 2)
+            (child,) = psutil.Process(worker.pid).children()
+            desk.redis.delete("steno:{00}:windows")  # what was taken and not answered
+            decoder.answer = canned
+            child.kill()
+            assert (await desk.until(job, lambda job: job["status"] == "finished"))["progress"] == 1.0
+            await worker.communicate()
+    assert [window.number for window in decoder.heard].count(0) == 1
+
+
+async def test_a_job_whose_worker_is_killed_leaves_no_process_and_is_queued_again(
+    desk: Edge, talk: Path
+) -> None:
+    async with decoding(desk.redis_url, lambda _window: None) as deaf:
+        job = await desk.submit(talk)
+        async with desk.worker() as worker:
+            await desk.until(job, lambda _job: bool(deaf.heard))
+            (child,) = psutil.Process(worker.pid).children()
+            worker.kill()
+            await desk.until(job, lambda job: job["status"] == "queued")
+            await asyncio.to_thread(child.wait, 10)
+    desk.redis.delete("steno:{00}:windows")
+    async with decoding(desk.redis_url):
+        await desk.work()
+    assert (await desk.job(job))["status"] == "finished"
+
+
+async def test_a_window_that_redis_lost_is_put_again(desk: Edge, talk: Path) -> None:
+    job = await desk.submit(talk)
+    async with desk.worker("--burst") as worker:
+        async with decoding(desk.redis_url, lambda _window: None) as deaf:
+            await desk.until(job, lambda _job: bool(deaf.heard))
+        desk.redis.delete("steno:{00}:windows")
+        async with decoding(desk.redis_url):
+            assert (await desk.until(job, lambda job: job["status"] == "finished"))["progress"] == 1.0
+        await worker.communicate()
+
+
+async def test_a_queued_job_is_cancelled_at_once(desk: Edge, talk: Path) -> None:
+    job = await desk.submit(talk)
+    for _ in range(2):
+        answer = await desk.http.delete(f"/v1/jobs/{job}")
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert (await desk.job(job))["status"] == "cancelled"
+    assert not list(desk.data_dir.glob("jobs/*"))
+    async with decoding(desk.redis_url) as decoder:
+        await desk.work()
+    assert decoder.heard == []
+
+
+async def test_a_running_job_is_cancelled_and_its_files_go(desk: Edge, talk: Path) -> None:
+    job = await desk.submit(talk)
+    async with (
+        decoding(desk.redis_url, lambda w: canned(w) if w.number < 1 else None),
+        desk.worker("--burst") as worker,
+    ):
+        await desk.until(job, lambda job: job["progress"] > 0.1)
+        await desk.http.delete(f"/v1/jobs/{job}")
+        assert (await desk.job(job))["status"] == "cancelled"
+        await worker.communicate()
+    assert (await desk.job(job))["status"] == "cancelled"
+    assert not list(desk.data_dir.glob("jobs/*"))
+
+
+async def test_a_finished_job_can_be_deleted(desk: Edge, tmp_path: Path) -> None:
+    job = await desk.submit(write_media(tmp_path / "a.wav", np.zeros(16_000, np.float32)))
+    await desk.work()
+    assert (await desk.http.delete(f"/v1/jobs/{job}")).status_code == 204
+    assert (await desk.http.get(f"/v1/jobs/{job}")).status_code == 404
+    assert (await desk.http.get(f"/v1/jobs/{job}/result")).status_code == 404
+    assert not list(desk.data_dir.glob("jobs/*"))
+
+
+async def test_ended_jobs_are_forgotten_in_time(desk: Edge, tmp_path: Path) -> None:
+    job = await desk.submit(write_media(tmp_path / "a.wav", np.zeros(16_000, np.float32)))
+    await desk.work()
+    assert 0 < desk.redis.ttl(f"rq:job:{job}") <= TTL_S
+
+
+async def test_an_upload_that_was_lost_fails_the_job(desk: Edge, talk: Path) -> None:
+    job = await desk.submit(talk)
+    desk.storage.drop_input(job)
+    await desk.work()
+    record = await desk.job(job)
+    assert record["status"] == "failed"
+    assert "send the file again" in record["error"]["message"]
+
+
+async def test_options_are_kept_beside_the_upload_only(desk: Edge, talk: Path) -> None:
+    job = await desk.submit(talk, prompt="Zwetschge")
+    (path,) = desk.data_dir.glob("jobs/*/options.json")
+    assert path.parent.name == job
+    assert json.loads(path.read_text())["prompt"] == "Zwetschge"

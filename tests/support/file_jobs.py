@@ -1,0 +1,160 @@
+"""The parts of file jobs as a test puts them together: the edge's routes, the jobs worker as a process, and a
+device worker that answers each window with a canned text."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from api import faults
+from api.job_desk import JobDesk
+from api.jobs import job_router
+from shared.events import Word
+from shared.redis.connection import AsyncRedis, SyncRedis, connect, connect_sync
+from shared.redis.keys import Keys
+from shared.redis.presence import Presence
+from shared.redis.windows import Window, WindowResult, WindowSource
+from shared.storage import JobStorage
+from shared.transcript import Segment
+
+KEYS = Keys(1)
+TTL_S = 3600
+UPLOAD_BYTES_MAX = 8_000_000
+WAIT_S = 60.0
+
+
+def canned(window: Window) -> WindowResult:
+    """One segment that names its window and what it was asked for."""
+    end = window.start + len(window.pcm16) / 32_000
+    text = f"window {window.number}"
+    words = (
+        Word(text="window", start=window.start, end=window.start + 0.2, probability=0.9),
+        Word(text=str(window.number), start=window.start + 0.2, end=window.start + 0.3, probability=0.9),
+    )
+    segment = Segment(start=window.start, end=end, text=text, words=words if window.words else ())
+    return WindowResult(number=window.number, language="en", segments=(segment,))
+
+
+@dataclass
+class Decoder:
+    """A device worker without a device. Hears windows into `heard`; `answer` may return None to leave one
+    unanswered."""
+
+    client: AsyncRedis
+    answer: Callable[[Window], WindowResult | None] = canned
+    heard: list[Window] = field(default_factory=list[Window])
+
+    async def run_forever(self) -> None:
+        """Take and answer windows until cancelled."""
+        source = WindowSource(self.client, KEYS, consumer="decoder")
+        await source.ensure_groups()
+        while True:
+            claim = await source.next_window(0, block_ms=200)
+            if claim is None:
+                continue
+            if await source.is_cancelled(claim.window.job):
+                await source.settle(claim, None)
+                continue
+            self.heard.append(claim.window)
+            if (result := self.answer(claim.window)) is not None:
+                await source.settle(claim, result)
+
+
+@contextlib.asynccontextmanager
+async def decoding(
+    redis_url: str, answer: Callable[[Window], WindowResult | None] = canned
+) -> AsyncGenerator[Decoder]:
+    """A device worker in this loop."""
+    client = connect(redis_url)
+    decoder = Decoder(client, answer)
+    task = asyncio.create_task(decoder.run_forever(), name="decoder")
+    try:
+        yield decoder
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await client.aclose()
+
+
+@dataclass
+class Edge:
+    """The routes of file jobs, and what lies behind them."""
+
+    http: httpx.AsyncClient
+    storage: JobStorage
+    redis: SyncRedis
+    redis_url: str
+    data_dir: Path
+
+    async def submit(self, path: Path, **fields: str) -> str:
+        """Queue a file. Returns the job's id."""
+        answer = await self.post(await asyncio.to_thread(path.read_bytes), **fields)
+        assert answer.status_code == 202, answer.text
+        return answer.json()["id"]
+
+    async def post(self, data: bytes, **fields: str) -> httpx.Response:
+        """Upload bytes."""
+        return await self.http.post("/v1/jobs", files={"file": ("talk.bin", data)}, data=fields)
+
+    async def job(self, job: str) -> dict[str, Any]:
+        """How far the job is."""
+        answer = await self.http.get(f"/v1/jobs/{job}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def until(self, job: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until the job is as `reached` says."""
+        async with asyncio.timeout(WAIT_S):
+            while not reached(now := await self.job(job)):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+            return now
+
+    @contextlib.asynccontextmanager
+    async def worker(self, *arguments: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        """A jobs worker as a process; killed at the end if it has not ended."""
+        settings = {"STENO_REDIS_URL": self.redis_url, "STENO_DATA_DIR": str(self.data_dir)}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "worker.jobs",
+            *arguments,
+            env=os.environ | settings | {"STENO_JOB_TTL_S": str(TTL_S)},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    async def work(self) -> str:
+        """Run all queued jobs to their end. Returns the worker's log."""
+        async with self.worker("--burst") as process:
+            log = (await process.communicate())[1].decode()
+            assert process.returncode == 0, log
+            return log
+
+
+@contextlib.asynccontextmanager
+async def edge(redis_url: str, data_dir: Path) -> AsyncGenerator[Edge]:
+    """The routes in this loop, on a real Redis."""
+    redis, client = connect_sync(redis_url), connect(redis_url)
+    storage = JobStorage(data_dir)
+    desk = JobDesk(redis, KEYS, storage, ttl_s=TTL_S, timeout_s=300)
+    app = FastAPI()
+    faults.install(app)
+    app.include_router(job_router(desk, Presence(client), upload_bytes_max=UPLOAD_BYTES_MAX))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge") as http:
+        yield Edge(http, storage, redis, redis_url, data_dir)
+    await client.aclose()
+    redis.close()
