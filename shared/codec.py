@@ -102,10 +102,10 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _revive(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
         return _revive(next(arg for arg in args if arg is not types.NoneType), value)
     if origin is tuple:
         return tuple(_revive(args[0], item) for item in value)

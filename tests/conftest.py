@@ -9,11 +9,16 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from shared.redis.connection import AsyncRedis, connect, connect_sync
 from shared.redis.embedded import EmbeddedServer
 from shared.redis.keys import PERMANENT
 from tests.support.service import Service
+
+# No test asserts time: this machine may be busy.
+settings.register_profile("steno", deadline=None)
+settings.load_profile("steno")
 
 
 @pytest.fixture

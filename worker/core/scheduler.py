@@ -5,6 +5,7 @@ the one that still waits; file windows in the order of arrival, and only on slot
 free. A batch holds jobs of one kind.
 """
 
+import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
@@ -96,7 +97,9 @@ class Scheduler:
     def _take_live(self, now: float) -> list[Job]:
         if self._finals:
             return self._fill(self._finals)
-        order = sorted(self._partials.values(), key=lambda job: (self._served.get(job.key, 0.0), job.since))
+        order = sorted(
+            self._partials.values(), key=lambda job: (self._served.get(job.key, -math.inf), job.since)
+        )
         jobs = order[: self._share(len(order))]
         for job in jobs:
             del self._partials[job.key]

@@ -5,6 +5,7 @@ long it takes, and show what a job was called with; `JobsWorker` changes that.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from shared.logs import configure
 from shared.redis.connection import SyncRedis, connect_sync
 from shared.settings import Settings, load_settings
 from shared.storage import JobStorage
+from worker.jobs import PARENT_PID
 
 log = logging.getLogger("worker.jobs")
 
@@ -64,8 +66,18 @@ class JobsWorker(Worker):
         """RQ waits for the running job; it is told to leave instead, and goes on from its checkpoint."""
         self.asked_to_stop = True
         log.info("asked to stop")
+        self._pass_on_stop()
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        """Also tell the job again to leave: a signal that comes while it is being forked is lost."""
+        super().maintain_heartbeats(job)
+        if self.asked_to_stop:
+            self._pass_on_stop()
+
+    def _pass_on_stop(self) -> None:
         if self.horse_pid:
-            os.kill(self.horse_pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
 
     def run_maintenance_tasks(self) -> None:
         """Also delete files of jobs that nobody can ask for any more."""
@@ -79,6 +91,7 @@ def serve(settings: Settings, *, burst: bool) -> bool:
     another reason."""
     if not settings.redis_url:
         raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
+    os.environ[PARENT_PID] = str(os.getpid())
     connection = connect_sync(settings.redis_url)
     try:
         worker = JobsWorker(connection, JobStorage(settings.data_dir), settings.job_ttl_s)

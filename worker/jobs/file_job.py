@@ -32,6 +32,7 @@ from shared.settings import load_settings
 from shared.storage import JobStorage
 from shared.transcript import Transcript
 from worker.engine.silero import SileroVad
+from worker.jobs import PARENT_PID
 from worker.jobs.splitter import Splitter
 from worker.jobs.transcriber import Cancelled, Stopping, Transcriber
 
@@ -75,7 +76,7 @@ def run(job_id: str) -> Retry | None:
 
 def _transcribe(job: Job, job_id: str, storage: JobStorage, queue: WindowQueue) -> Transcript:
     stop = _stop_signal()
-    parent = os.getppid()
+    parent = int(os.environ.get(PARENT_PID) or os.getppid())
     transcriber = Transcriber(
         job_id,
         storage.options(job_id),
