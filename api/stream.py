@@ -60,8 +60,10 @@ def stream_router(parts: StreamParts) -> APIRouter:
         connection = _Connection(socket)
         try:
             params = parse_stream_params(socket.query_params)
-            check_against_workers(params.config, await parts.presence.workers())
-            await _LiveSession(connection, params, parts).serve()
+            workers = await parts.presence.workers()
+            check_against_workers(params.config, workers)
+            model = params.config.model or next((w.model for w in workers), "")
+            await _LiveSession(connection, params, parts).serve(model)
         except StenoError as error:
             await connection.refuse(error)
         except ConnectionLost:
@@ -115,15 +117,16 @@ class _LiveSession:
         self._session = uuid.uuid4().hex
         self._ingest = Ingest(self._session, params, parts.sessions)
 
-    async def serve(self) -> None:
-        """Open the session and serve it until it is over or the client is gone."""
+    async def serve(self, model: str) -> None:
+        """Open the session and serve it until it is over or the client is gone. `model` is what will
+        likely decode."""
         parts = self._parts
         limits = Limits(
             message_bytes_max=MESSAGE_BYTES_MAX, session_s_max=parts.session_s_max, resume_s=parts.resume_s
         )
         token = secrets.token_urlsafe(24)
         config = self._params.config
-        ready = Ready(session=self._session, token=token, model=config.model, limits=limits)
+        ready = Ready(session=self._session, token=token, model=model, limits=limits)
         async with parts.feed.follow(self._session) as follower:
             await parts.sessions.open(self._session, token, config, ready)
             log.info("session opened", extra={"session": self._session})
