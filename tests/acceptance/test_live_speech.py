@@ -1,0 +1,99 @@
+"""Real speech through the running service with real weights, scored against the references."""
+
+import asyncio
+
+import pytest
+
+from tests.support.accuracy import wer
+from tests.support.data import clip
+from tests.support.live import RawSession, raw_session, transcribe
+from tests.support.service import Service
+from tests.support.sound import pcm16, silence
+from tests.support.speech import spoken
+
+pytestmark = [pytest.mark.anyio, pytest.mark.model]
+
+ENGLISH = ("en_quilter", "en_stew", "en_wizard", "en_twain")
+REFERENCE = " ".join(clip(name).text for name in ENGLISH)
+
+
+async def at_once(session: RawSession, pcm16: bytes) -> None:
+    """Send audio at the speed of speech."""
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    for i in range(0, len(pcm16), 3200):
+        await session.socket.send(pcm16[i : i + 3200])
+        await asyncio.sleep(max(0.0, start + (i + 3200) / 32000 - clock()))
+
+
+async def test_english_is_understood(english: Service) -> None:
+    session = await transcribe(english.ws_url, spoken(*ENGLISH), language="en")
+    assert wer(REFERENCE, session.transcript) <= 0.12
+    assert {final["language"] for final in session.of("final")} == {"en"}
+
+
+async def test_partials_come_while_the_person_speaks_and_commit_what_the_final_keeps(
+    english: Service,
+) -> None:
+    async with raw_session(english.ws_url, words="true") as session:
+        await at_once(session, clip("en_stew").pcm16())
+        assert session.messages == []  # nothing was read yet: what follows was said during the speech
+        await session.say("end")
+        assert (await session.until_closed())[0] == 1000
+    partials, finals = session.of("partial"), session.of("final")
+    assert len(partials) >= 5
+    for final in finals:
+        for partial in (p for p in partials if p["utterance"] == final["utterance"]):
+            assert final["text"].startswith(partial["text"][: partial["committed"]])
+    assert max(p["committed"] for p in partials) > 20
+
+
+async def test_words_lie_in_order_within_the_speech(english: Service) -> None:
+    session = await transcribe(english.ws_url, spoken("en_wizard"), words="true")
+    final = session.of("final")[0]
+    times = [(word["start"], word["end"]) for word in final["words"]]
+    assert times == sorted(times)
+    assert all(final["start"] - 0.1 <= start <= end <= final["end"] + 0.1 for start, end in times)
+    assert all(0 < word["probability"] <= 1 for word in final["words"])
+    assert wer(clip("en_wizard").text, " ".join(word["text"] for word in final["words"])) <= 0.15
+
+
+async def test_nothing_is_heard_in_noise_music_and_silence(english: Service) -> None:
+    for audio in (clip("noise").pcm16() * 2, clip("music").pcm16(), pcm16(silence(10))):
+        session = await transcribe(english.ws_url, audio)
+        assert session.transcript == ""
+
+
+async def test_an_english_model_refuses_another_language_and_translation(english: Service) -> None:
+    for query, name in (({"language": "de"}, "language"), ({"task": "translate"}, "task")):
+        async with raw_session(english.ws_url, **query) as session:
+            assert (await session.until_closed())[0] == 1008
+        assert name in session.messages[-1]["message"]
+
+
+@pytest.mark.parametrize(("name", "bound"), [("de_zeit", 0.35), ("fr_course", 0.45)])
+async def test_the_language_is_found_and_kept(multilingual: Service, name: str, bound: float) -> None:
+    spoken_clip = clip(name)
+    session = await transcribe(multilingual.ws_url, spoken(name))
+    assert {final["language"] for final in session.of("final")} == {spoken_clip.language}
+    assert wer(spoken_clip.text, session.transcript, language=spoken_clip.language) <= bound
+
+
+async def test_english_through_the_default_model(multilingual: Service) -> None:
+    session = await transcribe(multilingual.ws_url, spoken(*ENGLISH))
+    assert wer(REFERENCE, session.transcript) <= 0.10
+
+
+async def test_german_is_translated_into_english(multilingual: Service) -> None:
+    session = await transcribe(multilingual.ws_url, spoken("de_zeit"), task="translate", language="de")
+    words = set(session.transcript.lower().replace(",", " ").split())
+    assert {"people", "men", "women", "time", "many", "the"} & words
+    assert not {"und", "die", "oder"} & words
+
+
+async def test_hotwords_change_how_a_name_is_written(multilingual: Service) -> None:
+    """The clip says a name that sounds like a common word; hotwords and prompt reach the decoder."""
+    plain = await transcribe(multilingual.ws_url, spoken("en_quilter"), language="en")
+    helped = await transcribe(multilingual.ws_url, spoken("en_quilter"), language="en", hotwords="Kwylter")
+    assert "kwylter" not in plain.transcript.lower()
+    assert "kwylter" in helped.transcript.lower()
