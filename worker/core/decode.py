@@ -30,8 +30,12 @@ class DecodeRequest:
     context: str = ""
     """Text before this audio, for the decoder to go on from."""
     hotwords: str = ""
+    left: str = ""
+    """What the first `left_s` seconds of the audio say: heard again so that the rest is understood better.
+    Not part of the result."""
+    left_s: float = 0.0
     prefix: str = ""
-    """Committed text of this audio; the result begins with it literally."""
+    """Committed text of the rest; the result begins with it literally."""
     words: bool = False
     """Whether word times are wanted."""
 
@@ -40,10 +44,15 @@ class DecodeRequest:
         """Length of the audio."""
         return len(self.audio) / SAMPLE_RATE
 
+    @property
+    def own_s(self) -> float:
+        """Length of the audio whose text is wanted."""
+        return self.duration_s - self.left_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeResult:
-    """What was heard. Word times are seconds of the request's audio."""
+    """What was heard behind `left`. Word times are seconds of the request's audio, `left_s` included."""
 
     text: str
     language: str

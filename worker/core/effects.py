@@ -22,8 +22,13 @@ class SessionOptions:
     endpoint: EndpointOptions = field(default_factory=EndpointOptions)
     partial_step_s: float = 0.5
     """New audio after which the next partial is worth a decode."""
-    early_final_s: float = 0.25
+    early_final_s: float = 0.35
     """Silence after which the final is decoded, in the hope that the utterance is over."""
+    final_window_s: float = 15.0
+    """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
+    alone is understood much worse (docs/engine.md, "Left context")."""
+    hold_back: int = 3
+    """Units at the end of a hypothesis that are not committed yet."""
     window_trim_s: float = 9.0
     """From this length on, committed words are taken out of the window of partials."""
     window_keep_s: float = 3.0

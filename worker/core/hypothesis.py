@@ -50,6 +50,9 @@ class Hypothesis:
     settled: str = ""
     committed: str = ""
     tentative: str = ""
+    hold_back: int = 1
+    """Units at the end that are not committed, however agreed: what is said next may change how they are
+    heard."""
 
     @property
     def stable(self) -> str:
@@ -67,7 +70,7 @@ class Hypothesis:
         if not text.startswith(self.committed):
             return
         fresh = units(text[len(self.committed) :])
-        agreed = min(common_prefix(units(self.tentative), fresh), len(fresh) - 1)
+        agreed = min(common_prefix(units(self.tentative), fresh), len(fresh) - self.hold_back)
         self.committed += "".join(fresh[: max(0, agreed)])
         self.tentative = text[len(self.committed) :]
 

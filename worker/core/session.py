@@ -15,7 +15,7 @@ checkpoint, so that a successor on another worker keeps to it. `Close` comes onc
 
 import math
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from shared.audio.pcm import Float32, to_samples, to_seconds
 from shared.codec import pack
@@ -38,6 +38,7 @@ from worker.core.endpointing import Boundary, Ended, Endpointer
 from worker.core.filters import is_silence, is_usable
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
+from worker.core.past import LeftContext, Past, Said
 
 
 @dataclass(slots=True)
@@ -50,8 +51,8 @@ class _Utterance:
     """Where the window of partials begins: behind `start` once words were taken out of it."""
     heard: int
     """How far the last partial, or early final, listened."""
+    text: Hypothesis
     end: int | None = None
-    text: Hypothesis = field(default_factory=Hypothesis)
     early: DecodeResult | None = None
     early_end: int = -1
     """What an early final says, if the utterance ends there."""
@@ -87,6 +88,10 @@ class Session:
         self._buffer = AudioBuffer(committed)
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
         self._covered = self._last_end = committed
+        self._past = Past(
+            reach_samples=to_samples(options.final_window_s),
+            gap_samples=to_samples(options.context_gap_s / 2),
+        )
         self._resumed = resumed = checkpoint or Checkpoint(context=config.prompt)
         self._tail = Tail(resumed.tail_length, resumed.tail_last)
         self._context = resumed.context
@@ -147,9 +152,10 @@ class Session:
         elif asked.request.kind is Kind.PARTIAL:
             effects = self._partial(asked, result)
         elif asked.utterance.end is None:
-            effects = self._early_final(asked, result)
+            effects = self._early_final(asked, _placed(asked, result))
         elif asked.utterance.end == asked.end:
-            effects = self._conclude(asked.utterance, result, asked.request.prefix)
+            kept = bool(asked.request.prefix)
+            effects = self._conclude(asked.utterance, _placed(asked, result), kept=kept)
         return effects + self._ask()
 
     # Utterances begin and end
@@ -159,7 +165,8 @@ class Session:
             return self._utterance_ended(boundary.end, "length" if boundary.cut else reason)
         begin = boundary.start
         heard = begin + to_samples(self._options.endpoint.pre_roll_s)
-        self._open = _Utterance(self._started, begin, window_start=begin, heard=heard)
+        text = Hypothesis(hold_back=self._options.hold_back)
+        self._open = _Utterance(self._started, begin, window_start=begin, heard=heard, text=text)
         if self._started == self._resumed.decided:
             self._open.text.committed = self._resumed.stable
         self._started += 1
@@ -198,7 +205,7 @@ class Session:
             if head.early is None or head.early_end != head.end:
                 return [*effects, self._ask_final(head, head.end or 0)]
             early, head.early = head.early, None
-            effects += self._conclude(head, early, "")
+            effects += self._conclude(head, early, kept=False)
         if self._asked is not None:
             return effects
         if self._closing:
@@ -231,10 +238,23 @@ class Session:
         return [self._decode(request, utterance, utterance.window_start)]
 
     def _ask_final(self, utterance: _Utterance, end: int, *, prefix: str = "") -> Decode:
-        audio = self._buffer.view(utterance.start, end)
-        request = replace(self._request(Kind.FINAL, audio, ""), prefix=prefix, words=self._config.words)
+        # While the language is open, what was said before may be of another one.
+        left = self._past.before(utterance.start, end) if self._language else LeftContext(utterance.start)
+        audio = self._buffer.view(left.start, end)
+        request = replace(
+            self._request(Kind.FINAL, audio, ""),
+            left=left.text,
+            left_s=to_seconds(utterance.start - left.start),
+            prefix=prefix,
+            words=self._config.words,
+        )
+        if left.text:
+            context = (
+                self._context.removesuffix(left.text).rstrip() if self._context.endswith(left.text) else ""
+            )
+            request = replace(request, context=context)
         utterance.heard = max(utterance.heard, end)
-        return self._decode(request, utterance, utterance.start)
+        return self._decode(request, utterance, left.start)
 
     def _request(self, kind: Kind, audio: Float32, settled: str) -> DecodeRequest:
         return DecodeRequest(
@@ -263,7 +283,7 @@ class Session:
         text.update(result.text)
         if text.text == shown and text.stable == stable:
             return []
-        emit = self._say_partial(asked, result, text.text)
+        emit = self._say_partial(asked, _placed(asked, result), text.text)
         self._trim_window(asked, result)
         return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
 
@@ -286,7 +306,7 @@ class Session:
             committed=len(asked.utterance.text.stable),
             offset=self._tail.offset_of(whole),
             language=result.language,
-            words=_shift(result.words, asked.start) if self._config.words else None,
+            words=result.words if self._config.words else None,
         )
         return Emit((partial,))
 
@@ -299,16 +319,19 @@ class Session:
         if cut_s > 0:
             asked.utterance.window_start = asked.start + to_samples(cut_s)
 
-    def _conclude(self, utterance: _Utterance, result: DecodeResult, prefix: str) -> list[Effect]:
+    def _conclude(self, utterance: _Utterance, result: DecodeResult, *, kept: bool) -> list[Effect]:
         """Say the final, in line with what was committed; decode again, with that as prefix, where they
-        differ."""
+        differ.
+
+        `kept`: it was decoded so already.
+        """
         stable = utterance.text.stable
-        if prefix or not stable:
+        if kept or not stable:
             return self._final(utterance, result)
-        kept = None if result.runaway else keep_stable(stable, result.text)
-        if kept is None:
+        text = None if result.runaway else keep_stable(stable, result.text)
+        if text is None:
             return [self._ask_final(utterance, utterance.end or 0, prefix=stable)]
-        return self._final(utterance, replace(result, text=kept))
+        return self._final(utterance, replace(result, text=text))
 
     def _final(self, utterance: _Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
@@ -326,8 +349,9 @@ class Session:
             language=result.language,
             confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
             covered=to_seconds(end),
-            words=_shift(result.words if text else (), utterance.start) if self._config.words else None,
+            words=(result.words if text else ()) if self._config.words else None,
         )
+        self._past.add(Said(utterance.start, end, text))
         self._tail = self._tail.after(text)
         self._context = f"{self._context} {text}".strip()[-self._options.context_chars :]
         self._decided = utterance.number + 1
@@ -349,6 +373,7 @@ class Session:
             return []
         if self._buffer.end - self._last_end > to_samples(self._options.context_gap_s):
             self._context = ""
+            self._past.clear()
         # The next utterance may begin a pre-roll and a few counted frames back.
         keep = to_samples(self._options.endpoint.pre_roll_s + 0.5)
         silent_until = self._endpointer.position - keep
@@ -359,7 +384,7 @@ class Session:
 
     def _cover(self, sample: int) -> None:
         self._covered = sample
-        self._buffer.trim(sample)
+        self._buffer.trim(self._past.keep_from(sample))
 
     def _close(self, reason: CloseReason) -> list[Effect]:
         if self._closed:
@@ -385,9 +410,11 @@ class Session:
         )
 
 
-def _shift(words: tuple[Word, ...], start: int) -> tuple[Word, ...]:
-    """Word times on the session's clock."""
-    offset = to_seconds(start)
-    return tuple(
-        replace(word, start=round(word.start + offset, 3), end=round(word.end + offset, 3)) for word in words
-    )
+def _placed(asked: _Asked, result: DecodeResult) -> DecodeResult:
+    """The answer with its words on the session's clock."""
+    offset = to_seconds(asked.start)
+    return replace(result, words=tuple(_moved(word, offset) for word in result.words))
+
+
+def _moved(word: Word, offset_s: float) -> Word:
+    return replace(word, start=round(word.start + offset_s, 3), end=round(word.end + offset_s, 3))

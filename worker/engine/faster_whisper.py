@@ -27,6 +27,7 @@ from faster_whisper.transcribe import (
 from shared.audio.pcm import SAMPLE_RATE, Float32
 from shared.errors import EngineFault, ModelUnavailable
 from shared.events import Word
+from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB, COMPRESSION_RATIO, NO_SPEECH_PROB, ends_in_repeat
 from worker.core.hypothesis import fold, units
@@ -69,7 +70,8 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """Tokens of one row, prefix included, with the model's own opinion of them."""
+    """Tokens of one row, left and prefix included, with the model's own opinion of them. `text` is without
+    left."""
 
     tokens: tuple[int, ...]
     text: str
@@ -142,7 +144,8 @@ class FasterWhisperEngine:
         if not language:
             language, probability = self._detect(encoded)
         tokenizer = self._tokenizer(language, request.task)
-        prefix = tokenizer.encode(" " + request.prefix) if request.prefix else []
+        given = join(request.left, request.prefix)
+        prefix = tokenizer.encode(" " + given) if given else []
         prompt = (
             *self._history(tokenizer, request),
             *tokenizer.sot_sequence,
@@ -233,7 +236,7 @@ class FasterWhisperEngine:
         request = rows[0].request
         start = len(rows[0].prompt) - rows[0].prefix_tokens
         language = rows[0].tokenizer.language_code
-        budget = max(token_cap(row.request.duration_s, language) + row.prefix_tokens for row in rows)
+        budget = max(token_cap(row.request.own_s, language) + row.prefix_tokens for row in rows)
         sampling: dict[str, Any] = {"beam_size": beam}
         if temperature > 0:
             sampling = {"sampling_topk": 0, "sampling_temperature": temperature, "num_hypotheses": 1}
@@ -261,16 +264,7 @@ class FasterWhisperEngine:
         )
         alignment = cast(Any, alignments[0])
         merge_punctuations(alignment, _PREPENDED, _APPENDED)
-        return tuple(
-            Word(
-                text=item["word"].strip(),
-                start=round(float(item["start"]), 3),
-                end=round(float(item["end"]), 3),
-                probability=round(float(item["probability"]), 4),
-            )
-            for item in alignment
-            if item["word"].strip()
-        )
+        return _behind(row.request.left, [_word(item) for item in alignment if item["word"].strip()])
 
 
 def choose_device(device: str, compute_type: str) -> tuple[str, str]:
@@ -283,6 +277,27 @@ def choose_device(device: str, compute_type: str) -> tuple[str, str]:
         return device, "int8"
     supported = ctranslate2.get_supported_compute_types("cuda")
     return device, next(t for t in ("int8_float16", "float16", "int8", "float32") if t in supported)
+
+
+def _word(item: Any) -> Word:
+    return Word(
+        text=item["word"].strip(),
+        start=round(float(item["start"]), 3),
+        end=round(float(item["end"]), 3),
+        probability=round(float(item["probability"]), 4),
+    )
+
+
+def _behind(left: str, words: list[Word]) -> tuple[Word, ...]:
+    """The words that follow those of `left`, told by their letters: how text is cut into words depends on
+    what follows."""
+    before = len("".join(left.split()))
+    kept: list[Word] = []
+    for word in words:
+        if before <= 0:
+            kept.append(word)
+        before -= len("".join(word.text.split()))
+    return tuple(kept)
 
 
 def _is_partial(row: _Row) -> bool:
@@ -318,10 +333,10 @@ def _joined(rows: list[_Row]) -> Any:
 
 
 def _output(row: _Row, result: Any) -> _Output:
-    tokenizer, request = row.tokenizer, row.request
+    tokenizer = row.tokenizer
     tokens = tuple(t for t in result.sequences_ids[0] if t < tokenizer.eot)
     fresh = len(tokens) - row.prefix_tokens
-    text = str(tokenizer.decode(list(tokens))).strip()
+    text = str(tokenizer.decode(list(tokens))).strip().removeprefix(row.request.left).strip()
     return _Output(
         tokens=tokens,
         text=text,
@@ -329,5 +344,5 @@ def _output(row: _Row, result: Any) -> _Output:
         avg_logprob=float(result.scores[0]) * len(tokens) / (fresh + 1),
         no_speech_prob=float(result.no_speech_prob),
         compression_ratio=float(get_compression_ratio(text)) if text else 1.0,
-        runaway=is_runaway(fresh, request.duration_s, tokenizer.language_code) or _is_loop(row, text, tokens),
+        runaway=is_runaway(fresh, row.request.own_s, tokenizer.language_code) or _is_loop(row, text, tokens),
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.audio.pcm import SAMPLE_RATE
+from shared.audio.pcm import SAMPLE_RATE, to_samples
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.engine.api import EngineOptions
@@ -49,11 +49,16 @@ class ScriptedEngine:
 
 
 def _decode(request: DecodeRequest) -> DecodeResult:
-    said = words_of(request.audio)
+    said = words_of(request.audio[to_samples(request.left_s) :])
     given = request.prefix.split()
     spoken = given + said[len(given) :]
     times = tuple(
-        Word(text=text, start=i * WORD_S, end=(i + 1) * WORD_S, probability=1.0)
+        Word(
+            text=text,
+            start=request.left_s + i * WORD_S,
+            end=request.left_s + (i + 1) * WORD_S,
+            probability=1.0,
+        )
         for i, text in enumerate(spoken)
     )
     return DecodeResult(

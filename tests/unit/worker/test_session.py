@@ -279,9 +279,28 @@ def test_earlier_text_is_context_until_a_long_silence() -> None:
     driver = Driver(config=SessionConfig(prompt="Names: Ada"))
     driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(10), speech(2, seed=3)))
     first, second = driver.finals
-    contexts = [r.context for r in driver.requests if r.kind is Kind.FINAL]
-    assert contexts == ["Names: Ada", f"Names: Ada {first.text}"]
+    finals = [r for r in driver.requests if r.kind is Kind.FINAL]
+    assert [(r.context, r.left) for r in finals] == [("Names: Ada", ""), ("Names: Ada", first.text)]
+    partials = [r for r in driver.requests if r.kind is Kind.PARTIAL]
+    assert any(r.context == f"Names: Ada {first.text}" for r in partials)
     assert second.text not in driver.requests[-1].context
+
+
+def test_a_final_is_decoded_with_what_was_said_just_before() -> None:
+    driver = Driver(config=SessionConfig(language="en"))
+    driver.hear(TALK)
+    first, second = driver.finals
+    request = [r for r in driver.requests if r.kind is Kind.FINAL][-1]
+    assert request.left == first.text
+    assert request.left_s == pytest.approx(second.start - first.start, abs=0.001)
+    assert request.duration_s == pytest.approx(second.end - first.start, abs=0.001)
+    assert first.text not in second.text
+
+
+def test_what_is_said_after_a_long_pause_is_decoded_alone() -> None:
+    driver = Driver(config=SessionConfig(language="en"))
+    driver.hear(pcm16(speech(2), silence(6), speech(2, seed=2), silence(1)))
+    assert {r.left for r in driver.requests} == {""}
 
 
 def test_words_carry_session_times_when_asked_for() -> None:
