@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from shared.errors import EngineFault
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
@@ -96,9 +97,10 @@ class Device:
         answers: list[Answer]
         try:
             requests = [job.request for job in plan.jobs]
-            answers = list(
-                await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.decode, requests)
-            )
+            loop = asyncio.get_running_loop()
+            results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
+            cost_s = (self._clock() - started) / len(results)
+            answers = [replace(result, cost_s=cost_s) for result in results]
         except EngineFault as fault:
             log.error("decode of %d %s failed: %s", len(plan.jobs), kind, fault)
             answers = [fault] * len(plan.jobs)

@@ -62,6 +62,8 @@ class DecodeResult:
     """Mean log-probability of the tokens that were not given as prefix."""
     no_speech_prob: float = 0.0
     compression_ratio: float = 1.0
+    cost_s: float = 0.0
+    """Time on the device, shared evenly among the requests of a batch."""
     runaway: bool = False
     """The decoder did not find the end; the text is not usable."""
 

@@ -21,7 +21,11 @@ class SessionOptions:
 
     endpoint: EndpointOptions = field(default_factory=EndpointOptions)
     partial_step_s: float = 0.5
-    """New audio after which the next partial is worth a decode."""
+    """Least new audio for which the next partial is worth a decode."""
+    partial_share: float = 0.25
+    """Part of one decoding thread that a session's partials may take while it speaks: where decodes are
+    dear, because the machine is slow or busy, partials come less often."""
+    partial_step_s_max: float = 2.0
     early_final_s: float = 0.35
     """Silence after which the final is decoded, in the hope that the utterance is over."""
     final_window_s: float = 15.0

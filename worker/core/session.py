@@ -102,6 +102,7 @@ class Session:
         """Ended utterances that wait for their finals, oldest first."""
         self._asked: _Asked | None = None
         self._tickets = 0
+        self._step_s = options.partial_step_s
         self._closing: CloseReason | None = None
         self._closed = False
 
@@ -225,7 +226,7 @@ class Session:
             utterance.early, utterance.early_end = None, speech_end
             return [self._ask_final(utterance, speech_end)]
         heard = min(speech_end, self._buffer.end)
-        if not self._config.partials or heard - utterance.heard < to_samples(options.partial_step_s):
+        if not self._config.partials or heard - utterance.heard < to_samples(self._step_s):
             return []
         utterance.heard = heard
         audio = self._buffer.view(utterance.window_start, heard)
@@ -275,6 +276,7 @@ class Session:
 
     def _partial(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
         text = asked.utterance.text
+        self._step_s = self._next_step_s(result.cost_s)
         if not is_usable(result):
             return []
         if asked.request.duration_s >= self._options.language_lock_s:
@@ -286,6 +288,13 @@ class Session:
         emit = self._say_partial(asked, _placed(asked, result), text.text)
         self._trim_window(asked, result)
         return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
+
+    def _next_step_s(self, cost_s: float) -> float:
+        """New audio to wait for before the next partial, half way between the last step and what this cost
+        asks for."""
+        options = self._options
+        wanted = min(max(cost_s / options.partial_share, options.partial_step_s), options.partial_step_s_max)
+        return (self._step_s + wanted) / 2
 
     def _early_final(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
