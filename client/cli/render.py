@@ -99,7 +99,8 @@ class Screen:
         if isinstance(event, Partial):
             self._live.update(partial_line(event), refresh=True)
         elif isinstance(event, Final):
-            self._live.update(Text(), refresh=not event.text)
+            # Refreshed first: printing draws what was shown last once more below the new line.
+            self._live.update(Text(), refresh=True)
             if event.text:
                 self._console.print(Text(printable(event.text)))
         elif isinstance(event, Warning):

@@ -1,0 +1,230 @@
+"""`steno listen` and `steno transcribe` as they are run: in a pipe, on a terminal, interrupted."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.events import Error
+from tests.support.data import clip
+from tests.support.http_stub import Answer, Asked, answering
+from tests.support.service import Service
+from tests.support.wire import READY, Talk, final, partial, plain_session, speaking
+
+STENO = Path(sys.executable).with_name("steno")
+DEMO = clip("en_demo").path
+
+
+def start(*words: object, **streams: Any) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("STENO_", "STT_"))}
+    given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    # A terminal that wants colour is no reason to write codes into a pipe.
+    environment = clean | {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    return subprocess.Popen([str(STENO), *map(str, words)], env=environment, text=True, **given)
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    """Run to the end. Returns exit status, standard output and standard error."""
+    with start(*words) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_a_file_in_a_pipe_gives_finals_as_lines() -> None:
+    with speaking(plain_session) as server:
+        assert run("listen", DEMO, "--speed", "max", "--url", server.url) == (0, "one two.\n", "")
+        talk = server.last()
+    assert talk.audio == clip("en_demo").pcm16()
+    assert talk.query == {"partials": "false"}
+
+
+def test_json_has_every_message() -> None:
+    with speaking(plain_session) as server:
+        status, out, err = run("listen", DEMO, "--speed", "0", "--json", "--words", "--url", server.url)
+        assert server.last().query == {"words": "true"}
+    messages = [json.loads(line) for line in out.splitlines()]
+    assert [(m["type"], m["seq"]) for m in messages] == [
+        ("ready", 1),
+        ("partial", 2),
+        ("partial", 3),
+        ("final", 4),
+        ("closed", 5),
+    ]
+    assert (status, err) == (0, "")
+
+
+def test_raw_audio_from_standard_input_is_sent_as_it_is(tmp_path: Path) -> None:
+    audio = bytes(range(256)) * 100
+    raw = tmp_path / "raw"
+    raw.write_bytes(audio)
+    flags = ["--sample-rate", 8000, "--encoding", "mulaw", "--language", "de", "--speed", "max"]
+    with speaking(plain_session) as server, raw.open("rb") as stdin:
+        with start("listen", "-", *flags, "--url", server.url, stdin=stdin) as process:
+            assert process.communicate(timeout=60)[0] == "one two.\n"
+        talk = server.last()
+    assert talk.audio == audio
+    assert talk.query == {
+        "sample_rate": "8000",
+        "encoding": "mulaw",
+        "language": "de",
+        "partials": "false",
+    }
+
+
+def test_a_terminal_sees_partials_in_place_and_keeps_the_final() -> None:
+    master, slave = pty.openpty()
+    with speaking(plain_session) as server:
+        with start("listen", DEMO, "--speed", "max", "--url", server.url, stdout=slave) as process:
+            os.close(slave)
+            assert process.wait(60) == 0
+        assert server.last().query == {}
+    with os.fdopen(master, "rb") as terminal:
+        shown = terminal.read1(65536).decode()
+    assert "one\x1b[2m tow\x1b[0m" in shown
+    assert "one two.\r\n" in shown
+    assert shown.rindex("one two.") > shown.rindex("tow")
+
+
+def test_ctrl_c_ends_the_session_and_prints_its_last_final() -> None:
+    heard = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.say(READY)
+        talk.hear()
+        heard.set()
+        talk.hear_until("end")
+        talk.say(final("the last words"))
+        talk.closed()
+
+    with speaking(script) as server:
+        with start("listen", "-", "--url", server.url, stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write("\0" * 3200)
+            process.stdin.flush()
+            assert heard.wait(60)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+            assert process.stdout is not None
+            assert process.stdout.read() == "the last words\n"
+        assert server.last().heard[-1] == {"type": "end"}
+
+
+def test_a_second_ctrl_c_leaves_at_once() -> None:
+    ended, leave = threading.Event(), threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.say(READY)
+        talk.say(partial("never decided"))
+        talk.hear_until("end")
+        ended.set()
+        leave.wait(60)
+
+    with speaking(script) as server:
+        with start("listen", "-", "--url", server.url, "--json", stdin=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()  # the session is open
+            process.send_signal(signal.SIGINT)
+            assert ended.wait(60)
+            process.send_signal(signal.SIGINT)
+            status = process.wait(60)
+            assert process.stderr is not None
+            assert (status, process.stderr.read()) == (130, "")
+        leave.set()
+
+
+def test_what_the_server_says_against_it_is_one_line() -> None:
+    def script(talk: Talk) -> None:
+        talk.say(READY, final("kept"))
+        talk.say(Error(code="no_capacity", message="all workers are busy", retryable=True))
+        talk.socket.close(1013)
+
+    with speaking(script) as server:
+        outcome = run("listen", DEMO, "--url", server.url)
+    assert outcome == (2, "kept\n", "steno: all workers are busy\n")
+
+
+def test_a_session_that_the_server_ends_is_no_failure() -> None:
+    def script(talk: Talk) -> None:
+        talk.say(READY)
+        talk.hear()
+        talk.say(final("so far"))
+        talk.closed(reason="limit")
+
+    with speaking(script) as server:
+        assert run("listen", DEMO, "--url", server.url) == (0, "so far\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none.wav"], "none.wav: no such file"),
+        ([__file__], "not audio"),
+        ([DEMO, "--speed", "fast"], "--speed must be a number from 0, or max"),
+        ([DEMO, "--sample-rate", "8000"], "raw audio from standard input"),
+        ([DEMO, "--language", "klingon"], "language must be"),
+        ([DEMO, "--url", "localhost"], "'localhost' is not an address"),
+        ([DEMO, "--url", "ws://127.0.0.1:1"], "can't connect to ws://127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(words: list[object], said: str) -> None:
+    status, out, err = run("listen", *words)
+    assert (status, out) == (2, "")
+    assert err.startswith("steno: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_live_against_the_service(service: Service) -> None:
+    status, out, err = run("listen", DEMO, "--speed", "max", "--url", service.url)
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) >= 2
+
+
+def test_files_are_transcribed_to_standard_output_in_their_order(service: Service) -> None:
+    stew = clip("en_stew").path
+    one, two = (run("transcribe", path, "--url", service.url) for path in (DEMO, stew))
+    assert one[0] == two[0] == 0
+    assert one[1] != two[1]
+    assert run("transcribe", DEMO, stew, "--url", service.url) == (0, one[1] + "\n" + two[1], "")
+
+
+def test_results_are_written_into_a_directory_and_failures_named(service: Service, tmp_path: Path) -> None:
+    broken, missing, out = tmp_path / "broken.wav", tmp_path / "none.wav", tmp_path / "new" / "out"
+    broken.write_text("not audio")
+    files = [broken, DEMO, missing]
+    flags = ["--format", "srt", "--output-dir", out, "--url", service.url]
+    status, printed, err = run("transcribe", *files, *flags)
+    assert (status, printed) == (1, "")
+    assert sorted(path.name for path in out.iterdir()) == ["en_demo.srt"]
+    assert " --> " in (out / "en_demo.srt").read_text()
+    lines = sorted(err.splitlines())
+    assert len(lines) == 2
+    assert lines[0].startswith(f"steno: {broken}: ")
+    assert lines[1] == f"steno: {missing}: No such file or directory"
+
+
+def test_ctrl_c_cancels_the_jobs_at_the_server() -> None:
+    waiting, removed = threading.Event(), threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "DELETE":
+            removed.set()
+        elif asked.method == "GET":
+            waiting.set()
+        return Answer(202, {"id": "j1", "status": "running", "progress": 0.5})
+
+    with answering(answer) as stub, start("transcribe", DEMO, "--url", stub.url) as process:
+        assert waiting.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert out == ""
+    assert removed.is_set()
+    assert stub.asked[-1].path == "/v1/jobs/j1"
