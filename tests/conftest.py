@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from shared.guard import Guard
 from shared.redis.connection import AsyncRedis, connect, connect_sync
 from shared.redis.embedded import EmbeddedServer
 from shared.redis.keys import PERMANENT
@@ -29,10 +30,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def _valkey() -> Generator[EmbeddedServer]:
+    guard = Guard()
     server = EmbeddedServer()
     server.start()
+    guard.add(server.pid or 0)
     yield server
     server.stop()
+    guard.close()
 
 
 @pytest.fixture

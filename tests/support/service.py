@@ -12,6 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.guard import Guard
 from shared.redis.embedded import EmbeddedServer
 
 READY_S_MAX = 120.0
@@ -33,6 +34,8 @@ class Service:
     redis: EmbeddedServer
     environment: dict[str, str]
     log: Path
+    guard: Guard = field(default_factory=Guard)
+    """Ends all of it when the test run itself is killed."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
 
     @property
@@ -68,6 +71,7 @@ class Service:
         environment = {f"STENO_{k.upper()}": v for k, v in (own | settings).items()}
         running = cls(port, server, environment, folder / "log")
         server.start()
+        running.guard.add(server.pid or 0, last=True)
         try:
             for module in modules:
                 running.start(module)
@@ -111,6 +115,7 @@ class Service:
             statuses = {name: _stop(process) for name, process in self.processes.items()}
         finally:
             self.redis.stop()
+            self.guard.close()
         assert not any(statuses.values()), f"exit statuses {statuses}\n{self.log.read_text()[-4000:]}"
 
 

@@ -279,8 +279,11 @@ class Session:
         self._step_s = self._next_step_s(result.cost_s)
         if not is_usable(result):
             return []
-        if asked.request.duration_s >= self._options.language_lock_s:
-            self._learn_language(result)
+        if not self._language:
+            if asked.request.duration_s >= self._options.language_lock_s:
+                self._learn_language(result)
+            elif result.language_probability < self._options.language_lock_probability:
+                return []  # a second of speech in the wrong language is worth nothing
         shown, stable = text.text, text.stable
         text.update(result.text)
         if text.text == shown and text.stable == stable:

@@ -26,6 +26,7 @@ def _session() -> Any:
     spec = importlib.util.find_spec("faster_whisper")  # found, not imported: importing loads CTranslate2
     if spec is None or spec.origin is None:
         raise EngineFault("faster-whisper is not installed, and with it the voice activity model")
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.log_severity_level = 4

@@ -275,6 +275,17 @@ def test_an_unsure_detection_does_not() -> None:
     assert {request.language for request in driver.requests} == {""}
 
 
+def test_a_short_partial_in_an_unsure_language_is_not_shown() -> None:
+    def unsure(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="hm so", language="nn", language_probability=0.3)
+
+    driver = Driver(unsure)
+    driver.hear(pcm16(speech(1.4)))
+    assert driver.partials == []
+    driver.hear(pcm16(speech(2)))
+    assert driver.partials
+
+
 def test_earlier_text_is_context_until_a_long_silence() -> None:
     driver = Driver(config=SessionConfig(prompt="Names: Ada"))
     driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(10), speech(2, seed=3)))
