@@ -112,8 +112,8 @@ class JobDesk:
             timeout=self._timeout_s,
             result_ttl=self._ttl_s,
             failure_ttl=self._ttl_s,
-            # RQ sets this when the job is queued and does not lift it when the job runs.
-            ttl=self._ttl_s + self._timeout_s,
+            # Files of a job that waits for so long are swept.
+            ttl=self._ttl_s,
             retry=Retry(max=jobs.RETRIES),
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,25 @@ async def test_an_upload_that_was_lost_fails_the_job(desk: Edge, talk: Path) -> 
     record = await desk.job(job)
     assert record["status"] == "failed"
     assert "send the file again" in record["error"]["message"]
+
+
+async def test_a_job_that_takes_too_long_fails_and_is_not_begun_again(
+    redis_url: str, data_dir: Path, talk: Path
+) -> None:
+    async with edge(redis_url, data_dir, timeout_s=3) as desk, decoding(redis_url, lambda _window: None):
+        job = await desk.submit(talk)
+        await desk.work()
+        record = await desk.job(job)
+        assert (record["status"], record["error"]["code"]) == ("failed", "too_large")
+
+
+async def test_no_speech_model_is_loaded_for_file_jobs() -> None:
+    code = (
+        "import sys, worker.jobs.__main__, worker.jobs.file_job\n"
+        "sys.exit(bool({'ctranslate2', 'faster_whisper', 'transformers'} & set(sys.modules)))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
 
 
 async def test_options_are_kept_beside_the_upload_only(desk: Edge, talk: Path) -> None:

@@ -45,17 +45,18 @@ def canned(window: Window) -> WindowResult:
 @dataclass
 class Decoder:
     """A device worker without a device. Hears windows into `heard`; `answer` may return None to leave one
-    unanswered."""
+    unanswered. Ends once `stopping`: a read that is cut off may take a window along."""
 
     client: AsyncRedis
     answer: Callable[[Window], WindowResult | None] = canned
     heard: list[Window] = field(default_factory=list[Window])
+    stopping: bool = False
 
-    async def run_forever(self) -> None:
-        """Take and answer windows until cancelled."""
+    async def run(self) -> None:
+        """Take and answer windows."""
         source = WindowSource(self.client, KEYS, consumer="decoder")
         await source.ensure_groups()
-        while True:
+        while not self.stopping:
             claim = await source.next_window(0, block_ms=200)
             if claim is None:
                 continue
@@ -74,13 +75,12 @@ async def decoding(
     """A device worker in this loop."""
     client = connect(redis_url)
     decoder = Decoder(client, answer)
-    task = asyncio.create_task(decoder.run_forever(), name="decoder")
+    task = asyncio.create_task(decoder.run(), name="decoder")
     try:
         yield decoder
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        decoder.stopping = True
+        await task
         await client.aclose()
 
 
@@ -145,11 +145,11 @@ class Edge:
 
 
 @contextlib.asynccontextmanager
-async def edge(redis_url: str, data_dir: Path) -> AsyncGenerator[Edge]:
+async def edge(redis_url: str, data_dir: Path, *, timeout_s: int = 300) -> AsyncGenerator[Edge]:
     """The routes in this loop, on a real Redis."""
     redis, client = connect_sync(redis_url), connect(redis_url)
     storage = JobStorage(data_dir)
-    desk = JobDesk(redis, KEYS, storage, ttl_s=TTL_S, timeout_s=300)
+    desk = JobDesk(redis, KEYS, storage, ttl_s=TTL_S, timeout_s=timeout_s)
     app = FastAPI()
     faults.install(app)
     app.include_router(job_router(desk, Presence(client), upload_bytes_max=UPLOAD_BYTES_MAX))
