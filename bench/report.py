@@ -15,6 +15,8 @@ from shared.codec import event_from_map
 SLIP_P95_S_MAX = 0.02
 SLIP_S_MAX = 0.25
 """A load generator later than this measures its own machine."""
+OTHERS_CORES_MAX = 0.2
+"""Other work on the machine, in cores, from which latencies say more about that work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class Report:
     peak_rss_bytes: int
     slip: Spread
     blocked_s: float
+    others_cores: float
+    """Cores busy with other work; see `Usage`."""
     invalid: str
     """Why these figures must not be used; empty when they may."""
 
@@ -90,7 +94,8 @@ def report(played: Sequence[tuple[Program, Recording]], baseline: Baseline, usag
         baseline_cpu_per_audio_s=baseline.cpu_per_audio_s,
         slip=slip,
         blocked_s=round(max((recording.blocked_s for _, recording in served), default=0.0), 3),
-        invalid=_invalid(slip),
+        others_cores=usage.others_cores if usage else math.nan,
+        invalid="; ".join(_disturbances(slip, usage)),
     )
 
 
@@ -123,10 +128,11 @@ def _shares(usage: Usage | None, audio_s: float) -> dict[str, float]:
     return {command: round(cpu_s / audio_s, 4) for command, cpu_s in usage.cpu_s_by_command.items()}
 
 
-def _invalid(slip: Spread) -> str:
+def _disturbances(slip: Spread, usage: Usage | None) -> Iterator[str]:
     if slip.p95 > SLIP_P95_S_MAX or slip.largest > SLIP_S_MAX:
-        return f"the load generator was late: p95 {slip.p95:.3f} s, largest {slip.largest:.3f} s"
-    return ""
+        yield f"the load generator was late: p95 {slip.p95:.3f} s, largest {slip.largest:.3f} s"
+    if usage and usage.others_cores > OTHERS_CORES_MAX:
+        yield f"other work kept {usage.others_cores:.2f} cores busy"
 
 
 def table(figures: Report) -> str:
@@ -153,6 +159,7 @@ def table(figures: Report) -> str:
         f"{'peak RSS, MB':28}{figures.peak_rss_bytes / 1e6:8.0f}",
         f"{'load generator late':28}{figures.slip.p95:8.4f}   largest {figures.slip.largest:.4f} s, "
         f"longest wait for the server {figures.blocked_s:.3f} s",
+        f"{'cores busy with other work':28}{figures.others_cores:8.2f}",
     ]
     rows += [f"FAILED {failure}" for failure in figures.failures]
     rows += [f"INVALID: {figures.invalid}"] if figures.invalid else []

@@ -18,7 +18,8 @@ HEARD = Heard(
     "a", "red box", (GoldWord("red", 0.5), GoldWord("box", 1.0)), cpu_s=1.5, wall_s=1.0, audio_s=3.0
 )
 BASELINE = Baseline("base", "int8", 2, (HEARD,))
-USAGE = Usage(cpu_s=2.0, peak_rss_bytes=5_000_000, cpu_s_by_command={"worker": 1.6, "api": 0.4})
+SPENT = {"worker": 1.6, "api": 0.4}
+USAGE = Usage(cpu_s=2.0, peak_rss_bytes=5_000_000, cpu_s_by_command=SPENT, others_cores=0.1)
 
 
 def program() -> Program:
@@ -97,6 +98,12 @@ def test_a_late_load_generator_spoils_the_run():
     """Figures of an overloaded client say nothing about the server."""
     figures = report([(program(), recording(slips_s=[0.001, 0.3]))], BASELINE, USAGE)
     assert "INVALID" in table(figures)
+
+
+def test_other_work_on_the_machine_spoils_the_run():
+    """Latency beside a compiler says nothing either."""
+    disturbed = Usage(cpu_s=2.0, peak_rss_bytes=1, cpu_s_by_command=SPENT, others_cores=0.7)
+    assert "0.70 cores" in report([(program(), recording())], BASELINE, disturbed).invalid
 
 
 def test_nothing_served_is_still_a_report():
