@@ -23,7 +23,7 @@ from api.params import StreamParams, check_against_workers, parse_stream_params
 from api.relay import events
 from shared.audio.pcm import to_samples
 from shared.codec import event_to_map
-from shared.errors import BadMessage, BrokerLost, NoCapacity, NotFound, StenoError
+from shared.errors import BadMessage, BrokerLost, NoCapacity, NotFound, StenoError, Unavailable
 from shared.events import Closed, Error, Event, Final, Limits, Ready
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import Follower, LiveFeed
@@ -37,6 +37,9 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 memory."""
 _CLOSE_OK = 1000
 _CLAIM_LOOK_S = 0.05
+_LAST_EVENT_S = 5.0
+"""How long the last event of a closed session may take to come through; longer than `relay` waits to look
+into the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,8 @@ class _LiveSession:
             await self._parts.sessions.fail(self._session, as_event(error))
         except NotFound:
             pass  # closed by its worker, or failed by us
-        await asyncio.Event().wait()  # the session's last event is on its way to the client
+        await asyncio.sleep(_LAST_EVENT_S)  # meanwhile the last event reaches the client, and ends this
+        raise Unavailable("the session was lost with the data of Redis; open a new one")
 
     async def _send(self, follower: Follower) -> None:
         """The session's events until the last."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.codec import CodecError, unpack
-from shared.errors import EngineFault, StenoError, Superseded
+from shared.errors import EngineFault, NotFound, StenoError, Superseded
 from shared.events import Error
 from shared.redis.connection import ConnectionLost
 from shared.redis.leases import Chunk, Claim, Item, LeaseBook, Saying
@@ -84,6 +84,8 @@ class SessionRunner:
         except Superseded:
             LEASES_LOST.inc()
             log.info("session went to another worker", extra={"session": self._claim.session})
+        except NotFound:
+            log.info("session is gone", extra={"session": self._claim.session})
         except EngineFault as fault:
             await self._fail(fault)
         except asyncio.CancelledError:
@@ -178,11 +180,11 @@ class SessionRunner:
     async def _fail(self, error: StenoError) -> None:
         """End the session with its error event; finals said so far stay."""
         event = Error(code=error.code, message=error.message, retryable=error.retryable)
-        with contextlib.suppress(Superseded, *ConnectionLost):
+        with contextlib.suppress(Superseded, NotFound, *ConnectionLost):
             await self._parts.book.settle(self._claim, [event], covered=self._session.covered)
 
     async def _hand_over(self) -> None:
-        with contextlib.suppress(Superseded, *ConnectionLost):
+        with contextlib.suppress(Superseded, NotFound, *ConnectionLost):
             await self._parts.book.release(self._claim)
 
 

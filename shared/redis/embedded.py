@@ -74,6 +74,12 @@ class EmbeddedServer:
             self._lock = None
         shutil.rmtree(self._run_dir, ignore_errors=True)
 
+    def kill(self) -> None:
+        """End it as a crash would: nothing is said, nothing written."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def poll(self) -> int | None:
         """Exit status if the process ended by itself."""
         return self._process.poll() if self._process else None

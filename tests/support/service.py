@@ -80,14 +80,14 @@ class Service:
         finally:
             running.stop()
 
-    def start(self, module: str) -> subprocess.Popen[bytes]:
-        """Start one process."""
+    def start(self, module: str, *, name: str = "") -> subprocess.Popen[bytes]:
+        """Start one process; `name` tells several of a kind apart."""
         environment = os.environ | self.environment | {"STENO_REDIS_URL": self.redis.url}
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", module], env=environment, stdout=log, stderr=log
             )
-        self.processes[module] = process
+        self.processes[name or module] = process
         return process
 
     def wait_until_ready(self, *, worker: bool = True) -> None:
@@ -108,6 +108,18 @@ class Service:
             return False
         finally:
             connection.close()
+
+    def end(self, name: str, signum: signal.Signals) -> int:
+        """Send a signal to one process and wait for its end. Returns its status."""
+        process = self.processes.pop(name)
+        process.send_signal(signum)
+        return process.wait(_STOP_S_MAX)
+
+    def restart_redis(self) -> None:
+        """Kill the server and start it again, empty."""
+        self.redis.kill()
+        self.redis.restart()
+        self.guard.add(self.redis.pid or 0, last=True)
 
     def stop(self) -> None:
         """Stop everything in order; each process must end with status 0."""
