@@ -22,7 +22,7 @@ class SessionOptions:
     endpoint: EndpointOptions = field(default_factory=EndpointOptions)
     partial_step_s: float = 0.5
     """Least new audio for which the next partial is worth a decode."""
-    partial_share: float = 0.25
+    partial_share: float = 0.35
     """Part of one decoding thread that a session's partials may take while it speaks: where decodes are
     dear, because the machine is slow or busy, partials come less often."""
     partial_step_s_max: float = 2.0

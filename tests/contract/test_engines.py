@@ -1,0 +1,115 @@
+"""What every engine must do, whatever it runs on."""
+
+from collections.abc import Generator
+
+import numpy as np
+import pytest
+
+from shared.audio.pcm import SAMPLE_RATE, Float32
+from shared.errors import BadParameter
+from shared.models import resolve
+from tests.support.accuracy import wer
+from tests.support.data import clip
+from tests.support.sound import silence
+from worker.core.decode import DecodeRequest, Kind
+from worker.engine.api import ENGINES, WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
+
+CLIP = clip("en_quilter")
+ALL = [pytest.param(n, marks=() if n in WITHOUT_WEIGHTS else pytest.mark.model) for n in sorted(ENGINES)]
+
+
+@pytest.fixture(scope="module", params=ALL)
+def engine(request: pytest.FixtureRequest) -> Generator[Engine]:
+    """Each engine there is; a new one is tested by being listed in ENGINES."""
+    path = None if request.param in WITHOUT_WEIGHTS else resolve("tiny.en").path
+    made = make_engine(request.param, EngineOptions(model="tiny.en", path=path, device="cpu", threads=2))
+    made.prepare()
+    yield made
+    made.close()
+
+
+def ask(audio: Float32, kind: Kind = Kind.FINAL, **options: object) -> DecodeRequest:
+    return DecodeRequest(kind=kind, audio=audio, language="en", **options)  # type: ignore[arg-type]
+
+
+def test_capabilities_are_known_before_the_first_decode(engine: Engine) -> None:
+    assert "en" in engine.info.languages
+    assert engine.info.parallel == 2
+    assert engine.info.batch_max >= 1
+    assert engine.info.multilingual is (len(engine.info.languages) > 1)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_request_gets_a_result_of_its_language(engine: Engine, kind: Kind) -> None:
+    (result,) = engine.decode([ask(CLIP.samples(), kind)])
+    assert result.text == result.text.strip() != ""
+    assert result.language == "en"
+    assert result.avg_logprob <= 0
+    assert not result.runaway
+
+
+def test_results_come_in_the_order_of_the_requests(engine: Engine) -> None:
+    audio = [CLIP.samples(), clip("en_wizard").samples(), CLIP.samples()[: 2 * SAMPLE_RATE]]
+    alone = [engine.decode([ask(a)])[0].text for a in audio]
+    together = [result.text for result in engine.decode([ask(a) for a in audio])]
+    assert together == alone
+
+
+def test_the_same_request_gets_the_same_result(engine: Engine) -> None:
+    assert engine.decode([ask(CLIP.samples())]) == engine.decode([ask(CLIP.samples())])
+
+
+def test_a_result_begins_with_the_prefix(engine: Engine) -> None:
+    prefix = " ".join(engine.decode([ask(CLIP.samples())])[0].text.split()[:3])
+    for kind in (Kind.PARTIAL, Kind.FINAL):
+        assert engine.decode([ask(CLIP.samples(), kind, prefix=prefix)])[0].text.startswith(prefix)
+    odd = engine.decode([ask(CLIP.samples(), prefix="Zebra crossing,")])[0].text
+    assert odd.startswith("Zebra crossing,")
+
+
+def test_what_was_said_before_is_heard_and_not_said_again(engine: Engine) -> None:
+    first, second = clip("en_wizard"), CLIP
+    before = engine.decode([ask(first.samples())])[0].text
+    audio = np.concatenate((first.samples(), second.samples()))
+    left_s = len(first.samples()) / SAMPLE_RATE
+    (result,) = engine.decode([ask(audio, left=before, left_s=left_s, words=True)])
+    assert not result.text.startswith(before)
+    assert result.words[0].start >= left_s - 0.5
+    assert " ".join(word.text for word in result.words) == result.text
+    if engine.info.name not in ("scripted",):
+        assert wer(second.text, result.text) <= 0.15
+
+
+def test_words_are_the_text_in_order_and_within_the_audio(engine: Engine) -> None:
+    (result,) = engine.decode([ask(CLIP.samples(), words=True)])
+    assert " ".join(word.text for word in result.words) == result.text
+    starts = [word.start for word in result.words]
+    assert starts == sorted(starts)
+    assert all(0 <= word.start <= word.end <= CLIP.duration_s + 0.6 for word in result.words)
+    assert engine.decode([ask(CLIP.samples())])[0].words == ()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.1, 30.0, 35.0])
+def test_any_length_is_taken(engine: Engine, seconds: float) -> None:
+    (result,) = engine.decode([ask(silence(seconds), words=True)])
+    assert isinstance(result.text, str)
+
+
+def test_an_empty_batch_is_answered_with_nothing(engine: Engine) -> None:
+    assert engine.decode([]) == []
+
+
+@pytest.mark.model
+def test_real_speech_is_understood() -> None:
+    engine = make_engine(
+        "faster_whisper", EngineOptions(model="tiny.en", path=resolve("tiny.en").path, device="cpu")
+    )
+    for name in ("en_quilter", "en_stew", "en_wizard"):
+        text = engine.decode([ask(clip(name).samples())])[0].text
+        assert wer(clip(name).text, text) <= 0.15
+    engine.close()
+
+
+def test_an_unknown_engine_lists_the_known_ones() -> None:
+    with pytest.raises(BadParameter, match="faster_whisper, scripted"):
+        check_engine("magic")

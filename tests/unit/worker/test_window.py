@@ -1,0 +1,77 @@
+"""Window lengths, caps, and the filters for what was not spoken."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.decode import DecodeResult
+from worker.core.filters import ends_in_repeat, is_loop, is_silence, is_usable
+from worker.core.window import FRAMES_MAX, LARGE, SMALL, is_runaway, policy_for, token_cap
+
+
+@pytest.mark.parametrize(
+    ("speech_s", "frames"), [(0.0, 800), (3.0, 800), (6.0, 800), (6.1, 900), (12.0, 1400), (29.0, 3000)]
+)
+def test_a_short_window_has_room_behind_the_speech_and_a_long_one_ends_at_thirty_seconds(
+    speech_s: float, frames: int
+) -> None:
+    assert SMALL.frames(speech_s) == frames
+
+
+@given(st.floats(0, 60))
+def test_a_window_holds_the_speech_and_its_margin(speech_s: float) -> None:
+    for policy in (SMALL, LARGE):
+        frames = policy.frames(speech_s)
+        assert frames <= FRAMES_MAX
+        assert frames >= min(FRAMES_MAX, (speech_s + policy.margin_s) * 100 - 1)
+        # CTranslate2 takes encoder states of exactly n_mels frames for a mel.
+        assert frames // 2 not in (80, 128)
+
+
+def test_large_models_get_longer_windows() -> None:
+    assert policy_for(512) is SMALL
+    assert policy_for(768) is SMALL
+    assert policy_for(1280) is LARGE
+
+
+def test_more_tokens_than_speech_can_hold_is_a_runaway() -> None:
+    assert not is_runaway(30, 5.0, "en")
+    assert is_runaway(36, 5.0, "en")
+    assert not is_runaway(60, 5.0, "th")
+    assert is_runaway(3, 0.1, "en")
+
+
+@given(st.floats(0, 30), st.sampled_from(["en", "de", "th"]))
+def test_the_cap_lies_above_what_counts_as_runaway_or_is_the_models_own(
+    audio_s: float, language: str
+) -> None:
+    cap = token_cap(audio_s, language)
+    assert 12 <= cap <= 220
+    assert cap == 220 or is_runaway(cap, audio_s, language)
+
+
+@pytest.mark.parametrize(
+    ("words", "repeats"),
+    [
+        ("a b c d e a b c d e", True),
+        ("x a b c d e f a b c d e f", True),
+        ("a b c d e f g", False),
+        ("no no no no", False),
+        ("a b c d e x a b c d e", False),
+        ("", False),
+    ],
+)
+def test_a_repeated_end_is_seen(words: str, repeats: bool) -> None:
+    assert ends_in_repeat(words.split()) is repeats
+
+
+def test_what_the_model_does_not_believe_is_silence_and_what_repeats_is_a_loop() -> None:
+    good = DecodeResult(text="hello", language="en", avg_logprob=-0.2, no_speech_prob=0.9)
+    breath = DecodeResult(text="hello", language="en", avg_logprob=-1.2, no_speech_prob=0.9)
+    loop = DecodeResult(text="ha ha", language="en", compression_ratio=3.0)
+    assert not is_silence(good)
+    assert is_silence(breath)
+    assert is_loop(loop)
+    assert [is_usable(r) for r in (good, breath, loop)] == [True, False, False]
+    assert not is_usable(DecodeResult(text="", language="en"))
+    assert not is_usable(DecodeResult(text="a", language="en", runaway=True))
