@@ -31,6 +31,8 @@ class SessionOptions:
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
     alone is understood much worse (docs/engine.md, "Left context")."""
+    agree_s: float = 2.5
+    """Audio over which hypotheses must agree before their words are committed."""
     hold_back: int = 3
     """Units at the end of a hypothesis that are not committed yet."""
     window_trim_s: float = 9.0

@@ -1,14 +1,17 @@
 """What an open utterance says: committed and tentative text.
 
-LocalAgreement-2 (Macháček, Dabre, Bojar 2023, "Turning Whisper into Real-Time Transcription System"): what
-two successive hypotheses say alike is committed. Units are words, or characters in scripts without spaces,
-compared without case and punctuation, and the last unit of a hypothesis is never committed: it may be cut
-in the middle, and its punctuation depends on what follows.
+Local agreement (Macháček, Dabre, Bojar 2023, "Turning Whisper into Real-Time Transcription System") over a
+span of audio: a unit is committed once every hypothesis of the last `agree_s` seconds, and the one before
+them, says it alike. Two hypotheses half a second apart make the same mistake too often, and what is committed
+binds the final. Units are words, or characters in scripts without spaces, compared without case and
+punctuation; the last ones of a hypothesis are not committed: they may be cut in the middle, and their
+punctuation depends on what follows.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from shared.events import Word
 from shared.transcript import join
@@ -53,6 +56,10 @@ class Hypothesis:
     hold_back: int = 1
     """Units at the end that are not committed, however agreed: what is said next may change how they are
     heard."""
+    agree_s: float = 0.0
+    """Audio over which hypotheses must agree; 0: two successive ones are enough."""
+    earlier: deque[tuple[float, list[str]]] = field(default_factory=deque[tuple[float, list[str]]])
+    """What earlier hypotheses said behind the committed text, and how far they listened, in seconds."""
 
     @property
     def stable(self) -> str:
@@ -64,15 +71,26 @@ class Hypothesis:
         """All text so far."""
         return join(self.settled, self.committed + self.tentative)
 
-    def update(self, text: str) -> None:
-        """Take what a decode of the window says. A text that does not begin with the committed one is
-        ignored: it was forced to."""
+    def update(self, text: str, heard_s: float = 0.0) -> None:
+        """Take what a decode of the window says that listened up to `heard_s`. A text that does not begin
+        with the committed one is ignored: it was forced to."""
         if not text.startswith(self.committed):
             return
         fresh = units(text[len(self.committed) :])
-        agreed = min(common_prefix(units(self.tentative), fresh), len(fresh) - self.hold_back)
-        self.committed += "".join(fresh[: max(0, agreed)])
+        count = max(0, min(self._agreed(fresh, heard_s), len(fresh) - self.hold_back))
+        self.committed += "".join(fresh[:count])
         self.tentative = text[len(self.committed) :]
+        self.earlier.append((heard_s, fresh))
+        if count:
+            self.earlier = deque((heard, said[count:]) for heard, said in self.earlier)
+
+    def _agreed(self, fresh: list[str], heard_s: float) -> int:
+        """How many units all hypotheses of the span share with the newest."""
+        while len(self.earlier) > 1 and self.earlier[1][0] <= heard_s - self.agree_s:
+            self.earlier.popleft()
+        if not self.earlier or self.earlier[0][0] > heard_s - self.agree_s:
+            return 0
+        return min(common_prefix(said, fresh) for _, said in self.earlier)
 
     def settle(self, words: tuple[Word, ...], before_s: float) -> float:
         """Take committed words that end before `before_s` out of the window.

@@ -166,7 +166,7 @@ class Session:
             return self._utterance_ended(boundary.end, "length" if boundary.cut else reason)
         begin = boundary.start
         heard = begin + to_samples(self._options.endpoint.pre_roll_s)
-        text = Hypothesis(hold_back=self._options.hold_back)
+        text = Hypothesis(hold_back=self._options.hold_back, agree_s=self._options.agree_s)
         self._open = _Utterance(self._started, begin, window_start=begin, heard=heard, text=text)
         if self._started == self._resumed.decided:
             self._open.text.committed = self._resumed.stable
@@ -285,7 +285,7 @@ class Session:
             elif result.language_probability < self._options.language_lock_probability:
                 return []  # a second of speech in the wrong language is worth nothing
         shown, stable = text.text, text.stable
-        text.update(result.text)
+        text.update(result.text, to_seconds(asked.end))
         if text.text == shown and text.stable == stable:
             return []
         emit = self._say_partial(asked, _placed(asked, result), text.text)

@@ -336,7 +336,10 @@ def _output(row: _Row, result: Any) -> _Output:
     tokenizer = row.tokenizer
     tokens = tuple(t for t in result.sequences_ids[0] if t < tokenizer.eot)
     fresh = len(tokens) - row.prefix_tokens
-    text = str(tokenizer.decode(list(tokens))).strip().removeprefix(row.request.left).strip()
+    text = str(tokenizer.decode(list(tokens))).strip()
+    if row.request.left:
+        # Punctuation right behind what was said before still belongs to that.
+        text = text.removeprefix(row.request.left).lstrip(_APPENDED + " ")
     return _Output(
         tokens=tokens,
         text=text,

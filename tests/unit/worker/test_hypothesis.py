@@ -29,6 +29,24 @@ def test_the_last_word_is_not_committed_though_both_say_it() -> None:
     assert after("he was", "he was").committed == "he"
 
 
+def test_agreement_can_be_asked_for_over_a_span_of_audio() -> None:
+    hypothesis = Hypothesis(agree_s=2.0)
+    for heard_s in (1.0, 2.0):
+        hypothesis.update("he was here", heard_s)
+    assert hypothesis.committed == ""
+    hypothesis.update("he was here now", 3.0)
+    assert hypothesis.committed == "he was here"
+
+
+def test_one_dissenter_within_the_span_is_enough_to_wait() -> None:
+    hypothesis = Hypothesis(agree_s=2.0)
+    for heard_s, text in ((1.0, "he was"), (2.0, "she was"), (3.0, "he was here"), (4.0, "he was here")):
+        hypothesis.update(text, heard_s)
+    assert hypothesis.committed == ""
+    hypothesis.update("he was here", 5.0)
+    assert hypothesis.committed == "he was"
+
+
 def test_case_and_punctuation_do_not_hinder_agreement_and_the_newer_surface_counts() -> None:
     assert after("He was, there", "he was there now").committed == "he was there"
 

@@ -116,7 +116,7 @@ def test_what_is_covered_only_advances_and_ends_at_the_last_sample() -> None:
 
 def test_committed_text_never_changes_and_stands_at_the_beginning_of_the_final() -> None:
     driver = Driver()
-    driver.hear(TALK)
+    driver.hear(pcm16(speech(6), silence(1), speech(15, seed=2), silence(1)))
     driver.apply(driver.session.end())
     for final in driver.finals:
         stable = ""
@@ -136,7 +136,7 @@ def test_a_final_that_would_break_a_promise_is_decoded_again_with_it() -> None:
         return scripted(request)
 
     driver = Driver(contrary)
-    driver.hear(pcm16(speech(3), silence(1)))
+    driver.hear(pcm16(speech(6), silence(1)))
     promised = driver.partials[-1].text[: driver.partials[-1].committed]
     assert driver.requests[-1].prefix == promised
     assert driver.finals[0].text.startswith(promised)
