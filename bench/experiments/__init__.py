@@ -1,0 +1,1 @@
+"""Experiments behind the engine's choices; docs/engine.md has their tables."""
