@@ -19,6 +19,7 @@ from shared.models import resolve
 from shared.redis.connection import connect
 from shared.settings import Settings, load_settings
 from worker.app import WorkerApp
+from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
 
 log = logging.getLogger("worker")
@@ -42,6 +43,7 @@ def load_engine(settings: Settings) -> Engine:
     )
     engine = make_engine(settings.engine, options)
     engine.prepare()
+    silero.prepare()
     return engine
 
 

@@ -35,7 +35,7 @@ class SessionOptions:
     """Audio over which hypotheses must agree before their words are committed."""
     hold_back: int = 3
     """Units at the end of a hypothesis that are not committed yet."""
-    window_trim_s: float = 9.0
+    window_trim_s: float = 7.0
     """From this length on, committed words are taken out of the window of partials."""
     window_keep_s: float = 3.0
     """Audio that stays in the window however committed it is: what follows needs its surroundings."""

@@ -8,9 +8,9 @@ after another, because the text of one is the context of the next and says where
 Audio is covered once a final, or silence, has decided about it.
 
 Rules of this file. Nothing here waits, and nothing here knows a clock: a decode's answer comes back
-through `decoded`. At most one decode is asked for at a time. Every utterance gets exactly one `Final`.
-Text that was committed in a partial stands at the beginning of the final, literally; it is part of the
-checkpoint, so that a successor on another worker keeps to it. `Close` comes once, last.
+through `decoded`. At most one final and one partial are asked for at a time. Every utterance gets exactly
+one `Final`. Text that was committed in a partial stands at the beginning of the final, literally; it is
+part of the checkpoint, so that a successor on another worker keeps to it. `Close` comes once, last.
 """
 
 import math
@@ -52,6 +52,8 @@ class _Utterance:
     heard: int
     """How far the last partial, or early final, listened."""
     text: Hypothesis
+    step_s: float
+    """New audio that the next partial waits for."""
     end: int | None = None
     early: DecodeResult | None = None
     early_end: int = -1
@@ -100,9 +102,11 @@ class Session:
         self._open: _Utterance | None = None
         self._line: deque[_Utterance] = deque()
         """Ended utterances that wait for their finals, oldest first."""
-        self._asked: _Asked | None = None
+        self._asked_final: _Asked | None = None
+        self._asked_partial: _Asked | None = None
+        self._held: tuple[_Asked, DecodeResult] | None = None
+        """A partial of the open utterance that waits for the final before it to be said."""
         self._tickets = 0
-        self._step_s = options.partial_step_s
         self._closing: CloseReason | None = None
         self._closed = False
 
@@ -143,21 +147,15 @@ class Session:
 
     def decoded(self, ticket: int, result: DecodeResult | None) -> list[Effect]:
         """The answer to a `Decode`; None when it was replaced or given up. An outdated one is ignored."""
-        asked = self._asked
-        if asked is None or asked.ticket != ticket:
+        if self._asked_partial and self._asked_partial.ticket == ticket:
+            asked, self._asked_partial = self._asked_partial, None
+            effects = self._partial_came(asked, result) if result else []
+        elif self._asked_final and self._asked_final.ticket == ticket:
+            asked, self._asked_final = self._asked_final, None
+            effects = self._final_came(asked, result) if result else []
+        else:
             return []
-        self._asked = None
-        effects: list[Effect] = []
-        if result is None:
-            pass  # what is still needed is asked for again
-        elif asked.request.kind is Kind.PARTIAL:
-            effects = self._partial(asked, result)
-        elif asked.utterance.end is None:
-            effects = self._early_final(asked, _placed(asked, result))
-        elif asked.utterance.end == asked.end:
-            kept = bool(asked.request.prefix)
-            effects = self._conclude(asked.utterance, _placed(asked, result), kept=kept)
-        return effects + self._ask()
+        return effects + self._ask()  # what is still needed is asked for again
 
     # Utterances begin and end
 
@@ -167,7 +165,8 @@ class Session:
         begin = boundary.start
         heard = begin + to_samples(self._options.endpoint.pre_roll_s)
         text = Hypothesis(hold_back=self._options.hold_back, agree_s=self._options.agree_s)
-        self._open = _Utterance(self._started, begin, window_start=begin, heard=heard, text=text)
+        step_s = self._options.partial_step_s
+        self._open = _Utterance(self._started, begin, begin, heard, text, step_s)
         if self._started == self._resumed.decided:
             self._open.text.committed = self._resumed.stable
         self._started += 1
@@ -182,8 +181,7 @@ class Session:
             return []
         utterance.end = end
         self._line.append(utterance)
-        if self._asked and self._asked.request.kind is Kind.PARTIAL:
-            self._asked = None  # its answer would say less than the final will
+        self._asked_partial = self._held = None  # they say less than the final will
         self._ended += 1
         if self._ended <= self._resumed.ended:
             return []
@@ -199,34 +197,44 @@ class Session:
     # Asking for decodes
 
     def _ask(self) -> list[Effect]:
-        """Ask for the next decode if none is under way; close when nothing is left to decode."""
+        """Ask for what is needed and not asked for yet; close when nothing is left to decode."""
+        effects = self._ask_line()
+        if self._line or self._asked_final:
+            return effects + (self._ask_partial(self._open) if self._open else [])
+        if self._closing:
+            return effects + self._close(self._closing)
+        if self._held:
+            (asked, result), self._held = self._held, None
+            effects += self._partial(asked, result)
+        return effects + (self._ask_open(self._open) if self._open else [])
+
+    def _ask_line(self) -> list[Effect]:
+        """The finals that are due, oldest first."""
         effects: list[Effect] = []
-        while self._asked is None and self._line:
+        while self._asked_final is None and self._line:
             head = self._line[0]
             if head.early is None or head.early_end != head.end:
                 return [*effects, self._ask_final(head, head.end or 0)]
             early, head.early = head.early, None
             effects += self._conclude(head, early, kept=False)
-        if self._asked is not None:
-            return effects
-        if self._closing:
-            return effects + self._close(self._closing)
-        if self._open:
-            return effects + self._ask_open(self._open)
         return effects
 
     def _ask_open(self, utterance: _Utterance) -> list[Effect]:
-        """An open utterance's early final at a short silence, else its next partial when there is enough
-        to hear."""
-        options = self._options
+        """An open utterance's early final at a short silence, else its next partial."""
+        if self._endpointer.silence_samples < to_samples(self._options.early_final_s):
+            return self._ask_partial(utterance)
         speech_end = self._endpointer.speech_end
-        if self._endpointer.silence_samples >= to_samples(options.early_final_s):
-            if utterance.early_end == speech_end:
-                return []
-            utterance.early, utterance.early_end = None, speech_end
-            return [self._ask_final(utterance, speech_end)]
-        heard = min(speech_end, self._buffer.end)
-        if not self._config.partials or heard - utterance.heard < to_samples(self._step_s):
+        if utterance.early_end == speech_end:
+            return []
+        utterance.early, utterance.early_end = None, speech_end
+        return [self._ask_final(utterance, speech_end)]
+
+    def _ask_partial(self, utterance: _Utterance) -> list[Effect]:
+        """The next partial, when there is enough to hear that is new."""
+        options = self._options
+        heard = min(self._endpointer.speech_end, self._buffer.end)
+        enough = heard - utterance.heard >= to_samples(utterance.step_s)
+        if self._asked_partial or not self._config.partials or not enough:
             return []
         utterance.heard = heard
         audio = self._buffer.view(utterance.window_start, heard)
@@ -269,14 +277,32 @@ class Session:
 
     def _decode(self, request: DecodeRequest, utterance: _Utterance, start: int) -> Decode:
         self._tickets += 1
-        self._asked = _Asked(self._tickets, request, utterance, start, start + len(request.audio))
+        asked = _Asked(self._tickets, request, utterance, start, start + len(request.audio))
+        if request.kind is Kind.PARTIAL:
+            self._asked_partial = asked
+        else:
+            self._asked_final = asked
         return Decode(request, self._tickets)
 
     # Answers
 
+    def _final_came(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+        if asked.utterance.end is None:
+            return self._early_final(asked, _placed(asked, result))
+        if asked.utterance.end != asked.end:
+            return []  # asked for early, and more was said
+        kept = bool(asked.request.prefix)
+        return self._conclude(asked.utterance, _placed(asked, result), kept=kept)
+
+    def _partial_came(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+        asked.utterance.step_s = self._next_step_s(asked.utterance.step_s, result.cost_s)
+        if self._line:  # its place in the transcript is not known yet
+            self._held = asked, result
+            return []
+        return self._partial(asked, result)
+
     def _partial(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
         text = asked.utterance.text
-        self._step_s = self._next_step_s(result.cost_s)
         if not is_usable(result):
             return []
         if not self._language:
@@ -292,12 +318,12 @@ class Session:
         self._trim_window(asked, result)
         return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
 
-    def _next_step_s(self, cost_s: float) -> float:
-        """New audio to wait for before the next partial, half way between the last step and what this cost
+    def _next_step_s(self, step_s: float, cost_s: float) -> float:
+        """New audio to wait for before the next partial: half way between the last step and what this cost
         asks for."""
         options = self._options
         wanted = min(max(cost_s / options.partial_share, options.partial_step_s), options.partial_step_s_max)
-        return (self._step_s + wanted) / 2
+        return (step_s + wanted) / 2
 
     def _early_final(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""

@@ -34,6 +34,11 @@ def _session() -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def prepare() -> None:
+    """Load the network and run it once, so that the first session does not wait for it."""
+    SileroVad()(np.zeros(FRAME_SAMPLES, np.float32))
+
+
 class SileroVad:
     """Speech probability of one stream, frame by frame."""
 

@@ -377,3 +377,27 @@ def test_a_successor_goes_on_where_the_owner_died(cut_s: float, seed: int) -> No
     assert [(f.utterance, f.text, f.offset) for f in finals] == [
         (f.utterance, f.text, f.offset) for f in whole.finals
     ]
+
+
+def test_a_partial_is_decoded_beside_the_final_before_it_and_said_behind_it() -> None:
+    session = Session(SessionConfig(language="en"), loudness_vad, options=SessionOptions())
+    talk = pcm16(speech(2), silence(0.6), speech(2, seed=2))
+    effects: list[Effect] = []
+    finals: list[Decode] = []
+    for i in range(0, len(talk), 3200):
+        queue = session.audio(i // 2, talk[i : i + 3200])
+        while queue:
+            effect = queue.pop(0)
+            effects.append(effect)
+            if isinstance(effect, Decode) and effect.request.kind is Kind.FINAL:
+                finals.append(effect)  # a slow device: not answered yet
+            elif isinstance(effect, Decode):
+                queue += session.decoded(effect.ticket, scripted(effect.request))
+
+    def said(effects: list[Effect]) -> list[tuple[str, int]]:
+        events = [event for effect in effects if isinstance(effect, Emit) for event in effect.events]
+        return [(e.type, e.utterance) for e in events if isinstance(e, Partial | Final)]
+
+    assert ("partial", 1) not in said(effects)
+    after = session.decoded(finals[0].ticket, scripted(finals[0].request))
+    assert said(after)[:2] == [("final", 0), ("partial", 1)]
