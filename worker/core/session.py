@@ -15,11 +15,11 @@ part of the checkpoint, so that a successor on another worker keeps to it. `Clos
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from shared.audio.pcm import Float32, to_samples, to_seconds
 from shared.codec import pack
-from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart, Word
+from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
 from shared.transcript import Tail
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
@@ -39,36 +39,7 @@ from worker.core.filters import is_silence, is_usable
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
 from worker.core.past import LeftContext, Past, Said
-
-
-@dataclass(slots=True)
-class _Utterance:
-    """One stretch of speech on its way to a final. Positions are samples."""
-
-    number: int
-    start: int
-    window_start: int
-    """Where the window of partials begins: behind `start` once words were taken out of it."""
-    heard: int
-    """How far the last partial, or early final, listened."""
-    text: Hypothesis
-    step_s: float
-    """New audio that the next partial waits for."""
-    end: int | None = None
-    early: DecodeResult | None = None
-    early_end: int = -1
-    """What an early final says, if the utterance ends there."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The decode that is under way. It listens to `[start, end)`."""
-
-    ticket: int
-    request: DecodeRequest
-    utterance: _Utterance
-    start: int
-    end: int
+from worker.core.utterance import Asked, Utterance, placed
 
 
 class Session:
@@ -99,12 +70,12 @@ class Session:
         self._context = resumed.context
         self._language = resumed.language if config.language == "auto" else config.language
         self._decided = self._started = self._ended = resumed.decided
-        self._open: _Utterance | None = None
-        self._line: deque[_Utterance] = deque()
+        self._open: Utterance | None = None
+        self._line: deque[Utterance] = deque()
         """Ended utterances that wait for their finals, oldest first."""
-        self._asked_final: _Asked | None = None
-        self._asked_partial: _Asked | None = None
-        self._held: tuple[_Asked, DecodeResult] | None = None
+        self._asked_final: Asked | None = None
+        self._asked_partial: Asked | None = None
+        self._held: tuple[Asked, DecodeResult] | None = None
         """A partial of the open utterance that waits for the final before it to be said."""
         self._tickets = 0
         self._closing: CloseReason | None = None
@@ -166,7 +137,7 @@ class Session:
         heard = begin + to_samples(self._options.endpoint.pre_roll_s)
         text = Hypothesis(hold_back=self._options.hold_back, agree_s=self._options.agree_s)
         step_s = self._options.partial_step_s
-        self._open = _Utterance(self._started, begin, begin, heard, text, step_s)
+        self._open = Utterance(self._started, begin, begin, heard, text, step_s)
         if self._started == self._resumed.decided:
             self._open.text.committed = self._resumed.stable
         self._started += 1
@@ -219,7 +190,7 @@ class Session:
             effects += self._conclude(head, early, kept=False)
         return effects
 
-    def _ask_open(self, utterance: _Utterance) -> list[Effect]:
+    def _ask_open(self, utterance: Utterance) -> list[Effect]:
         """An open utterance's early final at a short silence, else its next partial."""
         if self._endpointer.silence_samples < to_samples(self._options.early_final_s):
             return self._ask_partial(utterance)
@@ -229,7 +200,7 @@ class Session:
         utterance.early, utterance.early_end = None, speech_end
         return [self._ask_final(utterance, speech_end)]
 
-    def _ask_partial(self, utterance: _Utterance) -> list[Effect]:
+    def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
         options = self._options
         heard = min(self._endpointer.speech_end, self._buffer.end)
@@ -246,7 +217,7 @@ class Session:
         )
         return [self._decode(request, utterance, utterance.window_start)]
 
-    def _ask_final(self, utterance: _Utterance, end: int, *, prefix: str = "") -> Decode:
+    def _ask_final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
         # While the language is open, what was said before may be of another one.
         left = self._past.before(utterance.start, end) if self._language else LeftContext(utterance.start)
         audio = self._buffer.view(left.start, end)
@@ -275,9 +246,9 @@ class Session:
             hotwords=self._config.hotwords,
         )
 
-    def _decode(self, request: DecodeRequest, utterance: _Utterance, start: int) -> Decode:
+    def _decode(self, request: DecodeRequest, utterance: Utterance, start: int) -> Decode:
         self._tickets += 1
-        asked = _Asked(self._tickets, request, utterance, start, start + len(request.audio))
+        asked = Asked(self._tickets, request, utterance, start, start + len(request.audio))
         if request.kind is Kind.PARTIAL:
             self._asked_partial = asked
         else:
@@ -286,22 +257,22 @@ class Session:
 
     # Answers
 
-    def _final_came(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+    def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if asked.utterance.end is None:
-            return self._early_final(asked, _placed(asked, result))
+            return self._early_final(asked, placed(asked, result))
         if asked.utterance.end != asked.end:
             return []  # asked for early, and more was said
         kept = bool(asked.request.prefix)
-        return self._conclude(asked.utterance, _placed(asked, result), kept=kept)
+        return self._conclude(asked.utterance, placed(asked, result), kept=kept)
 
-    def _partial_came(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+    def _partial_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         asked.utterance.step_s = self._next_step_s(asked.utterance.step_s, result.cost_s)
         if self._line:  # its place in the transcript is not known yet
             self._held = asked, result
             return []
         return self._partial(asked, result)
 
-    def _partial(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+    def _partial(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         text = asked.utterance.text
         if not is_usable(result):
             return []
@@ -314,7 +285,7 @@ class Session:
         text.update(result.text, to_seconds(asked.end))
         if text.text == shown and text.stable == stable:
             return []
-        emit = self._say_partial(asked, _placed(asked, result), text.text)
+        emit = self._say_partial(asked, placed(asked, result), text.text)
         self._trim_window(asked, result)
         return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
 
@@ -325,7 +296,7 @@ class Session:
         wanted = min(max(cost_s / options.partial_share, options.partial_step_s), options.partial_step_s_max)
         return (step_s + wanted) / 2
 
-    def _early_final(self, asked: _Asked, result: DecodeResult) -> list[Effect]:
+    def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
         utterance = asked.utterance
         if utterance.early_end == asked.end:
@@ -335,7 +306,7 @@ class Session:
             return []
         return [self._say_partial(asked, result, whole)]
 
-    def _say_partial(self, asked: _Asked, result: DecodeResult, whole: str) -> Emit:
+    def _say_partial(self, asked: Asked, result: DecodeResult, whole: str) -> Emit:
         partial = Partial(
             text=whole,
             utterance=asked.utterance.number,
@@ -348,7 +319,7 @@ class Session:
         )
         return Emit((partial,))
 
-    def _trim_window(self, asked: _Asked, result: DecodeResult) -> None:
+    def _trim_window(self, asked: Asked, result: DecodeResult) -> None:
         """Take committed words out of a long window: the next partial has less to decode."""
         window_s = asked.request.duration_s
         if window_s < self._options.window_trim_s or not result.words:
@@ -357,7 +328,7 @@ class Session:
         if cut_s > 0:
             asked.utterance.window_start = asked.start + to_samples(cut_s)
 
-    def _conclude(self, utterance: _Utterance, result: DecodeResult, *, kept: bool) -> list[Effect]:
+    def _conclude(self, utterance: Utterance, result: DecodeResult, *, kept: bool) -> list[Effect]:
         """Say the final, in line with what was committed; decode again, with that as prefix, where they
         differ.
 
@@ -371,7 +342,7 @@ class Session:
             return [self._ask_final(utterance, utterance.end or 0, prefix=stable)]
         return self._final(utterance, replace(result, text=text))
 
-    def _final(self, utterance: _Utterance, result: DecodeResult) -> list[Effect]:
+    def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
         stable = utterance.text.stable
         text = stable if result.runaway or (is_silence(result) and not stable) else result.text
@@ -446,13 +417,3 @@ class Session:
                 language=self._language,
             )
         )
-
-
-def _placed(asked: _Asked, result: DecodeResult) -> DecodeResult:
-    """The answer with its words on the session's clock."""
-    offset = to_seconds(asked.start)
-    return replace(result, words=tuple(_moved(word, offset) for word in result.words))
-
-
-def _moved(word: Word, offset_s: float) -> Word:
-    return replace(word, start=round(word.start + offset_s, 3), end=round(word.end + offset_s, 3))

@@ -1,0 +1,49 @@
+"""An utterance on its way to a final, and the decodes that are asked for on the way. Plain data of the
+session machine."""
+
+from dataclasses import dataclass, replace
+
+from shared.audio.pcm import to_seconds
+from shared.events import Word
+from worker.core.decode import DecodeRequest, DecodeResult
+from worker.core.hypothesis import Hypothesis
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One stretch of speech on its way to a final. Positions are samples."""
+
+    number: int
+    start: int
+    window_start: int
+    """Where the window of partials begins: behind `start` once words were taken out of it."""
+    heard: int
+    """How far the last partial, or early final, listened."""
+    text: Hypothesis
+    step_s: float
+    """New audio that the next partial waits for."""
+    end: int | None = None
+    early: DecodeResult | None = None
+    early_end: int = -1
+    """What an early final says, if the utterance ends there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The decode that is under way. It listens to `[start, end)`."""
+
+    ticket: int
+    request: DecodeRequest
+    utterance: Utterance
+    start: int
+    end: int
+
+
+def placed(asked: Asked, result: DecodeResult) -> DecodeResult:
+    """The answer with its words on the session's clock."""
+    offset = to_seconds(asked.start)
+    return replace(result, words=tuple(_moved(word, offset) for word in result.words))
+
+
+def _moved(word: Word, offset_s: float) -> Word:
+    return replace(word, start=round(word.start + offset_s, 3), end=round(word.end + offset_s, 3))
