@@ -63,7 +63,7 @@ class Session:
         self._covered = self._last_end = committed
         self._past = Past(
             reach_samples=to_samples(options.final_window_s),
-            gap_samples=to_samples(options.context_gap_s / 2),
+            gap_samples=to_samples(options.left_gap_s),
         )
         self._resumed = resumed = checkpoint or Checkpoint(context=config.prompt)
         self._tail = Tail(resumed.tail_length, resumed.tail_last)
