@@ -34,7 +34,8 @@ class SessionOptions:
     agree_s: float = 2.5
     """Audio over which hypotheses must agree before their words are committed."""
     left_gap_s: float = 4.0
-    """Longest pause between what was said before and what is heard now. Shorter is worse: at 1.5 s a point of WER."""
+    """Longest pause between what was said before and what is heard now. Shorter is worse: at 1.5 s a point
+    of WER."""
     hold_back: int = 3
     """Units at the end of a hypothesis that are not committed yet."""
     window_trim_s: float = 7.0
