@@ -8,11 +8,9 @@ from typing import Final
 from shared.audio.convert import StreamConverter
 from shared.errors import BadParameter
 from shared.events import ENCODINGS, TASKS, SessionConfig
+from shared.jobs import TEXT_CHARS_MAX
 from shared.languages import AUTO, check_language
 from shared.redis.presence import WorkerPresence
-
-TEXT_CHARS_MAX: Final = 2_000
-"""Longest `prompt` or `hotwords`; the model reads less than 500 characters of them."""
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on", ""})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
