@@ -24,7 +24,7 @@ class EndpointOptions:
     """Probability under which a frame is silence once speech began."""
     start_frames: int = 3
     """Speech frames, not necessarily in a row, that begin an utterance: 96 ms; a click is shorter."""
-    silence_s: float = 0.5
+    silence_s: float = 0.8
     """Silence that ends an utterance."""
     pre_roll_s: float = 0.3
     """Audio kept from before the first speech frame: soft onsets are below the threshold."""

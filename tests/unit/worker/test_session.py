@@ -169,7 +169,7 @@ def test_a_final_is_decoded_early_and_said_at_the_endpoint_without_another_decod
     assert driver.requests[-1].kind is Kind.FINAL
     assert driver.finals == []
     asked = len(driver.requests)
-    driver.hear(pcm16(silence(0.3)))
+    driver.hear(pcm16(silence(0.6)))
     assert len(driver.finals) == 1
     assert len(driver.requests) == asked
 
@@ -381,7 +381,7 @@ def test_a_successor_goes_on_where_the_owner_died(cut_s: float, seed: int) -> No
 
 def test_a_partial_is_decoded_beside_the_final_before_it_and_said_behind_it() -> None:
     session = Session(SessionConfig(language="en"), loudness_vad, options=SessionOptions())
-    talk = pcm16(speech(2), silence(0.6), speech(2, seed=2))
+    talk = pcm16(speech(2), silence(1), speech(2, seed=2))
     effects: list[Effect] = []
     finals: list[Decode] = []
     for i in range(0, len(talk), 3200):
