@@ -9,7 +9,6 @@ that runs on is done again with the full window when it is a final, and given up
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -18,7 +17,6 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import (
-    get_compression_ratio,
     get_ctranslate2_storage,
     get_suppressed_tokens,
     merge_punctuations,
@@ -29,10 +27,20 @@ from shared.errors import EngineFault, ModelUnavailable
 from shared.events import Word
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
-from worker.core.filters import AVG_LOGPROB, COMPRESSION_RATIO, NO_SPEECH_PROB, ends_in_repeat
-from worker.core.hypothesis import fold, units
-from worker.core.window import FRAMES_MAX, is_runaway, policy_for, token_cap
+from worker.core.window import FRAMES_MAX, policy_for, token_cap
 from worker.engine.api import EngineOptions
+from worker.engine.rows import (
+    APPENDED,
+    Output,
+    Row,
+    behind,
+    is_doubtful,
+    is_partial,
+    joined,
+    merit,
+    read_output,
+    read_word,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,42 +51,8 @@ _BEAM_FINAL: Final = 5
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
 _PREPENDED: Final = "\"'“¿([{-"
-_APPENDED: Final = "\"'.。,，!！?？:：”)]}、"
 _BATCH_MAX_CPU: Final = 4
 _BATCH_MAX_CUDA: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One request on its way through a batch."""
-
-    request: DecodeRequest
-    tokenizer: Tokenizer
-    language_probability: float
-    encoded: Any
-    """Encoder states, [1, frames / 2, width]."""
-    frames: int
-    """Mel frames of the window, padding included."""
-    prompt: tuple[int, ...]
-    prefix_tokens: int
-
-    @property
-    def group(self) -> tuple[int, int]:
-        """Rows of one call must agree in the length of their windows and in where the transcript starts."""
-        return self.frames, len(self.prompt) - self.prefix_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """Tokens of one row, left and prefix included, with the model's own opinion of them. `text` is without
-    left."""
-
-    tokens: tuple[int, ...]
-    text: str
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-    runaway: bool
 
 
 class FasterWhisperEngine:
@@ -137,7 +111,7 @@ class FasterWhisperEngine:
 
     # Rows
 
-    def _encode(self, request: DecodeRequest, frames: int | None = None) -> _Row:
+    def _encode(self, request: DecodeRequest, frames: int | None = None) -> Row:
         features = self._features(request.audio, frames or self._policy.frames(request.duration_s))
         encoded = self._model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
         language, probability = request.language, 1.0
@@ -152,7 +126,7 @@ class FasterWhisperEngine:
             tokenizer.no_timestamps,
             *prefix,
         )
-        return _Row(request, tokenizer, probability, encoded, features.shape[1], prompt, len(prefix))
+        return Row(request, tokenizer, probability, encoded, features.shape[1], prompt, len(prefix))
 
     @cached_property
     def _policy(self) -> Any:
@@ -192,20 +166,20 @@ class FasterWhisperEngine:
 
     # Decoding
 
-    def _decode_rows(self, rows: list[_Row]) -> list[DecodeResult]:
+    def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
         groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
         results: dict[int, DecodeResult] = {}
         for indexes in groups.values():
             group = [rows[i] for i in indexes]
-            outputs = self._generate(group, beam=1 if _is_partial(group[0]) else _BEAM_FINAL)
+            outputs = self._generate(group, beam=1 if is_partial(group[0]) else _BEAM_FINAL)
             for index, row, output in zip(indexes, group, outputs, strict=True):
                 results[index] = self._finish(row, output)
         return [results[i] for i in range(len(rows))]
 
-    def _finish(self, row: _Row, output: _Output) -> DecodeResult:
-        if not _is_partial(row):
+    def _finish(self, row: Row, output: Output) -> DecodeResult:
+        if not is_partial(row):
             row, output = self._improve(row, output)
         words = self._align(row, output) if row.request.words and not output.runaway else ()
         return DecodeResult(
@@ -219,20 +193,20 @@ class FasterWhisperEngine:
             runaway=output.runaway,
         )
 
-    def _improve(self, row: _Row, output: _Output) -> tuple[_Row, _Output]:
+    def _improve(self, row: Row, output: Output) -> tuple[Row, Output]:
         """Decode again what looks wrong: with the full window first, then with temperature."""
         if output.runaway and row.frames < FRAMES_MAX:
             row = self._encode(row.request, FRAMES_MAX)
             output = self._generate([row], beam=_BEAM_FINAL)[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
-            if not _is_doubtful(output):
+            if not is_doubtful(output):
                 return row, output
             output = self._generate([row], temperature=temperature)[0]
-            best = max(best, output, key=_merit)
-        return row, output if not _is_doubtful(output) else best
+            best = max(best, output, key=merit)
+        return row, output if not is_doubtful(output) else best
 
-    def _generate(self, rows: list[_Row], *, beam: int = 1, temperature: float = 0.0) -> list[_Output]:
+    def _generate(self, rows: list[Row], *, beam: int = 1, temperature: float = 0.0) -> list[Output]:
         request = rows[0].request
         start = len(rows[0].prompt) - rows[0].prefix_tokens
         language = rows[0].tokenizer.language_code
@@ -241,7 +215,7 @@ class FasterWhisperEngine:
         if temperature > 0:
             sampling = {"sampling_topk": 0, "sampling_temperature": temperature, "num_hypotheses": 1}
         results = self._model.generate(
-            _joined(rows),
+            joined(rows),
             [list(row.prompt) for row in rows],
             # CTranslate2 allows min(max_length / 2, max_length - start) tokens, prefix included.
             max_length=min(max(2 * budget, budget + start), 448),
@@ -252,9 +226,9 @@ class FasterWhisperEngine:
             **sampling,
         )
         log.debug("decoded %d rows of %d frames for a %s", len(rows), rows[0].frames, request.kind.name)
-        return [_output(row, result) for row, result in zip(rows, results, strict=True)]
+        return [read_output(row, result) for row, result in zip(rows, results, strict=True)]
 
-    def _align(self, row: _Row, output: _Output) -> tuple[Word, ...]:
+    def _align(self, row: Row, output: Output) -> tuple[Word, ...]:
         """Word times by the cross-attention of the alignment heads, as faster-whisper does it."""
         if not output.tokens:
             return ()
@@ -263,8 +237,8 @@ class FasterWhisperEngine:
             row.tokenizer, cast(Any, [list(output.tokens)]), row.encoded, frames
         )
         alignment = cast(Any, alignments[0])
-        merge_punctuations(alignment, _PREPENDED, _APPENDED)
-        return _behind(row.request.left, [_word(item) for item in alignment if item["word"].strip()])
+        merge_punctuations(alignment, _PREPENDED, APPENDED)
+        return behind(row.request.left, [read_word(item) for item in alignment if item["word"].strip()])
 
 
 def choose_device(device: str, compute_type: str) -> tuple[str, str]:
@@ -277,75 +251,3 @@ def choose_device(device: str, compute_type: str) -> tuple[str, str]:
         return device, "int8"
     supported = ctranslate2.get_supported_compute_types("cuda")
     return device, next(t for t in ("int8_float16", "float16", "int8", "float32") if t in supported)
-
-
-def _word(item: Any) -> Word:
-    return Word(
-        text=item["word"].strip(),
-        start=round(float(item["start"]), 3),
-        end=round(float(item["end"]), 3),
-        probability=round(float(item["probability"]), 4),
-    )
-
-
-def _behind(left: str, words: list[Word]) -> tuple[Word, ...]:
-    """The words that follow those of `left`, told by their letters: how text is cut into words depends on
-    what follows."""
-    before = len("".join(left.split()))
-    kept: list[Word] = []
-    for word in words:
-        if before <= 0:
-            kept.append(word)
-        before -= len("".join(word.text.split()))
-    return tuple(kept)
-
-
-def _is_partial(row: _Row) -> bool:
-    return row.request.kind is Kind.PARTIAL
-
-
-def _is_doubtful(output: _Output) -> bool:
-    """The reference implementation's reasons to decode again."""
-    if output.no_speech_prob > NO_SPEECH_PROB and output.avg_logprob < AVG_LOGPROB:
-        return False  # silence; another temperature only invents text
-    return output.runaway or output.compression_ratio > COMPRESSION_RATIO or output.avg_logprob < AVG_LOGPROB
-
-
-def _merit(output: _Output) -> tuple[bool, float]:
-    return not output.runaway and output.compression_ratio <= COMPRESSION_RATIO, output.avg_logprob
-
-
-def _is_loop(row: _Row, text: str, tokens: tuple[int, ...]) -> bool:
-    """A repeated end in a short window; with the full window it is taken to be what was said."""
-    if row.frames >= FRAMES_MAX:
-        return False
-    # Punctuation and case may differ between the two.
-    folded = [fold(unit) for unit in units(text)]
-    return ends_in_repeat(tokens) or ends_in_repeat(folded)
-
-
-def _joined(rows: list[_Row]) -> Any:
-    """Encoder states of all rows as one batch."""
-    if len(rows) == 1:
-        return rows[0].encoded
-    states = [np.asarray(row.encoded.to_device(ctranslate2.Device.cpu)) for row in rows]
-    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.concatenate(states)))
-
-
-def _output(row: _Row, result: Any) -> _Output:
-    tokenizer = row.tokenizer
-    tokens = tuple(t for t in result.sequences_ids[0] if t < tokenizer.eot)
-    fresh = len(tokens) - row.prefix_tokens
-    text = str(tokenizer.decode(list(tokens))).strip()
-    if row.request.left:
-        # Punctuation right behind what was said before still belongs to that.
-        text = text.removeprefix(row.request.left).lstrip(_APPENDED + " ")
-    return _Output(
-        tokens=tokens,
-        text=text,
-        # The score is the mean over all tokens; those of the prefix count nothing in the sum.
-        avg_logprob=float(result.scores[0]) * len(tokens) / (fresh + 1),
-        no_speech_prob=float(result.no_speech_prob),
-        compression_ratio=float(get_compression_ratio(text)) if text else 1.0,
-        runaway=is_runaway(fresh, row.request.own_s, tokenizer.language_code) or _is_loop(row, text, tokens),
-    )

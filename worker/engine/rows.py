@@ -1,0 +1,123 @@
+"""Rows of a batch on their way through Whisper: what goes in, what comes out, how far to believe it."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import ctranslate2
+import numpy as np
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_compression_ratio
+
+from shared.events import Word
+from worker.core.decode import DecodeRequest, Kind
+from worker.core.filters import AVG_LOGPROB, COMPRESSION_RATIO, NO_SPEECH_PROB, ends_in_repeat
+from worker.core.hypothesis import fold, units
+from worker.core.window import FRAMES_MAX, is_runaway
+
+APPENDED: Final = "\"'.。,，!！?？:：”)]}、"
+"""Punctuation that belongs to the word before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request on its way through a batch."""
+
+    request: DecodeRequest
+    tokenizer: Tokenizer
+    language_probability: float
+    encoded: Any
+    """Encoder states, [1, frames / 2, width]."""
+    frames: int
+    """Mel frames of the window, padding included."""
+    prompt: tuple[int, ...]
+    prefix_tokens: int
+
+    @property
+    def group(self) -> tuple[int, int]:
+        """Rows of one call must agree in the length of their windows and in where the transcript starts."""
+        return self.frames, len(self.prompt) - self.prefix_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Tokens of one row, left and prefix included, with the model's own opinion of them. `text` is without
+    left."""
+
+    tokens: tuple[int, ...]
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    runaway: bool
+
+
+def read_word(item: Any) -> Word:
+    return Word(
+        text=item["word"].strip(),
+        start=round(float(item["start"]), 3),
+        end=round(float(item["end"]), 3),
+        probability=round(float(item["probability"]), 4),
+    )
+
+
+def behind(left: str, words: list[Word]) -> tuple[Word, ...]:
+    """The words that follow those of `left`, told by their letters: how text is cut into words depends on
+    what follows."""
+    before = len("".join(left.split()))
+    kept: list[Word] = []
+    for word in words:
+        if before <= 0:
+            kept.append(word)
+        before -= len("".join(word.text.split()))
+    return tuple(kept)
+
+
+def is_partial(row: Row) -> bool:
+    return row.request.kind is Kind.PARTIAL
+
+
+def is_doubtful(output: Output) -> bool:
+    """The reference implementation's reasons to decode again."""
+    if output.no_speech_prob > NO_SPEECH_PROB and output.avg_logprob < AVG_LOGPROB:
+        return False  # silence; another temperature only invents text
+    return output.runaway or output.compression_ratio > COMPRESSION_RATIO or output.avg_logprob < AVG_LOGPROB
+
+
+def merit(output: Output) -> tuple[bool, float]:
+    return not output.runaway and output.compression_ratio <= COMPRESSION_RATIO, output.avg_logprob
+
+
+def _is_loop(row: Row, text: str, tokens: tuple[int, ...]) -> bool:
+    """A repeated end in a short window; with the full window it is taken to be what was said."""
+    if row.frames >= FRAMES_MAX:
+        return False
+    # Punctuation and case may differ between the two.
+    folded = [fold(unit) for unit in units(text)]
+    return ends_in_repeat(tokens) or ends_in_repeat(folded)
+
+
+def joined(rows: list[Row]) -> Any:
+    """Encoder states of all rows as one batch."""
+    if len(rows) == 1:
+        return rows[0].encoded
+    states = [np.asarray(row.encoded.to_device(ctranslate2.Device.cpu)) for row in rows]
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.concatenate(states)))
+
+
+def read_output(row: Row, result: Any) -> Output:
+    tokenizer = row.tokenizer
+    tokens = tuple(t for t in result.sequences_ids[0] if t < tokenizer.eot)
+    fresh = len(tokens) - row.prefix_tokens
+    text = str(tokenizer.decode(list(tokens))).strip()
+    if row.request.left:
+        # Punctuation right behind what was said before still belongs to that.
+        text = text.removeprefix(row.request.left).lstrip(APPENDED + " ")
+    return Output(
+        tokens=tokens,
+        text=text,
+        # The score is the mean over all tokens; those of the prefix count nothing in the sum.
+        avg_logprob=float(result.scores[0]) * len(tokens) / (fresh + 1),
+        no_speech_prob=float(result.no_speech_prob),
+        compression_ratio=float(get_compression_ratio(text)) if text else 1.0,
+        runaway=is_runaway(fresh, row.request.own_s, tokenizer.language_code) or _is_loop(row, text, tokens),
+    )
