@@ -1,72 +1,31 @@
 """What the session's options cost and gain: `python -m bench.experiments.session_options --data DIR [--set
-NAME=VALUE …]`.
+NAME=VALUE,…]`.
 
-Drives the session machine with the real engine, without the service and as if decodes took no time: word
-errors and decode cost, not latency, in a fraction of real time. Each `--set` is one variant, several
-options of it separated by commas; options are those of `SessionOptions` and `EndpointOptions`.
+Each `--set` is one variant, several options of it separated by commas; options are those of `SessionOptions`
+and `EndpointOptions`. Sessions run on a virtual clock (`bench.virtual`), so that a variant takes a fraction
+of real time and several may run side by side.
 """
 
 import argparse
 import json
-import time
-from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bench import environment
-from bench.dataset import Passage, load
-from bench.scoring import total, word_errors
-from shared.events import Final, SessionConfig
+from bench.baseline import Baseline, gold_of, kept
+from bench.baseline import keep as keep_baseline
+from bench.baseline import measure as measure_baseline
+from bench.dataset import Program, load, programs
+from bench.latency import Stability, delays, stability, transcript
+from bench.scoring import Spread, total, word_errors
+from bench.virtual import Played, play
 from shared.models import resolve
-from worker.core.decode import Kind
-from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
+from worker.core.effects import SessionOptions
 from worker.core.endpointing import EndpointOptions
-from worker.core.session import Session
-from worker.engine.api import Engine, EngineOptions, make_engine
-from worker.engine.silero import SileroVad
+from worker.engine.api import EngineOptions, make_engine
 
-_CHUNK_BYTES = 3200
 _ENDPOINT = {field.name for field in fields(EndpointOptions)}
-
-
-class Replay:
-    """One session over one passage; counts what it asks for."""
-
-    def __init__(self, engine: Engine, config: SessionConfig, options: SessionOptions) -> None:
-        self._engine = engine
-        self._session = Session(config, SileroVad(), options=options)
-        self.texts: list[str] = []
-        self.counts: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
-
-    def play(self, pcm16: bytes) -> None:
-        """Feed the audio in chunks of 100 ms and end."""
-        for i in range(0, len(pcm16), _CHUNK_BYTES):
-            self._apply(self._session.audio(i // 2, pcm16[i : i + _CHUNK_BYTES]))
-        self._apply(self._session.end())
-
-    def _apply(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, Decode):
-                self._decode(effect)
-            elif isinstance(effect, Emit):
-                self.texts += [event.text for event in effect.events if isinstance(event, Final)]
-            else:
-                assert isinstance(effect, Close)
-
-    def _decode(self, effect: Decode) -> None:
-        request = effect.request
-        name = request.kind.name.lower()
-        if request.kind is Kind.FINAL and request.prefix:
-            name = "final again"  # it said other words than were committed
-        started = time.perf_counter()
-        (result,) = self._engine.decode([request])
-        self.seconds[name] += time.perf_counter() - started
-        self.counts[name] += 1
-        # A cost of zero keeps the partial step where the options put it: the outcome must not depend on the
-        # machine.
-        self._apply(self._session.decoded(effect.ticket, replace(result, cost_s=0.0)))
 
 
 def variant(text: str) -> SessionOptions:
@@ -78,47 +37,65 @@ def variant(text: str) -> SessionOptions:
     return SessionOptions(endpoint=endpoint, **own)
 
 
-def measure(
-    engine: Engine, passages: list[Passage], options: SessionOptions, *, partials: bool
-) -> dict[str, Any]:
-    """Word errors and cost of one variant."""
-    errors, counts, seconds = [], Counter[str](), Counter[str]()
-    for passage in passages:
-        replay = Replay(engine, SessionConfig(language="en", partials=partials), options)
-        replay.play(passage.pcm16)
-        errors.append(word_errors(passage.text, " ".join(replay.texts)))
-        counts.update(replay.counts)
-        seconds.update(replay.seconds)
-    audio_s = sum(passage.duration_s for passage in passages)
-    return {
+def figures(plan: list[Program], played: Played, baseline: Baseline | None) -> dict[str, Any]:
+    """Word errors, cost and latency of one variant."""
+    both = list(zip(plan, played.arrivals, strict=True))
+    errors = [
+        word_errors(" ".join(p.text for p in program.passages), transcript(found)) for program, found in both
+    ]
+    audio_s = sum(program.duration_s for program in plan)
+    steady = sum((stability(found) for found in played.arrivals), Stability())
+    found = {
         "wer": round(total(errors).rate, 4),
-        "decodes": dict(counts),
-        "decode_s_per_audio_s": {k: round(v / audio_s, 3) for k, v in seconds.items()},
-        "audio_s": round(audio_s, 1),
+        "cpu": round(played.cpu_s.total() / audio_s, 3),
+        "cpu_by_kind": {k: round(v / audio_s, 3) for k, v in played.cpu_s.items()},
+        "decodes": dict(played.decodes),
+        "batch": {k: round(n / played.batches[k], 2) for k, n in played.decodes.items()},
+        "erased": round(steady.erased_per_word, 3),
+        "committed_changed": steady.committed_changed,
     }
+    if baseline is not None:
+        waits = [delays(found, gold_of(program, baseline)) for program, found in both]
+        for name in ("first_s", "stable_s", "final_s"):
+            spread = Spread.of([s for wait in waits for s in getattr(wait, name)])
+            found[name] = [round(spread.p50, 2), round(spread.p90, 2), round(spread.p95, 2)]
+    return found
 
 
 def main() -> None:
     """Measure each variant and print a line for it."""
-    parser = argparse.ArgumentParser(description="Word errors and decode cost of session options.")
+    parser = argparse.ArgumentParser(description="Word errors, cost and latency of session options.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="base")
-    parser.add_argument("--passages", type=int, default=4)
+    parser.add_argument("--sessions", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--no-partials", action="store_true")
+    parser.add_argument("--free", action="store_true", help="decodes take no time: only WER and cost count")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="words' times: kept here, or taken from here"
+    )
     parser.add_argument("--set", action="append", default=[], dest="variants", metavar="NAME=VALUE,…")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    engine = make_engine(
-        "faster_whisper", EngineOptions(model=options.model, path=resolve(options.model).path, device="cpu")
-    )
-    passages = load(options.data)[: options.passages]
-    kept: dict[str, Any] = {"environment": environment.describe()}
+    path = resolve(options.model).path
+    engine = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
+    engine.prepare()
+    plan = programs(load(options.data), count=options.sessions, seconds=options.minutes * 60)
+    passages = list({p.name: p for program in plan for p in program.passages}.values())
+    baseline = None
+    if options.baseline:
+        chosen = {"model": options.model, "compute_type": "int8"}
+        baseline = kept(options.baseline, passages, **chosen)
+        if baseline is None:
+            baseline = measure_baseline(passages, **chosen, threads=1)
+            keep_baseline(baseline, options.baseline)
+    results: dict[str, Any] = {"environment": environment.describe()}
     for text in options.variants or [""]:
-        figures = measure(engine, passages, variant(text), partials=not options.no_partials)
-        kept[text] = figures
-        print(text or "as shipped", json.dumps(figures), flush=True)
+        played = play(engine, plan, variant(text), partials=not options.no_partials, free=options.free)
+        results[text] = figures(plan, played, baseline)
+        print(text or "as shipped", json.dumps(results[text]), flush=True)
     if options.json:
-        options.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,28 @@ def test_a_result_begins_with_the_prefix(engine: Engine) -> None:
     assert odd.startswith("Zebra crossing,")
 
 
+def test_a_prefix_that_the_engine_would_say_changes_nothing_behind_it(engine: Engine) -> None:
+    for name in ("en_quilter", "en_wizard"):
+        audio = clip(name).samples()
+        (free,) = engine.decode([ask(audio, Kind.PARTIAL)])
+        words = free.text.split()
+        for count in (1, len(words) // 2, len(words)):
+            prefix = " ".join(words[:count])
+            (forced,) = engine.decode([ask(audio, Kind.PARTIAL, prefix=prefix)])
+            assert forced.text == free.text, count
+
+
+def test_prefixes_of_different_lengths_can_be_asked_for_together(engine: Engine) -> None:
+    audio = CLIP.samples()
+    words = engine.decode([ask(audio, Kind.PARTIAL)])[0].text.split()
+    earlier = "It is a long story, and it was told before by many who were there. They liked it."
+    requests = [
+        ask(audio, Kind.PARTIAL, prefix=" ".join(words[:count]), context=earlier) for count in (0, 3, 5, 8)
+    ]
+    together = engine.decode(requests)
+    assert [r.text for r in together] == [engine.decode([request])[0].text for request in requests]
+
+
 def test_what_was_said_before_is_heard_and_not_said_again(engine: Engine) -> None:
     first, second = clip("en_wizard"), CLIP
     before = engine.decode([ask(first.samples())])[0].text

@@ -64,6 +64,10 @@ class DecodeResult:
     compression_ratio: float = 1.0
     cost_s: float = 0.0
     """Time on the device, shared evenly among the requests of a batch."""
+    window_s: float = 0.0
+    """Length of the encoder's window, padding included."""
+    steps: int = 0
+    """Steps that the decoder took one after another: what was given as prefix is not among them."""
     runaway: bool = False
     """The decoder did not find the end; the text is not usable."""
 

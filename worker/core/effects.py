@@ -26,11 +26,15 @@ class SessionOptions:
     """Part of one decoding thread that a session's partials may take while it speaks: where decodes are
     dear, because the machine is slow or busy, partials come less often."""
     partial_step_s_max: float = 2.0
+    partial_retry_s: float = 0.2
+    """New audio that a partial waits for when the one before it could not be shown."""
     early_final_s: float = 0.35
     """Silence after which the final is decoded, in the hope that the utterance is over."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
     alone is understood much worse (docs/engine.md, "Left context")."""
+    partial_window_s: float = 0.0
+    """The same for a partial."""
     agree_s: float = 2.5
     """Audio over which hypotheses must agree before their words are committed."""
     left_gap_s: float = 4.0
@@ -44,8 +48,9 @@ class SessionOptions:
     """Audio that stays in the window however committed it is: what follows needs its surroundings."""
     silence_step_s: float = 5.0
     """How often silence is given up, so that its audio leaves Redis."""
-    context_chars: int = 200
-    """Earlier text that a decode is given."""
+    context_chars: int = 60
+    """Earlier text that a decode is given; 1 at least. More makes a small model repeat its own mistakes
+    (docs/engine.md, "Text context")."""
     context_gap_s: float = 8.0
     """Silence after which earlier text says little about what comes."""
     language_lock_s: float = 2.0

@@ -48,11 +48,12 @@ class Past:
         """First sample whose audio may be wanted again."""
         return min(self._said[0].start, covered) if self._said else covered
 
-    def before(self, start: int, end: int) -> LeftContext:
-        """As many finals as fit in front of `[start, end)`, without a long pause between them."""
+    def before(self, start: int, end: int, reach_samples: int) -> LeftContext:
+        """As many finals as fit in front of `[start, end)` within a reach, without a long pause between
+        them."""
         context = LeftContext(start)
         for said in reversed(self._said):
-            if end - said.start > self._reach or context.start - said.end > self._gap:
+            if end - said.start > reach_samples or context.start - said.end > self._gap:
                 break
             context = LeftContext(said.start, join(said.text, context.text))
         return context

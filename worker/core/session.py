@@ -17,10 +17,9 @@ import math
 from collections import deque
 from dataclasses import replace
 
-from shared.audio.pcm import Float32, to_samples, to_seconds
+from shared.audio.pcm import to_samples, to_seconds
 from shared.codec import pack
 from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
-from shared.transcript import Tail
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import (
@@ -38,7 +37,7 @@ from worker.core.endpointing import Boundary, Ended, Endpointer
 from worker.core.filters import is_silence, is_usable
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
-from worker.core.past import LeftContext, Past, Said
+from worker.core.memory import Memory
 from worker.core.utterance import Asked, Utterance, placed
 
 
@@ -61,14 +60,8 @@ class Session:
         self._buffer = AudioBuffer(committed)
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
         self._covered = self._last_end = committed
-        self._past = Past(
-            reach_samples=to_samples(options.final_window_s),
-            gap_samples=to_samples(options.left_gap_s),
-        )
-        self._resumed = resumed = checkpoint or Checkpoint(context=config.prompt)
-        self._tail = Tail(resumed.tail_length, resumed.tail_last)
-        self._context = resumed.context
-        self._language = resumed.language if config.language == "auto" else config.language
+        self._resumed = resumed = checkpoint or Checkpoint()
+        self._memory = Memory(config, options, resumed)
         self._decided = self._started = self._ended = resumed.decided
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
@@ -202,49 +195,18 @@ class Session:
 
     def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
-        options = self._options
         heard = min(self._endpointer.speech_end, self._buffer.end)
         enough = heard - utterance.heard >= to_samples(utterance.step_s)
         if self._asked_partial or not self._config.partials or not enough:
             return []
         utterance.heard = heard
-        audio = self._buffer.view(utterance.window_start, heard)
-        trim = len(audio) >= to_samples(options.window_trim_s)
-        request = replace(
-            self._request(Kind.PARTIAL, audio, utterance.text.settled),
-            prefix=utterance.text.committed,
-            words=self._config.words or trim,
-        )
-        return [self._decode(request, utterance, utterance.window_start)]
+        request, start = self._memory.partial(utterance, self._buffer, heard)
+        return [self._decode(request, utterance, start)]
 
     def _ask_final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
-        # While the language is open, what was said before may be of another one.
-        left = self._past.before(utterance.start, end) if self._language else LeftContext(utterance.start)
-        audio = self._buffer.view(left.start, end)
-        request = replace(
-            self._request(Kind.FINAL, audio, ""),
-            left=left.text,
-            left_s=to_seconds(utterance.start - left.start),
-            prefix=prefix,
-            words=self._config.words,
-        )
-        if left.text:
-            context = (
-                self._context.removesuffix(left.text).rstrip() if self._context.endswith(left.text) else ""
-            )
-            request = replace(request, context=context)
+        request, start = self._memory.final(utterance, self._buffer, end, prefix)
         utterance.heard = max(utterance.heard, end)
-        return self._decode(request, utterance, left.start)
-
-    def _request(self, kind: Kind, audio: Float32, settled: str) -> DecodeRequest:
-        return DecodeRequest(
-            kind=kind,
-            audio=audio,
-            language=self._language,
-            task=self._config.task,
-            context=f"{self._context} {settled}".strip()[-self._options.context_chars :],
-            hotwords=self._config.hotwords,
-        )
+        return self._decode(request, utterance, start)
 
     def _decode(self, request: DecodeRequest, utterance: Utterance, start: int) -> Decode:
         self._tickets += 1
@@ -266,7 +228,7 @@ class Session:
         return self._conclude(asked.utterance, placed(asked, result), kept=kept)
 
     def _partial_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        asked.utterance.step_s = self._next_step_s(asked.utterance.step_s, result.cost_s)
+        self._pace(asked.utterance, result)
         if self._line:  # its place in the transcript is not known yet
             self._held = asked, result
             return []
@@ -276,9 +238,9 @@ class Session:
         text = asked.utterance.text
         if not is_usable(result):
             return []
-        if not self._language:
+        if not self._memory.language:
             if asked.request.duration_s >= self._options.language_lock_s:
-                self._learn_language(result)
+                self._memory.learn_language(result)
             elif result.language_probability < self._options.language_lock_probability:
                 return []  # a second of speech in the wrong language is worth nothing
         shown, stable = text.text, text.stable
@@ -289,12 +251,18 @@ class Session:
         self._trim_window(asked, result)
         return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
 
-    def _next_step_s(self, step_s: float, cost_s: float) -> float:
-        """New audio to wait for before the next partial: half way between the last step and what this cost
-        asks for."""
+    def _pace(self, utterance: Utterance, result: DecodeResult) -> None:
+        """Set how much new audio the next partial waits for: half way between the last step and what this
+        cost asks for. Behind one that can't be shown the next comes soon, but only once: noise never gives
+        one that can."""
         options = self._options
-        wanted = min(max(cost_s / options.partial_share, options.partial_step_s), options.partial_step_s_max)
-        return (step_s + wanted) / 2
+        usable = is_usable(result)
+        if not usable and not utterance.stumbled:
+            utterance.heard -= to_samples(max(0.0, utterance.step_s - options.partial_retry_s))
+        else:
+            dear_s = max(result.cost_s / options.partial_share, options.partial_step_s)
+            utterance.step_s = (utterance.step_s + min(dear_s, options.partial_step_s_max)) / 2
+        utterance.stumbled = not usable
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
@@ -313,7 +281,7 @@ class Session:
             start=to_seconds(asked.utterance.start),
             end=to_seconds(asked.end),
             committed=len(asked.utterance.text.stable),
-            offset=self._tail.offset_of(whole),
+            offset=self._memory.tail.offset_of(whole),
             language=result.language,
             words=result.words if self._config.words else None,
         )
@@ -321,10 +289,10 @@ class Session:
 
     def _trim_window(self, asked: Asked, result: DecodeResult) -> None:
         """Take committed words out of a long window: the next partial has less to decode."""
-        window_s = asked.request.duration_s
-        if window_s < self._options.window_trim_s or not result.words:
+        if asked.request.own_s < self._options.window_trim_s or not result.words:
             return
-        cut_s = asked.utterance.text.settle(result.words, window_s - self._options.window_keep_s)
+        keep_from_s = asked.request.duration_s - self._options.window_keep_s
+        cut_s = asked.utterance.text.settle(result.words, keep_from_s)
         if cut_s > 0:
             asked.utterance.window_start = asked.start + to_samples(cut_s)
 
@@ -347,32 +315,24 @@ class Session:
         stable = utterance.text.stable
         text = stable if result.runaway or (is_silence(result) and not stable) else result.text
         end = utterance.end or 0
-        self._learn_language(result)
+        self._memory.learn_language(result)
         final = Final(
             text=text,
             utterance=utterance.number,
             start=to_seconds(utterance.start),
             end=to_seconds(end),
             committed=len(text),
-            offset=self._tail.offset_of(text),
+            offset=self._memory.tail.offset_of(text),
             language=result.language,
             confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
             covered=to_seconds(end),
             words=(result.words if text else ()) if self._config.words else None,
         )
-        self._past.add(Said(utterance.start, end, text))
-        self._tail = self._tail.after(text)
-        self._context = f"{self._context} {text}".strip()[-self._options.context_chars :]
+        self._memory.add(utterance, end, text)
         self._decided = utterance.number + 1
         self._last_end = end
         self._cover(end)
         return [Emit((final,), covered=end, checkpoint=self._checkpoint())]
-
-    def _learn_language(self, result: DecodeResult) -> None:
-        """Settle the session's language once a detection is confident."""
-        sure = result.language_probability >= self._options.language_lock_probability
-        if not self._language and result.text and sure:
-            self._language = result.language
 
     # What is decided
 
@@ -381,8 +341,7 @@ class Session:
         if self._open or self._line:
             return []
         if self._buffer.end - self._last_end > to_samples(self._options.context_gap_s):
-            self._context = ""
-            self._past.clear()
+            self._memory.forget()
         # The next utterance may begin a pre-roll and a few counted frames back.
         keep = to_samples(self._options.endpoint.pre_roll_s + 0.5)
         silent_until = self._endpointer.position - keep
@@ -393,7 +352,7 @@ class Session:
 
     def _cover(self, sample: int) -> None:
         self._covered = sample
-        self._buffer.trim(self._past.keep_from(sample))
+        self._buffer.trim(self._memory.keep_from(sample))
 
     def _close(self, reason: CloseReason) -> list[Effect]:
         if self._closed:
@@ -411,9 +370,9 @@ class Session:
                 started=max(self._started, self._resumed.started),
                 ended=max(self._ended, self._resumed.ended),
                 stable=head.text.stable if head else "",
-                tail_length=self._tail.length,
-                tail_last=self._tail.last,
-                context=self._context,
-                language=self._language,
+                tail_length=self._memory.tail.length,
+                tail_last=self._memory.tail.last,
+                context=self._memory.context,
+                language=self._memory.language,
             )
         )

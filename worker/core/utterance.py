@@ -22,6 +22,8 @@ class Utterance:
     text: Hypothesis
     step_s: float
     """New audio that the next partial waits for."""
+    stumbled: bool = False
+    """Whether its last partial could not be shown."""
     end: int | None = None
     early: DecodeResult | None = None
     early_end: int = -1

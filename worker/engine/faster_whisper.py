@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, cast
 
 import ctranslate2
@@ -27,8 +28,10 @@ from shared.errors import EngineFault, ModelUnavailable
 from shared.events import Word
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
+from worker.core.filters import AVG_LOGPROB
 from worker.core.window import FRAMES_MAX, policy_for, token_cap
 from worker.engine.api import EngineOptions
+from worker.engine.prefill import Heard, Prompt, decoder_for, marked
 from worker.engine.rows import (
     APPENDED,
     Output,
@@ -36,10 +39,10 @@ from worker.engine.rows import (
     behind,
     is_doubtful,
     is_partial,
-    joined,
     merit,
     read_output,
     read_word,
+    softmax,
 )
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,9 @@ _FRAME_SAMPLES: Final = 160
 _CONTEXT_TOKENS_MAX: Final = 96
 """Earlier text and hotwords that a decode is given; each costs little, but more of it invites loops."""
 _BEAM_FINAL: Final = 5
+_NO_REPEAT_PARTIAL: Final = 5
+"""Tokens that a partial may not say twice in a row of that length: greedy decoding of words that are cut off
+runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
 _PREPENDED: Final = "\"'“¿([{-"
@@ -62,14 +68,15 @@ class FasterWhisperEngine:
         self._options = options
         device, compute_type = choose_device(options.device, options.compute_type)
         try:
-            self._whisper = WhisperModel(
-                str(options.path),
-                device=device,
-                compute_type=compute_type,
-                cpu_threads=1,
-                num_workers=options.threads,
-                local_files_only=True,
-            )
+            with marked(options.path or Path()) as folder:
+                self._whisper = WhisperModel(
+                    str(folder),
+                    device=device,
+                    compute_type=compute_type,
+                    cpu_threads=1,
+                    num_workers=options.threads,
+                    local_files_only=True,
+                )
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelUnavailable(f"model {options.model} can't be loaded on {device}: {error}") from None
         self._model = self._whisper.model
@@ -84,6 +91,7 @@ class FasterWhisperEngine:
             batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
         )
         self._tokenizers: dict[tuple[str, str], Tokenizer] = {}
+        self._decoder = decoder_for(self._model, self._tokenizer("en", "transcribe"))
 
     @property
     def info(self) -> EngineInfo:
@@ -111,22 +119,23 @@ class FasterWhisperEngine:
 
     # Rows
 
-    def _encode(self, request: DecodeRequest, frames: int | None = None) -> Row:
-        features = self._features(request.audio, frames or self._policy.frames(request.duration_s))
+    def _encode(self, request: DecodeRequest, frames: int = 0) -> Row:
+        partial = request.kind is Kind.PARTIAL
+        frames = frames or self._policy.frames(request.duration_s, partial=partial)
+        features = self._features(request.audio, frames)
         encoded = self._model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
         language, probability = request.language, 1.0
         if not language:
             language, probability = self._detect(encoded)
         tokenizer = self._tokenizer(language, request.task)
         given = join(request.left, request.prefix)
-        prefix = tokenizer.encode(" " + given) if given else []
-        prompt = (
-            *self._history(tokenizer, request),
-            *tokenizer.sot_sequence,
-            tokenizer.no_timestamps,
-            *prefix,
+        prompt = Prompt(
+            earlier=tuple(self._earlier(tokenizer, request)),
+            task=(*tokenizer.sot_sequence, tokenizer.no_timestamps),
+            prefix=tuple(tokenizer.encode(" " + given)) if given else (),
+            previous=tokenizer.sot_prev,
         )
-        return Row(request, tokenizer, probability, encoded, features.shape[1], prompt, len(prefix))
+        return Row(request, tokenizer, probability, encoded, features.shape[1], prompt.fitted())
 
     @cached_property
     def _policy(self) -> Any:
@@ -145,10 +154,23 @@ class FasterWhisperEngine:
         return np.pad(mel, ((0, 0), (0, frames - mel.shape[1]))).astype(np.float32)
 
     def _detect(self, encoded: Any) -> tuple[str, float]:
+        """The likeliest language and its probability among all."""
         if not self.info.multilingual:
             return "en", 1.0
-        token, probability = self._model.detect_language(encoded)[0][0]
-        return token.strip("<|>"), float(probability)
+        tokenizer = self._tokenizer("en", "transcribe")
+        codes = self.info.languages
+        numbers = [tokenizer.tokenizer.token_to_id(f"<|{code}|>") or 0 for code in codes]
+        probabilities = softmax(self._decoder.first_logits(encoded, tokenizer.sot)[numbers])
+        best = int(probabilities.argmax())
+        return codes[best], float(probabilities[best])
+
+    def _no_speech_prob(self, row: Row, heard: Heard) -> float:
+        """Asked for where it can matter: it costs a call of its own, and says nothing when speech that was
+        heard before stands in the window."""
+        if row.request.left or (row.request.kind is not Kind.FILE and heard.avg_logprob >= AVG_LOGPROB):
+            return 0.0
+        number = row.tokenizer.no_speech
+        return float(softmax(self._decoder.first_logits(row.encoded, row.tokenizer.sot))[number])
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         key = (language, task)
@@ -158,11 +180,9 @@ class FasterWhisperEngine:
             )
         return self._tokenizers[key]
 
-    def _history(self, tokenizer: Tokenizer, request: DecodeRequest) -> list[int]:
+    def _earlier(self, tokenizer: Tokenizer, request: DecodeRequest) -> list[int]:
         text = f"{request.hotwords} {request.context}".strip()
-        if not text:
-            return []
-        return [tokenizer.sot_prev, *tokenizer.encode(" " + text)[-_CONTEXT_TOKENS_MAX:]]
+        return tokenizer.encode(" " + text)[-_CONTEXT_TOKENS_MAX:] if text else []
 
     # Decoding
 
@@ -190,6 +210,8 @@ class FasterWhisperEngine:
             avg_logprob=output.avg_logprob,
             no_speech_prob=output.no_speech_prob,
             compression_ratio=output.compression_ratio,
+            window_s=row.frames / 100,
+            steps=output.steps,
             runaway=output.runaway,
         )
 
@@ -207,26 +229,20 @@ class FasterWhisperEngine:
         return row, output if not is_doubtful(output) else best
 
     def _generate(self, rows: list[Row], *, beam: int = 1, temperature: float = 0.0) -> list[Output]:
-        request = rows[0].request
-        start = len(rows[0].prompt) - rows[0].prefix_tokens
-        language = rows[0].tokenizer.language_code
-        budget = max(token_cap(row.request.own_s, language) + row.prefix_tokens for row in rows)
-        sampling: dict[str, Any] = {"beam_size": beam}
-        if temperature > 0:
-            sampling = {"sampling_topk": 0, "sampling_temperature": temperature, "num_hypotheses": 1}
-        results = self._model.generate(
-            joined(rows),
-            [list(row.prompt) for row in rows],
-            # CTranslate2 allows min(max_length / 2, max_length - start) tokens, prefix included.
-            max_length=min(max(2 * budget, budget + start), 448),
-            return_scores=True,
-            return_no_speech_prob=True,
-            suppress_blank=True,
-            suppress_tokens=get_suppressed_tokens(rows[0].tokenizer, cast(Any, [-1])),
-            **sampling,
+        heard = self._decoder.generate(
+            [row.encoded for row in rows],
+            [row.prompt for row in rows],
+            budget=max(token_cap(row.request.own_s, row.tokenizer.language_code) for row in rows),
+            beam=beam,
+            temperature=temperature,
+            no_repeat=_NO_REPEAT_PARTIAL if is_partial(rows[0]) else 0,
+            suppress=cast(Any, get_suppressed_tokens(rows[0].tokenizer, cast(Any, [-1]))),
         )
-        log.debug("decoded %d rows of %d frames for a %s", len(rows), rows[0].frames, request.kind.name)
-        return [read_output(row, result) for row, result in zip(rows, results, strict=True)]
+        log.debug("decoded %d rows of %d frames", len(rows), rows[0].frames)
+        return [
+            read_output(row, answer, self._no_speech_prob(row, answer))
+            for row, answer in zip(rows, heard, strict=True)
+        ]
 
     def _align(self, row: Row, output: Output) -> tuple[Word, ...]:
         """Word times by the cross-attention of the alignment heads, as faster-whisper does it."""

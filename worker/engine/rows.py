@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-import ctranslate2
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio
 
+from shared.audio.pcm import Float32
 from shared.events import Word
 from worker.core.decode import DecodeRequest, Kind
 from worker.core.filters import AVG_LOGPROB, COMPRESSION_RATIO, NO_SPEECH_PROB, ends_in_repeat
 from worker.core.hypothesis import fold, units
 from worker.core.window import FRAMES_MAX, is_runaway
+from worker.engine.prefill import Heard, Prompt
 
 APPENDED: Final = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word before it."""
@@ -29,13 +30,12 @@ class Row:
     """Encoder states, [1, frames / 2, width]."""
     frames: int
     """Mel frames of the window, padding included."""
-    prompt: tuple[int, ...]
-    prefix_tokens: int
+    prompt: Prompt
 
     @property
     def group(self) -> tuple[int, int]:
-        """Rows of one call must agree in the length of their windows and in where the transcript starts."""
-        return self.frames, len(self.prompt) - self.prefix_tokens
+        """Rows of one call must agree in the length of their windows and of their prompts."""
+        return self.frames, len(self.prompt.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Output:
     no_speech_prob: float
     compression_ratio: float
     runaway: bool
+    steps: int
 
 
 def read_word(item: Any) -> Word:
@@ -83,6 +84,11 @@ def is_doubtful(output: Output) -> bool:
     return output.runaway or output.compression_ratio > COMPRESSION_RATIO or output.avg_logprob < AVG_LOGPROB
 
 
+def softmax(logits: Float32) -> Float32:
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
 def merit(output: Output) -> tuple[bool, float]:
     return not output.runaway and output.compression_ratio <= COMPRESSION_RATIO, output.avg_logprob
 
@@ -96,28 +102,19 @@ def _is_loop(row: Row, text: str, tokens: tuple[int, ...]) -> bool:
     return ends_in_repeat(tokens) or ends_in_repeat(folded)
 
 
-def joined(rows: list[Row]) -> Any:
-    """Encoder states of all rows as one batch."""
-    if len(rows) == 1:
-        return rows[0].encoded
-    states = [np.asarray(row.encoded.to_device(ctranslate2.Device.cpu)) for row in rows]
-    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.concatenate(states)))
-
-
-def read_output(row: Row, result: Any) -> Output:
-    tokenizer = row.tokenizer
-    tokens = tuple(t for t in result.sequences_ids[0] if t < tokenizer.eot)
-    fresh = len(tokens) - row.prefix_tokens
-    text = str(tokenizer.decode(list(tokens))).strip()
+def read_output(row: Row, heard: Heard, no_speech_prob: float) -> Output:
+    tokens = (*row.prompt.prefix, *heard.tokens)
+    text = str(row.tokenizer.decode(list(tokens))).strip()
     if row.request.left:
         # Punctuation right behind what was said before still belongs to that.
         text = text.removeprefix(row.request.left).lstrip(APPENDED + " ")
+    language = row.tokenizer.language_code
     return Output(
         tokens=tokens,
         text=text,
-        # The score is the mean over all tokens; those of the prefix count nothing in the sum.
-        avg_logprob=float(result.scores[0]) * len(tokens) / (fresh + 1),
-        no_speech_prob=float(result.no_speech_prob),
+        avg_logprob=heard.avg_logprob,
+        no_speech_prob=no_speech_prob,
         compression_ratio=float(get_compression_ratio(text)) if text else 1.0,
-        runaway=is_runaway(fresh, row.request.own_s, tokenizer.language_code) or _is_loop(row, text, tokens),
+        runaway=is_runaway(len(heard.tokens), row.request.own_s, language) or _is_loop(row, text, tokens),
+        steps=len(heard.tokens) + 1,
     )

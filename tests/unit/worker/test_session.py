@@ -1,7 +1,8 @@
 """The session machine, driven by hand: audio and answers in, effects out; no event loop, no clock."""
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -286,7 +287,7 @@ def test_a_short_partial_in_an_unsure_language_is_not_shown() -> None:
     assert driver.partials
 
 
-def test_earlier_text_is_context_until_a_long_silence() -> None:
+def test_earlier_text_is_context_until_a_long_silence_and_the_prompt_always() -> None:
     driver = Driver(config=SessionConfig(prompt="Names: Ada"))
     driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(10), speech(2, seed=3)))
     first, second = driver.finals
@@ -295,6 +296,41 @@ def test_earlier_text_is_context_until_a_long_silence() -> None:
     partials = [r for r in driver.requests if r.kind is Kind.PARTIAL]
     assert any(r.context == f"Names: Ada {first.text}" for r in partials)
     assert second.text not in driver.requests[-1].context
+    assert driver.requests[-1].context == "Names: Ada"
+
+
+def test_only_the_end_of_earlier_text_is_context() -> None:
+    driver = Driver(options=SessionOptions(context_chars=20))
+    driver.hear(pcm16(speech(9), silence(1), speech(2, seed=2)))
+    (first,) = driver.finals
+    assert len(first.text) > 20
+    assert driver.requests[-1].kind is Kind.PARTIAL
+    assert driver.requests[-1].context == first.text[-20:].strip()
+
+
+def test_partials_hear_what_was_said_before_as_far_as_their_window_holds_it() -> None:
+    driver = Driver(config=SessionConfig(language="en"), options=SessionOptions(partial_window_s=6.0))
+    driver.hear(pcm16(speech(2), silence(1), speech(5, seed=2), silence(1)))
+    first, second = driver.finals
+    partials = [r for r in driver.requests if r.kind is Kind.PARTIAL and r.own_s and r.left_s]
+    assert partials
+    assert all(r.left == first.text and r.duration_s <= 6.0 for r in partials)
+    alone = [r for r in driver.requests if r.kind is Kind.PARTIAL and not r.left]
+    assert alone[-1].own_s > 3.0
+    assert all(first.text not in partial.text for partial in driver.partials if partial.utterance == 1)
+    assert second.text
+
+
+def test_behind_a_partial_that_ran_on_the_next_comes_soon_but_only_once() -> None:
+    def runs_on(request: DecodeRequest) -> DecodeResult:
+        return replace(scripted(request), runaway=request.kind is Kind.PARTIAL)
+
+    driver = Driver(runs_on, options=SessionOptions(partial_step_s=1.0, partial_retry_s=0.2))
+    driver.hear(pcm16(speech(6)))
+    heard = [r.duration_s for r in driver.requests]
+    steps = [round(after - before, 1) for before, after in itertools.pairwise(heard)]
+    assert steps == [0.2, 1.0, 1.0, 1.0, 1.0]
+    assert driver.partials == []
 
 
 def test_a_final_is_decoded_with_what_was_said_just_before() -> None:

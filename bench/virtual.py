@@ -1,0 +1,159 @@
+"""Sessions on a virtual clock: the real session machines, scheduler and engine, without sockets, Redis and
+waiting.
+
+A decode starts when the scheduler says so and its answer comes after the CPU time that it took here, so
+latencies are those of a machine with nothing else to do, and hardly change when several experiments run side
+by side. What the service adds, some milliseconds a message, is not in them.
+"""
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bench.dataset import Program
+from bench.latency import Arrival
+from shared.audio.pcm import SAMPLE_RATE
+from shared.events import SessionConfig
+from worker.core.decode import DecodeResult, Kind
+from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
+from worker.core.scheduler import Job, Plan, Scheduler
+from worker.core.session import Session
+from worker.engine.api import Engine
+from worker.engine.silero import SileroVad
+
+CHUNK_SAMPLES = SAMPLE_RATE // 10
+STAGGER_S = 0.37
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of a run."""
+
+    arrivals: list[list[Arrival]]
+    """Per session, on its own clock."""
+    decodes: Counter[str] = field(default_factory=Counter[str])
+    cpu_s: Counter[str] = field(default_factory=Counter[str])
+    batches: Counter[str] = field(default_factory=Counter[str])
+    """By kind of decode; a final that committed text forced to be decoded again is a kind of its own."""
+
+
+class Stage:
+    """The clock, the device and the sessions."""
+
+    def __init__(self, engine: Engine, *, slots: int, free: bool) -> None:
+        self._engine = engine
+        self._free = free
+        self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max)
+        self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._now = 0.0
+        self.played = Played([])
+
+    def add(self, program: Program, config: SessionConfig, options: SessionOptions, start_s: float) -> None:
+        """A session that begins to speak at `start_s`."""
+        arrivals: list[Arrival] = []
+        self.played.arrivals.append(arrivals)
+        key = str(len(self.played.arrivals))
+        session = Session(config, SileroVad(), options=options)
+        pcm16 = program.pcm16
+
+        def apply(effects: list[Effect]) -> None:
+            for effect in effects:
+                if isinstance(effect, Decode):
+                    self._offer(key, effect, apply, session)
+                elif isinstance(effect, Emit):
+                    arrivals.extend(Arrival(self._now - start_s, event) for event in effect.events)
+                else:
+                    assert isinstance(effect, Close)
+                    arrivals.append(Arrival(self._now - start_s, effect.event))
+
+        def hear(start: int) -> None:
+            chunk = pcm16[2 * start : 2 * (start + CHUNK_SAMPLES)]
+            apply(session.audio(start, chunk))
+            self._next(start_s, start + CHUNK_SAMPLES, len(pcm16) // 2, hear, lambda: apply(session.end()))
+
+        self._next(start_s, 0, len(pcm16) // 2, hear, lambda: None)
+
+    def run(self) -> Played:
+        """Until nothing is left to happen."""
+        while self._agenda:
+            self._now, _, happen = heapq.heappop(self._agenda)
+            happen()
+            while plan := self._scheduler.schedule(self._now):
+                self._decode(plan)
+        return self.played
+
+    def _next(
+        self, start_s: float, start: int, end: int, hear: Callable[[int], None], over: Callable[[], None]
+    ) -> None:
+        spoken_s = start_s + min(start + CHUNK_SAMPLES, end) / SAMPLE_RATE
+        if start < end:
+            self._at(spoken_s, lambda: hear(start))
+        else:
+            over()
+
+    def _at(self, when_s: float, happen: Callable[[], None]) -> None:
+        heapq.heappush(self._agenda, (when_s, next(self._numbers), happen))
+
+    def _offer(
+        self, key: str, decode: Decode, apply: Callable[[list[Effect]], None], session: Session
+    ) -> None:
+        job = Job(key, decode.ticket, decode.request, self._now)
+        self._owners[job] = lambda result: apply(session.decoded(decode.ticket, result))
+        replaced = self._scheduler.offer(job)
+        if replaced is not None:
+            self._owners.pop(replaced)(None)
+
+    def _decode(self, plan: Plan) -> None:
+        request = plan.jobs[0].request
+        name = plan.kind.name.lower()
+        name = "final again" if plan.kind is Kind.FINAL and request.prefix else name
+        results = self._engine.decode([job.request for job in plan.jobs])
+        cost_s = cost(results, beam=1 if plan.kind is Kind.PARTIAL else 5)
+        self.played.decodes[name] += len(plan.jobs)
+        self.played.batches[name] += 1
+        self.played.cpu_s[name] += cost_s
+        cost_s = 0.0 if self._free else cost_s
+
+        def answer() -> None:
+            self._scheduler.complete(plan)
+            for job, result in zip(plan.jobs, results, strict=True):
+                self._owners.pop(job)(replace(result, cost_s=cost_s / len(plan.jobs)))
+
+        self._at(self._now + cost_s, answer)
+
+
+_ENCODE = ((0.0, 0.0), (5.0, 0.090), (8.0, 0.146), (10.0, 0.197), (15.0, 0.325), (20.0, 0.52), (30.0, 1.154))
+"""Seconds for a window, `base` int8 on one thread of a Zen 3 core."""
+
+
+def cost(results: Sequence[DecodeResult], *, beam: int) -> float:
+    """What a batch costs there, from a table instead of from this machine's moment."""
+    windows_s = [r.window_s for r in results]
+    rows = len(results)
+    encode_s = sum(float(np.interp(w, *zip(*_ENCODE, strict=True))) for w in windows_s)
+    project_s = 0.0025 * (sum(windows_s) + max(windows_s))
+    step_s = 0.0088 + 0.0022 * rows if beam == 1 else 0.013 + 0.0055 * rows
+    return encode_s + project_s + 0.008 * rows + step_s * max(r.steps for r in results)
+
+
+def play(
+    engine: Engine,
+    programs: Sequence[Program],
+    options: SessionOptions,
+    *,
+    partials: bool = True,
+    slots: int = 2,
+    free: bool = False,
+) -> Played:
+    """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine."""
+    stage = Stage(engine, slots=slots, free=free)
+    for number, program in enumerate(programs):
+        config = SessionConfig(language=program.passages[0].language, partials=partials)
+        stage.add(program, config, options, number * STAGGER_S)
+    return stage.run()
