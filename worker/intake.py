@@ -116,7 +116,7 @@ class Intake:
             audio=audio,
             language="" if window.language == "auto" else window.language,
             task=window.task,
-            context=window.prompt,
+            prompt=window.prompt,
             hotwords=window.hotwords,
             words=True,
         )

@@ -27,6 +27,8 @@ class DecodeRequest:
     language: str = ""
     """Language code; empty to detect."""
     task: str = "transcribe"
+    prompt: str = ""
+    """The client's own, as if it had been said before."""
     context: str = ""
     """Text before this audio, for the decoder to go on from."""
     hotwords: str = ""

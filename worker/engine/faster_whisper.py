@@ -48,8 +48,10 @@ from worker.engine.rows import (
 log = logging.getLogger(__name__)
 
 _FRAME_SAMPLES: Final = 160
-_CONTEXT_TOKENS_MAX: Final = 96
-"""Earlier text and hotwords that a decode is given; each costs little, but more of it invites loops."""
+_HINT_TOKENS_MAX: Final = 64
+_EARLIER_TOKENS_MAX: Final = 64
+"""Most tokens that a decode is given of hotwords and prompt, and of earlier text; each costs little, but more
+of it invites loops."""
 _BEAM_FINAL: Final = 5
 _NO_REPEAT_PARTIAL: Final = 5
 """Tokens that a partial may not say twice in a row of that length: greedy decoding of words that are cut off
@@ -130,7 +132,8 @@ class FasterWhisperEngine:
         tokenizer = self._tokenizer(language, request.task)
         given = join(request.left, request.prefix)
         prompt = Prompt(
-            earlier=tuple(self._earlier(tokenizer, request)),
+            hints=_last_tokens(tokenizer, f"{request.hotwords} {request.prompt}", _HINT_TOKENS_MAX),
+            earlier=_last_tokens(tokenizer, request.context, _EARLIER_TOKENS_MAX),
             task=(*tokenizer.sot_sequence, tokenizer.no_timestamps),
             prefix=tuple(tokenizer.encode(" " + given)) if given else (),
             previous=tokenizer.sot_prev,
@@ -179,10 +182,6 @@ class FasterWhisperEngine:
                 self._whisper.hf_tokenizer, self.info.multilingual, task=task, language=language
             )
         return self._tokenizers[key]
-
-    def _earlier(self, tokenizer: Tokenizer, request: DecodeRequest) -> list[int]:
-        text = f"{request.hotwords} {request.context}".strip()
-        return tokenizer.encode(" " + text)[-_CONTEXT_TOKENS_MAX:] if text else []
 
     # Decoding
 
@@ -255,6 +254,11 @@ class FasterWhisperEngine:
         alignment = cast(Any, alignments[0])
         merge_punctuations(alignment, _PREPENDED, APPENDED)
         return behind(row.request.left, [read_word(item) for item in alignment if item["word"].strip()])
+
+
+def _last_tokens(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:
+    text = text.strip()
+    return tuple(tokenizer.encode(" " + text)[-most:]) if text else ()
 
 
 def choose_device(device: str, compute_type: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ import json
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,8 +67,10 @@ def _swapped(names: list[str]) -> list[str]:
 class Prompt:
     """What the decoder is given before its first token."""
 
+    hints: tuple[int, ...]
+    """Hotwords and the client's prompt, as tokens."""
     earlier: tuple[int, ...]
-    """Text that was said before the window, as tokens; its beginning is cut where lengths must fit."""
+    """What was said before the window; its beginning is cut where lengths must fit."""
     task: tuple[int, ...]
     """The start token, language and task as far as the model has them, and `<|notimestamps|>`."""
     prefix: tuple[int, ...]
@@ -79,14 +81,12 @@ class Prompt:
     @property
     def tokens(self) -> list[int]:
         """All of it, marked."""
-        return [self.previous, MARKER, *self.earlier, *self.task, *self.prefix]
+        return [self.previous, MARKER, *self.hints, *self.earlier, *self.task, *self.prefix]
 
     def fitted(self) -> "Prompt":
         """With earlier text cut so that the length is a multiple, if there is that much."""
-        excess = (len(self.earlier) + len(self.prefix)) % _FIT
-        if excess > len(self.earlier):
-            return self
-        return Prompt(self.earlier[excess:], self.task, self.prefix, self.previous)
+        excess = (len(self.hints) + len(self.earlier) + len(self.prefix)) % _FIT
+        return replace(self, earlier=self.earlier[excess:]) if excess <= len(self.earlier) else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ NAMES = ["!", "a", "b", "<|endoftext|>", "<|startoftranscript|>", "<|en|>"]
 
 
 def prompt(earlier: tuple[int, ...], prefix: tuple[int, ...]) -> Prompt:
-    return Prompt(earlier, task=(50258, 50259, 50359, 50363), prefix=prefix, previous=50361)
+    return Prompt((5, 6), earlier, task=(50258, 50259, 50359, 50363), prefix=prefix, previous=50361)
 
 
 @given(TOKENS, TOKENS)
@@ -31,7 +31,7 @@ def test_fitting_takes_only_from_the_beginning_of_earlier_text(
     earlier: tuple[int, ...], prefix: tuple[int, ...]
 ) -> None:
     fitted = prompt(earlier, prefix).fitted()
-    assert fitted.prefix == prefix
+    assert (fitted.hints, fitted.prefix) == ((5, 6), prefix)
     assert earlier[len(earlier) - len(fitted.earlier) :] == fitted.earlier
     assert len(earlier) - len(fitted.earlier) < 16
 
@@ -39,7 +39,7 @@ def test_fitting_takes_only_from_the_beginning_of_earlier_text(
 @given(st.integers(16, 96), st.integers(0, 60))
 def test_prompts_with_earlier_text_come_in_few_lengths(earlier: int, prefix: int) -> None:
     fitted = prompt((7,) * earlier, (8,) * prefix).fitted()
-    assert (len(fitted.earlier) + len(fitted.prefix)) % 16 == 0
+    assert (len(fitted.hints) + len(fitted.earlier) + len(fitted.prefix)) % 16 == 0
 
 
 @pytest.mark.parametrize("name", ["vocabulary.json", "vocabulary.txt"])
