@@ -18,7 +18,7 @@ from bench.dataset import Program
 from bench.latency import Arrival
 from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
-from worker.core.decode import DecodeResult, Kind
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
 from worker.core.scheduler import Job, Plan, Scheduler
 from worker.core.session import Session
@@ -49,6 +49,7 @@ class Stage:
         self._free = free
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
+        self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._now = 0.0
@@ -105,15 +106,18 @@ class Stage:
     ) -> None:
         job = Job(key, decode.ticket, decode.request, self._now)
         self._owners[job] = lambda result: apply(session.decoded(decode.ticket, result))
+        self._newest[job] = lambda: session.newest(decode.ticket)
         replaced = self._scheduler.offer(job)
         if replaced is not None:
+            self._newest.pop(replaced)
             self._owners.pop(replaced)(None)
 
     def _decode(self, plan: Plan) -> None:
         request = plan.jobs[0].request
         name = plan.kind.name.lower()
         name = "final again" if plan.kind is Kind.FINAL and request.prefix else name
-        results = self._engine.decode([job.request for job in plan.jobs])
+        started_s = self._now
+        results = self._engine.decode([self._newest.pop(job)() or job.request for job in plan.jobs])
         cost_s = cost(results, beam=1 if plan.kind is Kind.PARTIAL else 5)
         self.played.decodes[name] += len(plan.jobs)
         self.played.batches[name] += 1
@@ -123,7 +127,9 @@ class Stage:
         def answer() -> None:
             self._scheduler.complete(plan)
             for job, result in zip(plan.jobs, results, strict=True):
-                self._owners.pop(job)(replace(result, cost_s=cost_s / len(plan.jobs)))
+                self._owners.pop(job)(
+                    replace(result, cost_s=cost_s / len(plan.jobs), waited_s=started_s - job.since)
+                )
 
         self._at(self._now + cost_s, answer)
 

@@ -31,6 +31,7 @@ class Device:
         self._scheduler = Scheduler(slots=info.parallel, batch_max=info.batch_max)
         self._threads = ThreadPoolExecutor(info.parallel, thread_name_prefix="decode")
         self._callbacks: dict[Job, OnDone] = {}
+        self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -43,10 +44,19 @@ class Device:
         since = self._scheduler.oldest_since()
         return 0.0 if since is None else self._clock() - since
 
-    def offer(self, key: str, ticket: int, request: DecodeRequest, on_done: OnDone) -> None:
-        """Ask for a decode. `on_done` is called once, in the event loop."""
+    def offer(
+        self,
+        key: str,
+        ticket: int,
+        request: DecodeRequest,
+        on_done: OnDone,
+        newest: Callable[[], DecodeRequest | None] = lambda: None,
+    ) -> None:
+        """Ask for a decode. `on_done` is called once, in the event loop; so is `newest` when the decode
+        starts, and may give a request that takes this one's place."""
         job = Job(key, ticket, request, self._clock())
         self._callbacks[job] = on_done
+        self._newest[job] = newest
         replaced = self._scheduler.offer(job)
         if replaced is not None:
             self._answer(replaced, None)
@@ -96,11 +106,14 @@ class Device:
             QUEUE_S.labels(kind).observe(started - job.since)
         answers: list[Answer]
         try:
-            requests = [job.request for job in plan.jobs]
+            requests = [self._newest[job]() or job.request for job in plan.jobs]
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
             cost_s = (self._clock() - started) / len(results)
-            answers = [replace(result, cost_s=cost_s) for result in results]
+            answers = [
+                replace(result, cost_s=cost_s, waited_s=started - job.since)
+                for job, result in zip(plan.jobs, results, strict=True)
+            ]
         except EngineFault as fault:
             log.error("decode of %d %s failed: %s", len(plan.jobs), kind, fault)
             answers = [fault] * len(plan.jobs)
@@ -114,5 +127,6 @@ class Device:
 
     def _answer(self, job: Job, answer: Answer) -> None:
         on_done = self._callbacks.pop(job, None)
+        self._newest.pop(job, None)
         if on_done is not None:
             on_done(answer)

@@ -150,7 +150,11 @@ class SessionRunner:
         match effect:
             case Decode(request, ticket):
                 self._parts.device.offer(
-                    self._claim.session, ticket, request, lambda answer: self._answered(ticket, answer)
+                    self._claim.session,
+                    ticket,
+                    request,
+                    lambda answer: self._answered(ticket, answer),
+                    lambda: self._session.newest(ticket),
                 )
             case Emit(events, covered, checkpoint):
                 self._writes += 1

@@ -66,6 +66,8 @@ class DecodeResult:
     compression_ratio: float = 1.0
     cost_s: float = 0.0
     """Time on the device, shared evenly among the requests of a batch."""
+    waited_s: float = 0.0
+    """From the asking to the start of the decode."""
     window_s: float = 0.0
     """Length of the encoder's window, padding included."""
     steps: int = 0

@@ -30,6 +30,9 @@ class SessionOptions:
     """New audio that a partial waits for when the one before it could not be shown."""
     early_final_s: float = 0.35
     """Silence after which the final is decoded, in the hope that the utterance is over."""
+    early_final_wait_s: float = 0.15
+    """Wait for decodes from which on finals are not decoded early: a third of that work is for nothing, and
+    the device is busy."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
     alone is understood much worse (docs/engine.md, "Left context")."""

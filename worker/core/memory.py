@@ -4,6 +4,8 @@ and the transcript's end.
 It forms every request for a decode, because what a request holds beside its own audio comes from here.
 """
 
+from typing import Final
+
 from shared.audio.pcm import Float32, to_samples, to_seconds
 from shared.events import SessionConfig
 from shared.transcript import Tail
@@ -12,6 +14,10 @@ from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Checkpoint, SessionOptions
 from worker.core.past import LeftContext, Past, Said
 from worker.core.utterance import Utterance
+
+
+_TEXT_CHARS: Final = 500
+"""Text that is kept: more than is ever heard again as left context, so that there is text from before that."""
 
 
 class Memory:
@@ -34,7 +40,7 @@ class Memory:
         """An utterance's final was said."""
         self._past.add(Said(utterance.start, end, text))
         self.tail = self.tail.after(text)
-        self.context = f"{self.context} {text}".strip()[-self._options.context_chars :]
+        self.context = f"{self.context} {text}".strip()[-_TEXT_CHARS:]
 
     def forget(self) -> None:
         """What comes has nothing to do with what was said."""

@@ -70,6 +70,8 @@ class Session:
         self._asked_partial: Asked | None = None
         self._held: tuple[Asked, DecodeResult] | None = None
         """A partial of the open utterance that waits for the final before it to be said."""
+        self._wait_s = 0.0
+        """How long decodes wait lately: what this session knows of the device's load."""
         self._tickets = 0
         self._closing: CloseReason | None = None
         self._closed = False
@@ -111,6 +113,8 @@ class Session:
 
     def decoded(self, ticket: int, result: DecodeResult | None) -> list[Effect]:
         """The answer to a `Decode`; None when it was replaced or given up. An outdated one is ignored."""
+        if result:
+            self._wait_s += (result.waited_s - self._wait_s) / 3
         if self._asked_partial and self._asked_partial.ticket == ticket:
             asked, self._asked_partial = self._asked_partial, None
             effects = self._partial_came(asked, result) if result else []
@@ -120,6 +124,20 @@ class Session:
         else:
             return []
         return effects + self._ask()  # what is still needed is asked for again
+
+    def newest(self, ticket: int) -> DecodeRequest | None:
+        """What a request that has waited asks for now: a partial listens to all that was said meanwhile. None
+        when it is as it was."""
+        asked = self._asked_partial
+        if asked is None or asked.ticket != ticket or asked.utterance is not self._open:
+            return None
+        heard = self._heard
+        if heard <= asked.end:
+            return None
+        asked.utterance.heard = heard
+        request, start = self._memory.partial(asked.utterance, self._buffer, heard)
+        self._asked_partial = replace(asked, request=request, start=start, end=heard)
+        return request
 
     # Utterances begin and end
 
@@ -188,20 +206,25 @@ class Session:
         if self._endpointer.silence_samples < to_samples(self._options.early_final_s):
             return self._ask_partial(utterance)
         speech_end = self._endpointer.speech_end
-        if utterance.early_end == speech_end:
+        if utterance.early_end == speech_end or self._wait_s > self._options.early_final_wait_s:
             return []
         utterance.early, utterance.early_end = None, speech_end
         return [self._ask_final(utterance, speech_end)]
 
     def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
-        heard = min(self._endpointer.speech_end, self._buffer.end)
+        heard = self._heard
         enough = heard - utterance.heard >= to_samples(utterance.step_s)
         if self._asked_partial or not self._config.partials or not enough:
             return []
         utterance.heard = heard
         request, start = self._memory.partial(utterance, self._buffer, heard)
         return [self._decode(request, utterance, start)]
+
+    @property
+    def _heard(self) -> int:
+        """How far an open utterance can be listened to: silence behind it is left out."""
+        return min(self._endpointer.speech_end, self._buffer.end)
 
     def _ask_final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
         request, start = self._memory.final(utterance, self._buffer, end, prefix)

@@ -59,6 +59,8 @@ runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
 _PREPENDED: Final = "\"'“¿([{-"
+_ALIKE_FRAMES: Final = 200
+"""Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
 _BATCH_MAX_CPU: Final = 4
 _BATCH_MAX_CUDA: Final = 16
 
@@ -108,7 +110,7 @@ class FasterWhisperEngine:
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
         """See `Engine.decode`. Rows that fit together are decoded together; the others one after another."""
         try:
-            rows = [self._encode(request) for request in batch]
+            rows = [self._encode(r, n) for r, n in zip(batch, self._windows(batch), strict=True)]
             return self._decode_rows(rows)
         except (
             RuntimeError
@@ -121,9 +123,14 @@ class FasterWhisperEngine:
 
     # Rows
 
-    def _encode(self, request: DecodeRequest, frames: int = 0) -> Row:
-        partial = request.kind is Kind.PARTIAL
-        frames = frames or self._policy.frames(request.duration_s, partial=partial)
+    def _windows(self, batch: Sequence[DecodeRequest]) -> list[int]:
+        """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
+        decoded together, which saves more than the longer window costs."""
+        frames = [self._policy.frames(r.duration_s, partial=r.kind is Kind.PARTIAL) for r in batch]
+        longest = max(frames, default=0)
+        return [longest if longest - n <= _ALIKE_FRAMES else n for n in frames]
+
+    def _encode(self, request: DecodeRequest, frames: int) -> Row:
         features = self._features(request.audio, frames)
         encoded = self._model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
         language, probability = request.language, 1.0
