@@ -22,6 +22,7 @@ from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
 from worker.core.scheduler import Job, Plan, Scheduler
 from worker.core.session import Session
+from worker.device import BATCH_S
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
 
@@ -47,7 +48,7 @@ class Stage:
     def __init__(self, engine: Engine, *, slots: int, free: bool) -> None:
         self._engine = engine
         self._free = free
-        self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max)
+        self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
         self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
@@ -125,7 +126,7 @@ class Stage:
         cost_s = 0.0 if self._free else cost_s
 
         def answer() -> None:
-            self._scheduler.complete(plan)
+            self._scheduler.complete(plan, cost_s)
             for job, result in zip(plan.jobs, results, strict=True):
                 self._owners.pop(job)(
                     replace(result, cost_s=cost_s / len(plan.jobs), waited_s=started_s - job.since)

@@ -16,6 +16,8 @@ from worker.metrics import DECODE_BATCH, DECODE_S, QUEUE_S
 
 log = logging.getLogger(__name__)
 
+BATCH_S = 0.6
+"""Longest that a batch should take: a final that comes meanwhile waits for it."""
 Answer = DecodeResult | EngineFault | None
 """A result; a fault; None when the job was replaced or withdrawn."""
 OnDone = Callable[[Answer], None]
@@ -28,7 +30,7 @@ class Device:
         self._engine = engine
         self._clock = clock
         info = engine.info
-        self._scheduler = Scheduler(slots=info.parallel, batch_max=info.batch_max)
+        self._scheduler = Scheduler(slots=info.parallel, batch_max=info.batch_max, batch_s=BATCH_S)
         self._threads = ThreadPoolExecutor(info.parallel, thread_name_prefix="decode")
         self._callbacks: dict[Job, OnDone] = {}
         self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
@@ -105,11 +107,13 @@ class Device:
         for job in plan.jobs:
             QUEUE_S.labels(kind).observe(started - job.since)
         answers: list[Answer]
+        took_s = None
         try:
             requests = [self._newest[job]() or job.request for job in plan.jobs]
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
-            cost_s = (self._clock() - started) / len(results)
+            took_s = self._clock() - started
+            cost_s = took_s / len(results)
             answers = [
                 replace(result, cost_s=cost_s, waited_s=started - job.since)
                 for job, result in zip(plan.jobs, results, strict=True)
@@ -118,7 +122,7 @@ class Device:
             log.error("decode of %d %s failed: %s", len(plan.jobs), kind, fault)
             answers = [fault] * len(plan.jobs)
         finally:
-            self._scheduler.complete(plan)
+            self._scheduler.complete(plan, took_s)
         DECODE_S.labels(kind).observe(self._clock() - started)
         DECODE_BATCH.labels(kind).observe(len(plan.jobs))
         for job, answer in zip(plan.jobs, answers, strict=True):

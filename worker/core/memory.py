@@ -15,9 +15,8 @@ from worker.core.effects import Checkpoint, SessionOptions
 from worker.core.past import LeftContext, Past, Said
 from worker.core.utterance import Utterance
 
-
 _TEXT_CHARS: Final = 500
-"""Text that is kept: more than is ever heard again as left context, so that there is text from before that."""
+"""Text that is kept: more than is ever heard again as left context, so that there is some from before."""
 
 
 class Memory:

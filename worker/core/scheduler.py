@@ -2,14 +2,19 @@
 
 Finals go in order of arrival; partials by how long their session has waited for one, the newest replacing
 the one that still waits; file windows in the order of arrival, and only on slots that live sessions leave
-free. A batch holds jobs of one kind.
+free. A batch holds jobs of one kind, and no more than are expected to be done in a short time, by what
+batches of the kind took lately: whoever comes next waits for it to end.
 """
 
 import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from typing import Final
 
 from worker.core.decode import DecodeRequest, Kind
+
+_LATELY: Final = 8
+"""Batches that the measured costs are mostly of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +42,14 @@ class Plan:
 
 class Scheduler:
     """Holds what waits and counts what runs. `slots` plans may run at once, with at most `batch_max` jobs
-    each."""
+    each, and one or as many as take `batch_s`, seconds."""
 
-    def __init__(self, *, slots: int, batch_max: int) -> None:
+    def __init__(self, *, slots: int, batch_max: int, batch_s: float = math.inf) -> None:
         self._slots = slots
         self._batch_max = batch_max
+        self._batch_s = batch_s
+        self._job_s: dict[Kind, float] = {}
+        """What a job of a kind took lately, its share of the batch."""
         self._finals: deque[Job] = deque()
         self._partials: OrderedDict[str, Job] = OrderedDict()
         self._files: deque[Job] = deque()
@@ -90,17 +98,21 @@ class Scheduler:
         self._running.append(plan)
         return plan
 
-    def complete(self, plan: Plan) -> None:
-        """The plan is done; its slot is free."""
+    def complete(self, plan: Plan, took_s: float | None = None) -> None:
+        """The plan is done; its slot is free. `took_s` is left out for one that failed."""
         self._running.remove(plan)
+        if took_s is not None:
+            job_s = took_s / len(plan.jobs)
+            before_s = self._job_s.get(plan.kind, job_s)
+            self._job_s[plan.kind] = before_s + (job_s - before_s) / _LATELY
 
     def _take_live(self, now: float) -> list[Job]:
         if self._finals:
-            return self._fill(self._finals)
+            return [self._finals.popleft() for _ in range(self._share(len(self._finals), Kind.FINAL))]
         order = sorted(
             self._partials.values(), key=lambda job: (self._served.get(job.key, -math.inf), job.since)
         )
-        jobs = order[: self._share(len(order))]
+        jobs = order[: self._share(len(order), Kind.PARTIAL)]
         for job in jobs:
             del self._partials[job.key]
             self._served[job.key] = now
@@ -112,10 +124,14 @@ class Scheduler:
         allowed = max(1, self._slots - 1)
         return [self._files.popleft()] if self._files and busy < allowed else []
 
-    def _fill(self, queue: deque[Job]) -> list[Job]:
-        return [queue.popleft() for _ in range(self._share(len(queue)))]
-
-    def _share(self, count: int) -> int:
+    def _share(self, count: int, kind: Kind) -> int:
         """Jobs for this batch: what waits is spread over the free slots before batches grow."""
         free = self._slots - len(self._running)
-        return min(self._batch_max, -(-count // free))
+        return min(-(-count // free), self._limit(kind))
+
+    def _limit(self, kind: Kind) -> int:
+        if math.isinf(self._batch_s):
+            return self._batch_max
+        # The first of a kind goes alone: nothing is known about it yet.
+        job_s = max(self._job_s.get(kind, self._batch_s), 0.001)
+        return min(self._batch_max, max(1, math.floor(self._batch_s / job_s + 1e-6)))

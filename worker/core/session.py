@@ -276,15 +276,16 @@ class Session:
 
     def _pace(self, utterance: Utterance, result: DecodeResult) -> None:
         """Set how much new audio the next partial waits for: half way between the last step and what this
-        cost asks for. Behind one that can't be shown the next comes soon, but only once: noise never gives
-        one that can."""
+        cost and the device's load ask for. Behind one that can't be shown the next comes soon, but only
+        once: noise never gives one that can."""
         options = self._options
         usable = is_usable(result)
         if not usable and not utterance.stumbled:
             utterance.heard -= to_samples(max(0.0, utterance.step_s - options.partial_retry_s))
         else:
-            dear_s = max(result.cost_s / options.partial_share, options.partial_step_s)
-            utterance.step_s = (utterance.step_s + min(dear_s, options.partial_step_s_max)) / 2
+            wanted_s = max(result.cost_s / options.partial_share, options.partial_step_s)
+            wanted_s += options.partial_patience * self._wait_s
+            utterance.step_s = (utterance.step_s + min(wanted_s, options.partial_step_s_max)) / 2
         utterance.stumbled = not usable
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:

@@ -136,3 +136,34 @@ def test_every_job_is_run_once_or_replaced_and_bounds_hold(
             scheduler.complete(running.pop(0))
     assert all(item.request.kind is Kind.PARTIAL for item in replaced)
     assert sorted(map(id, ran + replaced)) == sorted(map(id, offered))
+
+
+def test_a_batch_takes_no_more_than_fits_into_its_time() -> None:
+    scheduler = Scheduler(slots=1, batch_max=8, batch_s=0.6)
+    sizes: list[int] = []
+    for _ in range(40):
+        for name in "abcdefgh":
+            scheduler.offer(job(name))
+        plan = scheduler.schedule(0.0)
+        assert plan is not None
+        sizes.append(len(plan.jobs))
+        scheduler.complete(plan, took_s=0.15 * len(plan.jobs))
+    assert sizes[0] == 1
+    assert set(sizes[1:]) == {4}
+
+
+def test_dear_jobs_go_one_by_one_and_kinds_are_measured_apart() -> None:
+    scheduler = Scheduler(slots=1, batch_max=8, batch_s=0.6)
+    for kind, took_s in ((Kind.FINAL, 0.9), (Kind.PARTIAL, 0.2)):
+        scheduler.offer(job("first", kind))
+        plan = scheduler.schedule(0.0)
+        assert plan is not None
+        scheduler.complete(plan, took_s=took_s)
+    for name in "abc":
+        scheduler.offer(job(name, Kind.FINAL))
+        scheduler.offer(job(name + name))
+    sizes: list[tuple[Kind, int]] = []
+    while plan := scheduler.schedule(0.0):
+        sizes.append((plan.kind, len(plan.jobs)))
+        scheduler.complete(plan)
+    assert sizes == [(Kind.FINAL, 1)] * 3 + [(Kind.PARTIAL, 3)]
