@@ -45,20 +45,18 @@ class WindowPolicy:
 
     minimum_s: float
     margin_s: float
-    partial_minimum_s: float
-    """For partials, where a decode that runs on costs less than the padding of all others."""
     step_s: float = 1.0
     """Lengths are rounded up to this, so that decodes of different sessions fit into one batch."""
 
-    def frames(self, speech_s: float, *, partial: bool = False) -> int:
+    def frames(self, speech_s: float) -> int:
         """Mel frames for a window that holds `speech_s` of audio."""
-        wanted = max(self.partial_minimum_s if partial else self.minimum_s, speech_s + self.margin_s)
+        wanted = max(self.minimum_s, speech_s + self.margin_s)
         steps = -(-wanted // self.step_s)
         return min(FRAMES_MAX, round(steps * self.step_s * FRAMES_PER_S))
 
 
-SMALL = WindowPolicy(8.0, 2.0, 6.0)
-LARGE = WindowPolicy(15.0, 3.0, 15.0, 5.0)
+SMALL = WindowPolicy(8.0, 2.0)
+LARGE = WindowPolicy(15.0, 3.0, 5.0)
 _SMALL_WIDTH_MAX = 768
 
 

@@ -126,7 +126,7 @@ class FasterWhisperEngine:
     def _windows(self, batch: Sequence[DecodeRequest]) -> list[int]:
         """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
         decoded together, which saves more than the longer window costs."""
-        frames = [self._policy.frames(r.duration_s, partial=r.kind is Kind.PARTIAL) for r in batch]
+        frames = [self._policy.frames(request.duration_s) for request in batch]
         longest = max(frames, default=0)
         return [longest if longest - n <= _ALIKE_FRAMES else n for n in frames]
 

@@ -334,6 +334,48 @@ def test_behind_a_partial_that_ran_on_the_next_comes_soon_but_only_once() -> Non
     assert driver.partials == []
 
 
+def waiting(waited_s: float) -> Answer:
+    """A device on which decodes wait."""
+    return lambda request: replace(scripted(request), waited_s=waited_s)
+
+
+def test_a_partial_that_had_to_wait_hears_the_newest_audio() -> None:
+    session = Session(SessionConfig(), loudness_vad, options=SessionOptions())
+    audio = pcm16(speech(4))
+    asked = [e for e in session.audio(0, audio[: 2 * SAMPLE_RATE]) if isinstance(e, Decode)]
+    assert len(asked) == 1
+    ticket = asked[0].ticket
+    assert session.newest(ticket) is None
+    assert not any(isinstance(e, Decode) for e in session.audio(SAMPLE_RATE, audio[2 * SAMPLE_RATE :]))
+    newest = session.newest(ticket)
+    assert newest is not None
+    assert newest.duration_s > asked[0].request.duration_s + 2.5
+    assert session.newest(ticket) is None
+    assert session.newest(ticket + 1) is None
+    said = [e for e in session.decoded(ticket, scripted(newest)) if isinstance(e, Emit)]
+    (partial,) = said[0].events
+    assert isinstance(partial, Partial)
+    assert partial.text == scripted(newest).text
+
+
+def test_finals_are_decoded_early_only_while_decodes_need_not_wait() -> None:
+    audio = pcm16(speech(2), silence(0.5), speech(2, seed=2), silence(1))
+    for waited_s, count in ((0.0, 2), (1.0, 1)):
+        driver = Driver(waiting(waited_s))
+        driver.hear(audio)
+        assert len(driver.finals) == 1
+        assert sum(r.kind is Kind.FINAL for r in driver.requests) == count
+
+
+def test_partials_come_less_often_while_decodes_wait() -> None:
+    counts: list[int] = []
+    for waited_s in (0.0, 0.5):
+        driver = Driver(waiting(waited_s))
+        driver.hear(pcm16(speech(12)))
+        counts.append(sum(r.kind is Kind.PARTIAL for r in driver.requests))
+    assert counts[1] < counts[0] / 2
+
+
 def test_a_final_is_decoded_with_what_was_said_just_before() -> None:
     driver = Driver(config=SessionConfig(language="en"))
     driver.hear(TALK)
