@@ -251,7 +251,7 @@ class Session:
         return self._conclude(asked.utterance, placed(asked, result), kept=kept)
 
     def _partial_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        self._pace(asked.utterance, result)
+        asked.utterance.pace(result, self._options, self._wait_s)
         if self._line:  # its place in the transcript is not known yet
             self._held = asked, result
             return []
@@ -273,20 +273,6 @@ class Session:
         emit = self._say_partial(asked, placed(asked, result), text.text)
         self._trim_window(asked, result)
         return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
-
-    def _pace(self, utterance: Utterance, result: DecodeResult) -> None:
-        """Set how much new audio the next partial waits for: half way between the last step and what this
-        cost and the device's load ask for. Behind one that can't be shown the next comes soon, but only
-        once: noise never gives one that can."""
-        options = self._options
-        usable = is_usable(result)
-        if not usable and not utterance.stumbled:
-            utterance.heard -= to_samples(max(0.0, utterance.step_s - options.partial_retry_s))
-        else:
-            wanted_s = max(result.cost_s / options.partial_share, options.partial_step_s)
-            wanted_s += options.partial_patience * self._wait_s
-            utterance.step_s = (utterance.step_s + min(wanted_s, options.partial_step_s_max)) / 2
-        utterance.stumbled = not usable
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""

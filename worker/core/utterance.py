@@ -3,9 +3,11 @@ session machine."""
 
 from dataclasses import dataclass, replace
 
-from shared.audio.pcm import to_seconds
+from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
+from worker.core.effects import SessionOptions
+from worker.core.filters import is_usable
 from worker.core.hypothesis import Hypothesis
 
 
@@ -28,6 +30,19 @@ class Utterance:
     early: DecodeResult | None = None
     early_end: int = -1
     """What an early final says, if the utterance ends there."""
+
+    def pace(self, result: DecodeResult, options: SessionOptions, wait_s: float) -> None:
+        """Set how much new audio the next partial waits for: half way between the last step and what this
+        partial's cost and the device's load ask for; `wait_s` is how long decodes wait. Behind a partial that
+        can't be shown the next comes soon, but only once: noise never gives one that can."""
+        usable = is_usable(result)
+        if not usable and not self.stumbled:
+            self.heard -= to_samples(max(0.0, self.step_s - options.partial_retry_s))
+        else:
+            wanted_s = max(result.cost_s / options.partial_share, options.partial_step_s)
+            wanted_s += options.partial_patience * wait_s
+            self.step_s = (self.step_s + min(wanted_s, options.partial_step_s_max)) / 2
+        self.stumbled = not usable
 
 
 @dataclass(frozen=True, slots=True)
