@@ -52,6 +52,7 @@ def figures(plan: list[Program], played: Played, baseline: Baseline | None) -> d
         "decodes": dict(played.decodes),
         "batch": {k: round(n / played.batches[k], 2) for k, n in played.decodes.items()},
         "erased": round(steady.erased_per_word, 3),
+        "unstable": round(steady.unstable, 3),
         "committed_changed": steady.committed_changed,
     }
     if baseline is not None:
