@@ -1,11 +1,11 @@
 """What a session machine is made with, what it wants done, and what it leaves to a successor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from shared.audio.pcm import Float32
-from shared.events import Closed, Event
+from shared.events import Closed, Event, SessionConfig
 from worker.core.decode import DecodeRequest
 from worker.core.endpointing import EndpointOptions
 
@@ -63,6 +63,26 @@ class SessionOptions:
     """Speech from which a confident detection settles the session's language."""
     language_lock_probability: float = 0.8
     session_s_max: float = 4 * 3600.0
+
+
+def tuned(options: SessionOptions, config: SessionConfig) -> SessionOptions:
+    """The worker's options with what the client asked for in their place."""
+    endpoint = options.endpoint
+    if config.endpointing_ms is not None:
+        endpoint = replace(endpoint, silence_s=config.endpointing_ms / 1000)
+    if config.max_utterance_s is not None:
+        # Looking further back than half of it would cut off next to nothing.
+        search_s = min(endpoint.cut_search_s, config.max_utterance_s / 2)
+        endpoint = replace(endpoint, max_utterance_s=config.max_utterance_s, cut_search_s=search_s)
+    if config.vad is not None:
+        on = 0.9 - 0.8 * config.vad
+        endpoint = replace(endpoint, on=on, off=0.7 * on)
+    options = replace(options, endpoint=endpoint)
+    if config.partial_interval_ms is not None:
+        step_s = config.partial_interval_ms / 1000
+        longest_s = max(options.partial_step_s_max, step_s)
+        options = replace(options, partial_step_s=step_s, partial_step_s_max=longest_s)
+    return options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
