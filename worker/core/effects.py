@@ -62,6 +62,12 @@ class SessionOptions:
     language_lock_s: float = 2.0
     """Speech from which a confident detection settles the session's language."""
     language_lock_probability: float = 0.8
+    language_switch_probability: float = 0.9
+    """Detection that changes the session's language at once (docs/engine.md, "Languages")."""
+    language_rival_probability: float = 0.5
+    """Detection that changes it when a second one agrees."""
+    language_looks: int = 3
+    """Detections of one utterance that may say nothing; then it is taken to be in the session's language."""
     session_s_max: float = 4 * 3600.0
 
 
@@ -97,6 +103,10 @@ class Checkpoint:
     """Utterances whose `speech_end` was said."""
     stable: str = ""
     """What was committed of the first undecided utterance."""
+    shown: str = ""
+    shown_heard: int | None = None
+    """How its first characters were written for the client; see `worker.core.writing.Shown`. None: as they
+    were heard."""
     tail_length: int = 0
     tail_last: str = ""
     """Length and end of the transcript; see `shared.transcript.Tail`."""
