@@ -53,6 +53,7 @@ class LanguageWatch:
             return True
         if asked.request.duration_s >= self.options.language_lock_s:
             self.learn(result.language, result.language_probability)
+            asked.utterance.language = self.current
             return True
         return result.language_probability >= self.options.language_lock_probability
 
