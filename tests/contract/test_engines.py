@@ -121,6 +121,75 @@ def test_an_empty_batch_is_answered_with_nothing(engine: Engine) -> None:
     assert engine.decode([]) == []
 
 
+def test_detection_chooses_among_the_languages_that_are_allowed(engine: Engine) -> None:
+    if not engine.info.multilingual:
+        pytest.skip("one language leaves nothing to choose")
+    for allowed in (("fr", "en"), ("de",)):
+        request = DecodeRequest(kind=Kind.PARTIAL, audio=CLIP.samples(), languages=allowed)
+        (result,) = engine.decode([request])
+        assert result.detected == result.language in allowed
+
+
+def test_an_open_language_is_told(engine: Engine) -> None:
+    (result,) = engine.decode([DecodeRequest(kind=Kind.PARTIAL, audio=CLIP.samples())])
+    assert result.detected == result.language == "en"
+
+
+def test_detection_beside_a_given_language_is_told_and_changes_nothing(engine: Engine) -> None:
+    plain, told = engine.decode([ask(CLIP.samples()), ask(CLIP.samples(), detect=True)])
+    assert (plain.detected, told.detected) == ("", "en")
+    assert told.text == plain.text
+
+
+def test_a_first_attempt_may_be_sampled(engine: Engine) -> None:
+    (result,) = engine.decode([ask(CLIP.samples(), temperature=0.3)])
+    assert result.text
+    if engine.info.name not in ("scripted",):
+        assert wer(CLIP.text, result.text) <= 0.3
+
+
+@pytest.fixture(scope="module")
+def base() -> Generator[Engine]:
+    """The default model, which knows many languages."""
+    path = resolve("base").path
+    made = make_engine("faster_whisper", EngineOptions(model="base", path=path, device="cpu"))
+    yield made
+    made.close()
+
+
+@pytest.mark.model
+def test_a_language_is_told_from_its_sound_among_all_and_among_some(base: Engine) -> None:
+    for name in ("en_quilter", "de_zeit", "fr_course"):
+        spoken = clip(name)
+        for allowed in ((), ("de", "en", "fr")):
+            request = DecodeRequest(
+                kind=Kind.PARTIAL, audio=spoken.samples()[: 3 * SAMPLE_RATE], languages=allowed
+            )
+            (result,) = base.decode([request])
+            assert result.language == result.detected == spoken.language
+            assert result.language_probability > 0.8
+    request = DecodeRequest(kind=Kind.PARTIAL, audio=clip("de_zeit").samples(), languages=("en", "fr"))
+    assert base.decode([request])[0].language in ("en", "fr")
+
+
+@pytest.mark.model
+def test_another_language_behind_what_was_said_before_is_told(base: Engine) -> None:
+    before, after = clip("en_wizard"), clip("de_zeit")
+    left = base.decode([ask(before.samples())])[0].text
+    left_s = len(before.samples()) / SAMPLE_RATE
+    audio = np.concatenate((before.samples(), after.samples()[: 5 * SAMPLE_RATE]))
+    (result,) = base.decode([ask(audio, left=left, left_s=left_s, detect=True)])
+    assert (result.language, result.detected) == ("en", "de")
+
+
+@pytest.mark.model
+def test_numbers_are_spelled_out_where_digits_are_not_wanted(base: Engine) -> None:
+    audio = clip("en_years").samples()
+    (spoken,) = base.decode([ask(audio, no_digits=True)])
+    assert not any(c.isdigit() for c in spoken.text)
+    assert "thirty" in spoken.text.lower()
+
+
 @pytest.mark.model
 def test_real_speech_is_understood() -> None:
     engine = make_engine(
