@@ -46,9 +46,7 @@ def listen(  # noqa: PLR0913 - one per flag
     temperature: Annotated[float, typer.Option(help="Of a final's first attempt, 0 to 1.")] = 0.0,
     vad: Annotated[float | None, typer.Option(help="Sensitivity to speech, 0 to 1.")] = None,
     profanity: Annotated[Profanity, typer.Option(help="Keep profanity, or mask it.")] = "keep",
-    numerals: Annotated[
-        Numerals, typer.Option(help="Numbers as digits, as spoken, or as they come.")
-    ] = "auto",
+    numerals: Annotated[Numerals, typer.Option(help="How numbers are written.")] = "auto",
 ) -> None:
     """Transcribe live: a media file, raw audio from standard input (-), or the microphone (mic).
 

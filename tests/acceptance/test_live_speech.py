@@ -132,12 +132,25 @@ async def test_numbers_are_written_as_asked(multilingual: Service) -> None:
     audio = spoken("en_years")
     digits = await transcribe(multilingual.ws_url, audio, language="en", numerals="digits", words="true")
     aloud = await transcribe(multilingual.ws_url, audio, language="en", numerals="spoken")
-    assert NUMBER in digits.transcript
+    assert "25 to 30 years" in digits.transcript
+    assert "thirty years" in aloud.transcript.lower()
     assert not any(c.isdigit() for c in aloud.transcript)
     for final in digits.of("final"):
         assert " ".join(word["text"] for word in final["words"]) == final["text"]
         for partial in (p for p in digits.of("partial") if p["utterance"] == final["utterance"]):
             assert final["text"].startswith(partial["text"][: partial["committed"]])
+
+
+async def test_numbers_that_the_model_writes_as_words_become_digits(multilingual: Service) -> None:
+    """A prompt makes the model write numbers out, as it does by itself with small ones."""
+    style = (
+        "He was forty-two years old, she was thirty-five, and it took them twenty-one to twenty-two years."
+    )
+    query = {"language": "en", "prompt": style}
+    heard = await transcribe(multilingual.ws_url, spoken("en_years"), **query, numerals="spoken")
+    written = await transcribe(multilingual.ws_url, spoken("en_years"), **query, numerals="digits")
+    assert "five to thirty" in heard.transcript.lower()
+    assert "25 to 30" in written.transcript
 
 
 async def test_hotwords_change_how_a_name_is_written(multilingual: Service) -> None:

@@ -1,6 +1,7 @@
 """The native protocol against the running service, scripted engine: order, places, marks, formats."""
 
 import asyncio
+import itertools
 
 import numpy as np
 import pytest
@@ -97,10 +98,9 @@ async def test_partials_come_no_closer_than_was_asked_for(service: Service) -> N
         by_utterance.setdefault(partial["utterance"], []).append(partial["end"])
     ends = {final["utterance"]: final["end"] for final in session.of("final")}
     for number, heard in by_utterance.items():
-        open_ones = [
-            at for at in heard if at < ends[number] - 0.5
-        ]  # an early final is shown whenever it comes
-        assert all(b - a >= 1.9 for a, b in zip(open_ones, open_ones[1:], strict=False))
+        # An early final is shown whenever it comes.
+        open_ones = [at for at in heard if at < ends[number] - 0.5]
+        assert all(b - a >= 1.9 for a, b in itertools.pairwise(open_ones))
 
 
 async def test_a_deaf_detector_hears_less_than_a_keen_one(service: Service) -> None:
