@@ -86,8 +86,8 @@ default 0.5 for 0.5 and 0.35, and 1 for 0.1 and 0.07, which takes much noise for
 ### Languages
 
 With `language=auto` the session's language is the first that is heard beyond doubt. Every later utterance of two seconds or
-more is listened to again: when it is in another language, `language` says so before its text. Shorter ones are
-taken to be in the language spoken last. `language` of a partial or final says what each was heard as.
+more is listened to again: when it is in another language, `language` says so, and what is said of it from there on is in
+that one. Shorter ones are taken to be in the language spoken last. `language` of a partial or final says what each was heard as.
 
 ### Writing
 

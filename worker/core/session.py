@@ -252,7 +252,7 @@ class Session:
             return []
         is_more = self._scribe.commit(utterance, result.language)
         partial = self._scribe.partial(asked, placed(asked, result), text.text)
-        self._trim_window(asked, result)
+        asked.trim(result, self._options)
         keep = is_more or text.stable != stable
         return [Emit((partial,), checkpoint=self._checkpoint() if keep else b"")]
 
@@ -265,15 +265,6 @@ class Session:
         if whole is None or whole == utterance.text.text or not self._config.partials:
             return []
         return [Emit((self._scribe.partial(asked, result, whole),))]
-
-    def _trim_window(self, asked: Asked, result: DecodeResult) -> None:
-        """Take committed words out of a long window: the next partial has less to decode."""
-        if asked.request.own_s < self._options.window_trim_s or not result.words:
-            return
-        keep_from_s = asked.request.duration_s - self._options.window_keep_s
-        cut_s = asked.utterance.text.settle(result.words, keep_from_s)
-        if cut_s > 0:
-            asked.utterance.window_start = asked.start + to_samples(cut_s)
 
     def _conclude(self, utterance: Utterance, result: DecodeResult, *, kept: bool) -> list[Effect]:
         """Say the final, in line with what was committed; decode again, with that as prefix, where they

@@ -70,6 +70,15 @@ class Asked:
     start: int
     end: int
 
+    def trim(self, result: DecodeResult, options: SessionOptions) -> None:
+        """Take committed words out of a long window: the next partial has less to decode."""
+        if self.request.own_s < options.window_trim_s or not result.words:
+            return
+        keep_from_s = self.request.duration_s - options.window_keep_s
+        cut_s = self.utterance.text.settle(result.words, keep_from_s)
+        if cut_s > 0:
+            self.utterance.window_start = self.start + to_samples(cut_s)
+
 
 def placed(asked: Asked, result: DecodeResult) -> DecodeResult:
     """The answer with its words on the session's clock."""
