@@ -6,7 +6,7 @@ Both are imported when they are first needed: most sessions write text as it was
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from shared.languages import NUMERAL_LANGUAGES, PROFANITY_LANGUAGES
 from worker.core.writing import Number
@@ -55,4 +55,4 @@ def _filter(name: str) -> Any:
     """The filter of one language, bounded by the languages there are. It caches no text."""
     from glin_profanity import Filter
 
-    return Filter({"languages": [name], "cache_results": False})
+    return Filter(cast(Any, {"languages": [name], "cache_results": False}))

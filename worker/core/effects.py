@@ -66,7 +66,7 @@ class SessionOptions:
     """Detection that changes the session's language at once (docs/engine.md, "Languages")."""
     language_rival_probability: float = 0.5
     """Detection that changes it when a second one agrees."""
-    language_looks: int = 3
+    language_looks: int = 8
     """Detections of one utterance that may say nothing; then it is taken to be in the session's language."""
     session_s_max: float = 4 * 3600.0
 

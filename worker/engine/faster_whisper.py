@@ -195,7 +195,7 @@ class FasterWhisperEngine:
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[int, int, float, bool], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
         results: dict[int, DecodeResult] = {}

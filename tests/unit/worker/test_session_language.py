@@ -103,7 +103,7 @@ def test_an_unsure_detection_must_be_repeated() -> None:
 
 
 def test_a_doubtful_detection_changes_nothing_and_is_given_up() -> None:
-    driver = play(("en", 0.95), ("nn", 0.3), seconds=8.0)
+    driver = play(("en", 0.95), ("nn", 0.3), seconds=12.0)
     assert languages(driver) == ["en", "en"]
     assert sum(r.detect for r in driver.requests) == driver.options.language_looks
 
