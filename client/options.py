@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from shared.errors import BadParameter
@@ -29,6 +29,21 @@ class StreamOptions(JobOptions):
     """Interleaved; the server mixes them."""
     partials: bool = True
     """Whether text is wanted before its utterance has ended."""
+    languages: tuple[str, ...] = ()
+    """With `language="auto"`: the codes to choose among; empty for all."""
+    endpointing_ms: int | None = None
+    """Silence that ends an utterance. None, here and below: as the server does it."""
+    max_utterance_s: float | None = None
+    """Endless speech is cut there."""
+    partial_interval_ms: int | None = None
+    """Least new audio for which a partial is decoded."""
+    temperature: float = 0.0
+    """Of a final's first attempt; 0 is the likeliest text."""
+    vad: float | None = None
+    """How readily audio is taken for speech, 0 to 1."""
+    profanity: Literal["keep", "mask"] = "keep"
+    numerals: Literal["auto", "digits", "spoken"] = "auto"
+    """How numbers are written: as the model does it, as digits, or as they are spoken."""
 
     @property
     def bytes_per_s(self) -> int:
@@ -72,4 +87,6 @@ def _split(url: str) -> SplitResult:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(cast(tuple[str, ...], value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,7 +6,7 @@ docstrings and the `Doc` texts. On the wire a message is a JSON object (or msgpa
 the session's own audio clock (0 = the first sample); text positions are Unicode code points.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 
@@ -105,6 +105,17 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """With `language=auto`: from this utterance on another language is spoken than before it."""
+
+    type: ClassVar = "language"
+    language: Annotated[str, Doc("language code")]
+    previous: Annotated[str, Doc("language code of what was said before")]
+    probability: Annotated[float, Doc("of the detection, 0 to 1")]
+    utterance: Annotated[int, Doc("number of the utterance")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warning:
     """Something the client should know; the session goes on."""
 
@@ -137,25 +148,32 @@ class Closed:
     utterances: Annotated[int, Doc("number of utterances, and so of finals")]
 
 
-Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Warning | Error | Closed
+Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Language | Warning | Error | Closed
 EVENT_TYPES: tuple[type[Event], ...] = (
     Ready,
     SpeechStart,
     SpeechEnd,
     Partial,
     Final,
+    Language,
     Warning,
     Error,
     Closed,
 )
 
 TASKS = ("transcribe", "translate")
+PROFANITY = ("keep", "mask")
+NUMERALS = ("auto", "digits", "spoken")
 ENCODINGS = ("pcm16", "float32", "mulaw", "alaw")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """What the client asked for when it opened the session. Fixed for the session's life."""
+    """What the client asked for when it opened the session. Fixed for the session's life.
+
+    Workers of other versions read it too: a field that they do not know is ignored, one that is missing has
+    its default.
+    """
 
     language: str = "auto"
     """Language code or `auto`."""
@@ -171,5 +189,19 @@ class SessionConfig:
     """Whether events carry words with times."""
     partials: bool = True
     """Whether partials are wanted."""
-    extra: dict[str, str] = field(default_factory=dict[str, str])
-    """Reserved for later options, so that old workers read new sessions."""
+    languages: tuple[str, ...] = ()
+    """With `auto`: the codes to choose among; empty for all."""
+    endpointing_ms: int | None = None
+    """Silence that ends an utterance. None, here and below: as the worker does it."""
+    max_utterance_s: float | None = None
+    """Endless speech is cut there."""
+    partial_interval_ms: int | None = None
+    """Least new audio for which a partial is decoded."""
+    temperature: float = 0.0
+    """Of a final's first attempt; 0: the likeliest text by beam search."""
+    vad: float | None = None
+    """How readily audio is taken for speech, 0 to 1."""
+    profanity: str = "keep"
+    """`keep`, or `mask`."""
+    numerals: str = "auto"
+    """`auto` as the model writes them, `digits` or `spoken`."""

@@ -23,6 +23,7 @@ from worker.device import Device
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
 from worker.intake import Intake, IntakeParts
+from worker.rules import LibraryRules
 from worker.session_runner import RunnerParts
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class WorkerApp:
             device=device,
             make_vad=SileroVad,
             options=SessionOptions(session_s_max=self.settings.session_s_max),
+            rules=LibraryRules(),
             lease_s=self.settings.lease_s,
         )
         windows = WindowSource(self.client, keys, consumer=self.worker)

@@ -16,6 +16,7 @@ from shared.redis.leases import Chunk, Claim, Item, LeaseBook, Saying
 from shared.redis.sessions import Mark
 from worker.core.effects import Checkpoint, Close, Decode, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
+from worker.core.writing import Rules
 from worker.device import Answer, Device
 from worker.metrics import AUDIO_S, LEASES_LOST, SESSIONS
 
@@ -48,6 +49,7 @@ class RunnerParts:
     device: Device
     make_vad: Callable[[], Vad]
     options: SessionOptions
+    rules: Rules
     lease_s: float
 
 
@@ -64,6 +66,7 @@ class SessionRunner:
             claim.config,
             parts.make_vad(),
             options=parts.options,
+            rules=parts.rules,
             committed=claim.committed,
             checkpoint=_checkpoint(claim),
         )

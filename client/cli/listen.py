@@ -15,8 +15,11 @@ from client.errors import SessionOver
 from client.options import StreamOptions
 from client.stream import LiveSession, connect
 from shared.errors import BadParameter, StenoError
+from shared.languages import check_languages
 
 Encoding = Literal["pcm16", "float32", "mulaw", "alaw"]
+Profanity = Literal["keep", "mask"]
+Numerals = Literal["auto", "digits", "spoken"]
 RAW_HELP = "Of raw audio from standard input."
 INTERRUPTED_STATUS: Final = 130
 """As shells have it for a command that Ctrl-C ended."""
@@ -36,6 +39,14 @@ def listen(  # noqa: PLR0913 - one per flag
     sample_rate: Annotated[int | None, typer.Option(help=RAW_HELP + " [default: 16000]")] = None,
     encoding: Annotated[Encoding | None, typer.Option(help=RAW_HELP + " [default: pcm16]")] = None,
     channels: Annotated[int | None, typer.Option(help=RAW_HELP + " [default: 1]")] = None,
+    languages: Annotated[str, typer.Option(help="What --language auto chooses among: de,en.")] = "",
+    endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
+    max_utterance_s: Annotated[float | None, typer.Option(help="Where endless speech is cut.")] = None,
+    partial_interval_ms: Annotated[int | None, typer.Option(help="Least time between partials.")] = None,
+    temperature: Annotated[float, typer.Option(help="Of a final's first attempt, 0 to 1.")] = 0.0,
+    vad: Annotated[float | None, typer.Option(help="Sensitivity to speech, 0 to 1.")] = None,
+    profanity: Annotated[Profanity, typer.Option(help="Keep profanity, or mask it.")] = "keep",
+    numerals: Annotated[Numerals, typer.Option(help="How numbers are written.")] = "auto",
 ) -> None:
     """Transcribe live: a media file, raw audio from standard input (-), or the microphone (mic).
 
@@ -57,6 +68,14 @@ def listen(  # noqa: PLR0913 - one per flag
         sample_rate=sample_rate or 16_000,
         encoding=encoding or "pcm16",
         channels=channels or 1,
+        languages=check_languages(languages) if languages else (),
+        endpointing_ms=endpointing_ms,
+        max_utterance_s=max_utterance_s,
+        partial_interval_ms=partial_interval_ms,
+        temperature=temperature,
+        vad=vad,
+        profanity=profanity,
+        numerals=numerals,
     )
     address, opened = asking.server_url(url), open_source(source, options)
     try:

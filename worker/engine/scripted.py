@@ -1,7 +1,7 @@
 """A deterministic engine without a model, for unit, load and failure tests.
 
 It hears one word for each half second of audio, and the word depends on the samples alone, so that a lost
-or doubled stretch of audio shows in the text. Its language is English.
+or doubled stretch of audio shows in the text. It hears English, or the first language that is allowed.
 """
 
 import zlib
@@ -61,9 +61,12 @@ def _decode(request: DecodeRequest) -> DecodeResult:
         )
         for i, text in enumerate(spoken)
     )
+    asked = request.detect or not request.language
+    heard = request.languages[0] if request.languages else "en"
     return DecodeResult(
         text=" ".join(spoken),
-        language=request.language or "en",
+        language=request.language or heard,
+        detected=heard if asked else "",
         words=times if request.words else (),
         avg_logprob=-0.1,
     )
