@@ -20,8 +20,9 @@ from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
-from worker.core.scheduler import Job, Plan, Scheduler
+from worker.core.scheduler import Plan, Scheduler
 from worker.core.session import Session
+from worker.core.waiting import Job
 from worker.device import BATCH_S
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
@@ -105,7 +106,7 @@ class Stage:
     def _offer(
         self, key: str, decode: Decode, apply: Callable[[list[Effect]], None], session: Session
     ) -> None:
-        job = Job(key, decode.ticket, decode.request, self._now)
+        job = Job(key, decode.ticket, decode.request, self._now, decode.lag_s)
         self._owners[job] = lambda result: apply(session.decoded(decode.ticket, result))
         self._newest[job] = lambda: session.newest(decode.ticket)
         replaced = self._scheduler.offer(job)

@@ -171,5 +171,7 @@ class SessionConfig:
     """Whether events carry words with times."""
     partials: bool = True
     """Whether partials are wanted."""
+    tenant: str = ""
+    """Whose share of a device the session takes. Set by the edge, never by the client."""
     extra: dict[str, str] = field(default_factory=dict[str, str])
     """Reserved for later options, so that old workers read new sessions."""

@@ -148,13 +148,13 @@ class SessionRunner:
     async def _apply(self, effect: Effect) -> bool:
         """Do what the machine wants. Returns whether the session is settled."""
         match effect:
-            case Decode(request, ticket):
+            case Decode(ticket=ticket):
                 self._parts.device.offer(
                     self._claim.session,
-                    ticket,
-                    request,
+                    effect,
                     lambda answer: self._answered(ticket, answer),
-                    lambda: self._session.newest(ticket),
+                    newest=lambda: self._session.newest(ticket),
+                    tenant=self._claim.config.tenant,
                 )
             case Emit(events, covered, checkpoint):
                 self._writes += 1

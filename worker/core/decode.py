@@ -40,6 +40,8 @@ class DecodeRequest:
     """Committed text of the rest; the result begins with it literally."""
     words: bool = False
     """Whether word times are wanted."""
+    beam: int = 0
+    """Hypotheses to follow, where less than the engine's own for the kind is wanted; 0: the engine's own."""
 
     @property
     def duration_s(self) -> float:

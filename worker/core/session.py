@@ -217,9 +217,9 @@ class Session:
         enough = heard - utterance.heard >= to_samples(utterance.step_s)
         if self._asked_partial or not self._config.partials or not enough:
             return []
-        utterance.heard = heard
+        unheard, utterance.heard = utterance.heard, heard
         request, start = self._memory.partial(utterance, self._buffer, heard)
-        return [self._decode(request, utterance, start)]
+        return [self._decode(request, utterance, start, wanted_since=unheard)]
 
     @property
     def _heard(self) -> int:
@@ -229,16 +229,18 @@ class Session:
     def _ask_final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
         request, start = self._memory.final(utterance, self._buffer, end, prefix)
         utterance.heard = max(utterance.heard, end)
-        return self._decode(request, utterance, start)
+        return self._decode(request, utterance, start, wanted_since=end)
 
-    def _decode(self, request: DecodeRequest, utterance: Utterance, start: int) -> Decode:
+    def _decode(
+        self, request: DecodeRequest, utterance: Utterance, start: int, *, wanted_since: int
+    ) -> Decode:
         self._tickets += 1
         asked = Asked(self._tickets, request, utterance, start, start + len(request.audio))
         if request.kind is Kind.PARTIAL:
             self._asked_partial = asked
         else:
             self._asked_final = asked
-        return Decode(request, self._tickets)
+        return Decode(request, self._tickets, to_seconds(self._buffer.end - wanted_since))
 
     # Answers
 

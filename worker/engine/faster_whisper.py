@@ -193,13 +193,13 @@ class FasterWhisperEngine:
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[int, int, int], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
         results: dict[int, DecodeResult] = {}
         for indexes in groups.values():
             group = [rows[i] for i in indexes]
-            outputs = self._generate(group, beam=1 if is_partial(group[0]) else _BEAM_FINAL)
+            outputs = self._generate(group, beam=_beam(group[0]))
             for index, row, output in zip(indexes, group, outputs, strict=True):
                 results[index] = self._finish(row, output)
         return [results[i] for i in range(len(rows))]
@@ -225,7 +225,7 @@ class FasterWhisperEngine:
         """Decode again what looks wrong: with the full window first, then with temperature."""
         if output.runaway and row.frames < FRAMES_MAX:
             row = self._encode(row.request, FRAMES_MAX)
-            output = self._generate([row], beam=_BEAM_FINAL)[0]
+            output = self._generate([row], beam=_beam(row))[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
             if not is_doubtful(output):
@@ -261,6 +261,10 @@ class FasterWhisperEngine:
         alignment = cast(Any, alignments[0])
         merge_punctuations(alignment, _PREPENDED, APPENDED)
         return behind(row.request.left, [read_word(item) for item in alignment if item["word"].strip()])
+
+
+def _beam(row: Row) -> int:
+    return 1 if is_partial(row) else row.request.beam or _BEAM_FINAL
 
 
 def _last_tokens(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:

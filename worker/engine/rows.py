@@ -33,9 +33,9 @@ class Row:
     prompt: Prompt
 
     @property
-    def group(self) -> tuple[int, int]:
-        """Rows of one call must agree in the length of their windows and of their prompts."""
-        return self.frames, len(self.prompt.tokens)
+    def group(self) -> tuple[int, int, int]:
+        """Rows of one call must agree in the length of their windows and prompts, and in the beam."""
+        return self.frames, len(self.prompt.tokens), self.request.beam
 
 
 @dataclass(frozen=True, slots=True)
