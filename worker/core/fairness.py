@@ -22,13 +22,19 @@ class FairShare:
         self._clock = 0.0
         """Tag of the least served tenant that waits."""
 
-    def next(self, ready: Collection[str], waiting: Collection[str]) -> str:
-        """Which of the tenants in `ready` goes first. `waiting` are those and all others that wait for the
-        same share, if only for work that comes later."""
+    def advance(self, waiting: Collection[str]) -> None:
+        """Take note of all tenants that wait, before one is chosen."""
         self._clock = min(map(self._tag, waiting))
         if len(self._used) > len(waiting) + _IDLE_MAX:
             self._used = {tenant: used for tenant, used in self._used.items() if used > self._clock}
-        return min(ready, key=self._tag)
+
+    def first(self, tenants: Collection[str]) -> str:
+        """Which of the tenants goes first."""
+        return min(tenants, key=self._tag)
+
+    def ahead_s(self, tenant: str, others: Collection[str]) -> float:
+        """Device time by which the least served of `others` is ahead of `tenant`; 0 without others."""
+        return min(map(self._tag, others), default=self._tag(tenant)) - self._tag(tenant)
 
     def charge(self, tenant: str, device_s: float) -> None:
         """The tenant uses `device_s` seconds of the device; less than 0 gives back what was charged too

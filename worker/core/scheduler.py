@@ -2,20 +2,20 @@
 
 Finals come before partials and partials before windows of files. Within a kind the tenant that used least of
 the device goes first (`fairness`), and within a tenant the job whose deadline is earliest (`waiting`); a
-session's newer partial takes the place of the one that still waits. A batch holds jobs of one kind, and no
-more than are expected to be done in a short time, by what batches of the kind took lately: whoever comes
-next waits for it to end.
+session's newer partial takes the place of the one that still waits. Finals of one tenant go before partials
+of another only as far as `TENANT_SLACK_S` of device time: a crowd's finals don't silence a neighbour.
+
+A batch holds jobs of one kind, and no more than are expected to be done in a short time, by what batches of
+the kind took lately: whoever comes next waits for it to end. Finals that had to wait are decoded with a
+narrower beam. A plan starts at once on a free slot, so no batch ever waits inside the engine.
 
 Files use slots that live work leaves free. Where it leaves none, one window goes before everything once in
 `FILE_WAIT_S`, or so seldom that windows take a tenth of the device: files never stand still, and live work
 never waits for more than one of them.
-
-Finals that had to wait are decoded with a narrower beam. A plan starts at once on a free slot, so the engine
-never has a batch that waits inside it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,8 @@ FILE_WAIT_S: Final = 30.0
 """How long windows of files stand still while live work leaves nothing, at least."""
 _FILE_SHARE: Final = 0.1
 """Most of the device that they take then."""
+TENANT_SLACK_S: Final = 1.0
+"""Device time by which tenants with finals may get ahead of one that has only partials."""
 NARROW_BEAMS: Final = ((2.0, 1), (0.8, 2))
 """Waits of a final, in seconds, above which it gets such a beam; the longest first."""
 
@@ -121,16 +123,26 @@ class Scheduler:
             share.charge(job.tenant, took_s / len(plan.jobs) - charged_s)
 
     def _start_live(self, now: float) -> Plan:
-        line = self._finals or self._partials
         tenants = {*self._finals.tenants, *self._partials.tenants}
-        kind = Kind.FINAL if self._finals else Kind.PARTIAL
-        job_s = self._costs.job_s(kind)
+        self._live_share.advance(tenants)
+        behind = self._live_share.first(tenants)
+        ahead_s = self._live_share.ahead_s(behind, self._finals.tenants)
+        if self._finals and ahead_s <= TENANT_SLACK_S:
+            jobs = self._take(self._finals, Kind.FINAL, self._finals.tenants)
+            beam = _beam(jobs, now)
+        else:
+            jobs = self._take(self._partials, Kind.PARTIAL, [behind] if self._finals else tenants)
+            beam = 0
+        return self._start(Plan(tuple(jobs), beam), self._costs.job_s(jobs[0].request.kind))
+
+    def _take(self, line: Waiting, kind: Kind, tenants: Collection[str]) -> list[Job]:
+        """A batch of the tenants' jobs, the least served tenant's first."""
         jobs: list[Job] = []
-        for _ in range(self._batch(len(line), kind)):
-            tenant = self._live_share.next(line.tenants, tenants)
+        for _ in range(self._batch(sum(map(line.count, tenants)), kind)):
+            tenant = self._live_share.first([name for name in tenants if line.count(name)])
             jobs.append(line.take(tenant))
-            self._live_share.charge(tenant, job_s)
-        return self._start(Plan(tuple(jobs), _beam(jobs, now) if kind is Kind.FINAL else 0), job_s)
+            self._live_share.charge(tenant, self._costs.job_s(kind))
+        return jobs
 
     def _start_file(self, now: float) -> Plan | None:
         # A window of a file can't be interrupted: with several slots one is kept for whoever speaks next.
@@ -139,8 +151,8 @@ class Scheduler:
             return None
         self._file_started = now
         job_s = self._costs.job_s(Kind.FILE)
-        tenants = self._files.tenants
-        tenant = self._file_share.next(tenants, tenants)
+        self._file_share.advance(self._files.tenants)
+        tenant = self._file_share.first(self._files.tenants)
         self._file_share.charge(tenant, job_s)
         return self._start(Plan((self._files.take(tenant),)), job_s)
 

@@ -64,6 +64,10 @@ class Waiting:
         """Those with jobs here."""
         return list(self._lines)
 
+    def count(self, tenant: str) -> int:
+        """Jobs of a tenant."""
+        return len(self._lines.get(tenant, ()))
+
     def add(self, job: Job) -> None:
         """Queue a job by its deadline, behind the others of its key."""
         line = self._lines.setdefault(job.tenant, [])
