@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from shared.errors import EngineFault
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
-from worker.core.effects import Decode
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.waiting import Job
 from worker.engine.api import Engine
@@ -55,15 +54,17 @@ class Device:
     def offer(
         self,
         key: str,
-        wanted: Decode,
+        ticket: int,
+        request: DecodeRequest,
         on_done: OnDone,
-        *,
         newest: Callable[[], DecodeRequest | None] = lambda: None,
+        *,
+        lag_s: float = 0.0,
         tenant: str = "",
     ) -> None:
         """Ask for a decode. `on_done` is called once, in the event loop; so is `newest` when the decode
-        starts, and may give a request that takes this one's place."""
-        job = Job(key, wanted.ticket, wanted.request, self._clock(), wanted.lag_s, tenant)
+        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`."""
+        job = Job(key, ticket, request, self._clock(), lag_s, tenant)
         self._callbacks[job] = on_done
         self._newest[job] = newest
         replaced = self._scheduler.offer(job)
@@ -80,7 +81,7 @@ class Device:
             if not future.done():
                 future.set_result(answer)
 
-        self.offer(key, Decode(request, 0), done)
+        self.offer(key, 0, request, done)
         try:
             answer = await future
         except asyncio.CancelledError:

@@ -148,12 +148,14 @@ class SessionRunner:
     async def _apply(self, effect: Effect) -> bool:
         """Do what the machine wants. Returns whether the session is settled."""
         match effect:
-            case Decode(ticket=ticket):
+            case Decode(request, ticket, lag_s):
                 self._parts.device.offer(
                     self._claim.session,
-                    effect,
+                    ticket,
+                    request,
                     lambda answer: self._answered(ticket, answer),
-                    newest=lambda: self._session.newest(ticket),
+                    lambda: self._session.newest(ticket),
+                    lag_s=lag_s,
                     tenant=self._claim.config.tenant,
                 )
             case Emit(events, covered, checkpoint):
