@@ -20,7 +20,8 @@ from bench.cost_table import BEAM_FINAL, CostTable
 from bench.speech_model import Profile, Speech, SpeechVad
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE, Float32, to_samples, to_seconds
 from shared.codec import unpack
-from shared.events import Closed, Event, Final as FinalText, Partial, SessionConfig, Word
+from shared.events import Closed, Event, Partial, SessionConfig, Word
+from shared.events import Final as FinalText
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Checkpoint, Close, Decode, Effect, Emit, SessionOptions

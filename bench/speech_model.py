@@ -8,6 +8,7 @@ second). A dialogue has the same talk, and after a turn the other side's, which 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Final, Literal
 
@@ -85,7 +86,7 @@ class Speech:
         edges = [to_samples(at_s + talk_s * n / count) // _GRID * _GRID for n in range(count + 1)]
         self._starts.append(edges[0])
         self._ends.append(edges[-1])
-        self.words += [Spoken(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        self.words += [Spoken(a, b) for a, b in pairwise(edges)]
 
 
 def _drawn(rng: Random, quantiles: Sequence[float]) -> float:
