@@ -123,7 +123,7 @@ class Scheduler:
             share.charge(job.tenant, took_s / len(plan.jobs) - charged_s)
 
     def _start_live(self, now: float) -> Plan:
-        tenants = {*self._finals.tenants, *self._partials.tenants}
+        tenants = list(dict.fromkeys((*self._finals.tenants, *self._partials.tenants)))
         self._live_share.advance(tenants)
         behind = self._live_share.first(tenants)
         ahead_s = self._live_share.ahead_s(behind, self._finals.tenants)
