@@ -205,3 +205,5 @@ class SessionConfig:
     """`keep`, or `mask`."""
     numerals: str = "auto"
     """`auto` as the model writes them, `digits` or `spoken`."""
+    tenant: str = ""
+    """Whose share of a device the session takes. Set by the edge, never by the client."""

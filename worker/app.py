@@ -98,6 +98,7 @@ class WorkerApp:
                 capacity=self.settings.worker_sessions,
                 active=intake.active,
                 oldest_unserved_s=round(device.oldest_unserved_s(), 3),
+                load=round(device.load(), 3),
             )
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)

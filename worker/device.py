@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from shared.errors import EngineFault
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
-from worker.core.scheduler import Job, Plan, Scheduler
+from worker.core.scheduler import Plan, Scheduler
+from worker.core.waiting import Job
 from worker.engine.api import Engine
 from worker.metrics import DECODE_BATCH, DECODE_S, QUEUE_S
 
@@ -46,6 +47,10 @@ class Device:
         since = self._scheduler.oldest_since()
         return 0.0 if since is None else self._clock() - since
 
+    def load(self) -> float:
+        """Part of the device that the present sessions want; above 1 it does not keep up."""
+        return self._scheduler.load(self._clock())
+
     def offer(
         self,
         key: str,
@@ -53,10 +58,13 @@ class Device:
         request: DecodeRequest,
         on_done: OnDone,
         newest: Callable[[], DecodeRequest | None] = lambda: None,
+        *,
+        lag_s: float = 0.0,
+        tenant: str = "",
     ) -> None:
         """Ask for a decode. `on_done` is called once, in the event loop; so is `newest` when the decode
-        starts, and may give a request that takes this one's place."""
-        job = Job(key, ticket, request, self._clock())
+        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`."""
+        job = Job(key, ticket, request, self._clock(), lag_s, tenant)
         self._callbacks[job] = on_done
         self._newest[job] = newest
         replaced = self._scheduler.offer(job)
@@ -109,7 +117,7 @@ class Device:
         answers: list[Answer]
         took_s = None
         try:
-            requests = [self._newest[job]() or job.request for job in plan.jobs]
+            requests = [replace(self._newest[job]() or job.request, beam=plan.beam) for job in plan.jobs]
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
             took_s = self._clock() - started

@@ -151,13 +151,15 @@ class SessionRunner:
     async def _apply(self, effect: Effect) -> bool:
         """Do what the machine wants. Returns whether the session is settled."""
         match effect:
-            case Decode(request, ticket):
+            case Decode(request, ticket, lag_s):
                 self._parts.device.offer(
                     self._claim.session,
                     ticket,
                     request,
                     lambda answer: self._answered(ticket, answer),
                     lambda: self._session.newest(ticket),
+                    lag_s=lag_s,
+                    tenant=self._claim.config.tenant,
                 )
             case Emit(events, covered, checkpoint):
                 self._writes += 1

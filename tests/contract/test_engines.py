@@ -200,6 +200,20 @@ def test_real_speech_is_understood() -> None:
     engine.close()
 
 
+@pytest.mark.model
+def test_a_final_is_decoded_with_the_beam_that_is_asked_for() -> None:
+    engine = make_engine(
+        "faster_whisper", EngineOptions(model="tiny.en", path=resolve("tiny.en").path, device="cpu")
+    )
+    audio = clip("en_stew").samples()
+    (greedy,) = engine.decode([ask(audio, Kind.PARTIAL)])
+    wide, narrow, same = engine.decode([ask(audio), ask(audio, beam=1), ask(audio, beam=5)])
+    assert (narrow.text, narrow.avg_logprob) == (greedy.text, pytest.approx(greedy.avg_logprob, abs=1e-3))
+    assert wide.avg_logprob == pytest.approx(same.avg_logprob, abs=1e-3)
+    assert wide.avg_logprob != pytest.approx(narrow.avg_logprob, abs=1e-3)
+    engine.close()
+
+
 def test_an_unknown_engine_lists_the_known_ones() -> None:
     with pytest.raises(BadParameter, match="faster_whisper, scripted"):
         check_engine("magic")

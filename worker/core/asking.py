@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from shared.audio.pcm import to_seconds
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Decode
@@ -26,14 +27,14 @@ class Asking:
         request, start = self._memory.final(utterance, self._buffer, end, prefix)
         utterance.heard = max(utterance.heard, end)
         self.for_final = self._asked(request, utterance, start)
-        return Decode(request, self._tickets)
+        return self._decode(request, wanted_since=end)
 
     def partial(self, utterance: Utterance, heard: int) -> Decode:
         """Ask for what an open utterance says up to `heard`."""
-        utterance.heard = heard
+        unheard, utterance.heard = utterance.heard, heard
         request, start = self._memory.partial(utterance, self._buffer, heard)
         self.for_partial = self._asked(request, utterance, start)
-        return Decode(request, self._tickets)
+        return self._decode(request, wanted_since=unheard)
 
     def newest(self, ticket: int, heard: int) -> DecodeRequest | None:
         """The partial of this ticket, with all that was heard meanwhile; None when it is as it was."""
@@ -55,6 +56,9 @@ class Asking:
         elif self.for_final and self.for_final.ticket == ticket:
             asked, self.for_final = self.for_final, None
         return asked
+
+    def _decode(self, request: DecodeRequest, *, wanted_since: int) -> Decode:
+        return Decode(request, self._tickets, to_seconds(self._buffer.end - wanted_since))
 
     def _asked(self, request: DecodeRequest, utterance: Utterance, start: int) -> Asked:
         self._tickets += 1

@@ -48,6 +48,8 @@ class DecodeRequest:
     """Of a final's first attempt; 0 for beam search."""
     no_digits: bool = False
     """Whether numbers must be written as words."""
+    beam: int = 0
+    """Hypotheses to follow, where less than the engine's own for the kind is wanted; 0: the engine's own."""
 
     @property
     def duration_s(self) -> float:

@@ -121,6 +121,9 @@ class Decode:
     request: DecodeRequest
     ticket: int
     """To be given back with the answer."""
+    lag_s: float = 0.0
+    """How long it is wanted already, in seconds of audio: since speech ended, for a final; since the oldest
+    audio that no text covers was spoken, for a partial."""
 
 
 @dataclass(frozen=True, slots=True)

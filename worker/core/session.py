@@ -45,7 +45,8 @@ from worker.core.writing import Rules
 
 
 class Session:
-    """One session from its covered sample on. Every method returns what is to be done, in order."""
+    """One session from its covered sample on. Every method returns what is to be done, in order. `buffer` is
+    given by simulations, whose audio has a length and no samples."""
 
     def __init__(
         self,
@@ -56,12 +57,13 @@ class Session:
         rules: Rules | None = None,
         committed: int = 0,
         checkpoint: Checkpoint | None = None,
+        buffer: AudioBuffer | None = None,
     ) -> None:
         self._config = config
         self._options = options = tuned(options, config)
         self._vad = vad
         self._framer = Framer(committed)
-        self._buffer = AudioBuffer(committed)
+        self._buffer = AudioBuffer(committed) if buffer is None else buffer
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
         self._covered = self._last_end = committed
         self._resumed = resumed = checkpoint or Checkpoint()

@@ -197,7 +197,7 @@ class FasterWhisperEngine:
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        groups: defaultdict[tuple[int, int, float, bool], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[int, int, int, float, bool], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
         results: dict[int, DecodeResult] = {}
@@ -212,7 +212,7 @@ class FasterWhisperEngine:
         temperature = rows[0].request.temperature
         if is_partial(rows[0]) or temperature > 0:
             return self._generate(rows, temperature=temperature)
-        return self._generate(rows, beam=_BEAM_FINAL)
+        return self._generate(rows, beam=rows[0].request.beam or _BEAM_FINAL)
 
     def _finish(self, row: Row, output: Output) -> DecodeResult:
         if not is_partial(row):

@@ -35,12 +35,13 @@ class Row:
     prompt: Prompt
 
     @property
-    def group(self) -> tuple[int, int, float, bool]:
+    def group(self) -> tuple[int, int, int, float, bool]:
         """Rows of one call must agree in the length of their windows and of their prompts, and in how they
         are decoded."""
         return (
             self.frames,
             len(self.prompt.tokens),
+            self.request.beam,
             self.request.temperature,
             self.request.no_digits,
         )
