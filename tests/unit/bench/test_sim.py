@@ -56,12 +56,13 @@ def test_overload_loses_nothing() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_worker_that_dies_costs_time_and_no_word(seed: int) -> None:
-    case = {"table": GPU, "sessions": 12, "workers": 3, "seed": seed}
+    case = {"table": GPU, "sessions": 30, "workers": 3, "seed": seed}
     calm, broken = played(**case), played(**case, kill_at_s=20.0)
-    assert broken.takeovers == 4
+    assert broken.takeovers == 10
     assert broken.wrong == []
     assert broken.words == len(broken.first_s) == calm.words
-    assert 1.5 < max(broken.first_s) - max(calm.first_s) < 4.0
+    # Whoever talks meanwhile waits for the lease to end and for a worker to look.
+    assert max(calm.first_s) < max(broken.first_s) < max(calm.first_s) + 2.0 + 0.5 + 0.5
 
 
 def test_more_workers_are_as_good_as_fewer_sessions() -> None:
