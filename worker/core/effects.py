@@ -103,6 +103,8 @@ class Checkpoint:
     """Utterances whose `speech_end` was said."""
     stable: str = ""
     """What was committed of the first undecided utterance."""
+    stable_until: int = 0
+    """Sample before which it was said."""
     shown: str = ""
     shown_heard: int | None = None
     """How its first characters were written for the client; see `worker.core.writing.Shown`. None: as they

@@ -65,6 +65,8 @@ class Session:
         self._framer = Framer(committed)
         self._buffer = AudioBuffer(committed) if buffer is None else buffer
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
+        if checkpoint:
+            self._endpointer.keep_whole(checkpoint.stable_until)
         self._covered = self._last_end = committed
         self._resumed = resumed = checkpoint or Checkpoint()
         self._memory = Memory(config, options, resumed)
@@ -143,6 +145,7 @@ class Session:
         self._open = Utterance(self._started, begin, begin, heard, text, step_s)
         if self._started == self._resumed.decided:
             self._open.text.committed = self._resumed.stable
+            self._open.text.committed_until_s = to_seconds(self._resumed.stable_until)
             self._open.shown = resumed_shown(self._resumed)
         self._started += 1
         if self._started <= self._resumed.started:
@@ -252,6 +255,7 @@ class Session:
         text.update(result.text, to_seconds(asked.end))
         if text.text == shown and text.stable == stable:
             return []
+        self._endpointer.keep_whole(to_samples(text.committed_until_s))
         is_more = self._scribe.commit(utterance, result.language)
         partial = self._scribe.partial(asked, placed(asked, result), text.text)
         asked.trim(result, self._options)
@@ -332,6 +336,7 @@ class Session:
                 started=max(self._started, self._resumed.started),
                 ended=max(self._ended, self._resumed.ended),
                 stable=head.text.stable if head else "",
+                stable_until=to_samples(head.text.committed_until_s) if head else 0,
                 shown=head.shown.text if head else "",
                 shown_heard=head.shown.heard if head else None,
                 tail_length=self._scribe.tail.length,
