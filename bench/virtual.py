@@ -19,7 +19,7 @@ from bench.latency import Arrival
 from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
+from worker.core.effects import Close, Decode, Dropped, Effect, Emit, SessionOptions
 from worker.core.scheduler import Job, Plan, Scheduler
 from worker.core.session import Session
 from worker.device import BATCH_S
@@ -40,6 +40,8 @@ class Played:
     cpu_s: Counter[str] = field(default_factory=Counter[str])
     batches: Counter[str] = field(default_factory=Counter[str])
     """By kind of decode; a final that committed text forced to be decoded again is a kind of its own."""
+    dropped: Counter[str] = field(default_factory=Counter[str])
+    """Texts that a filter took, by reason."""
 
 
 class Stage:
@@ -70,6 +72,8 @@ class Stage:
                     self._offer(key, effect, apply, session)
                 elif isinstance(effect, Emit):
                     arrivals.extend(Arrival(self._now - start_s, event) for event in effect.events)
+                elif isinstance(effect, Dropped):
+                    self.played.dropped[effect.reason] += 1
                 else:
                     assert isinstance(effect, Close)
                     arrivals.append(Arrival(self._now - start_s, effect.event))

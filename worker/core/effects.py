@@ -6,8 +6,9 @@ from typing import Literal
 
 from shared.audio.pcm import Float32
 from shared.events import Closed, Event
-from worker.core.decode import DecodeRequest
+from worker.core.decode import DecodeRequest, Kind
 from worker.core.endpointing import EndpointOptions
+from worker.core.filters import ALL, Drop
 
 Vad = Callable[[Float32], float]
 """Speech probability of the next frame; stateful, one per session."""
@@ -62,6 +63,8 @@ class SessionOptions:
     language_lock_s: float = 2.0
     """Speech from which a confident detection settles the session's language."""
     language_lock_probability: float = 0.8
+    filters: frozenset[Drop] = ALL
+    """Reasons not to believe a text that count."""
     session_s_max: float = 4 * 3600.0
 
 
@@ -111,4 +114,12 @@ class Close:
     covered: int
 
 
-Effect = Decode | Emit | Close
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A filter took text: for whoever counts."""
+
+    reason: Drop
+    kind: Kind
+
+
+Effect = Decode | Emit | Close | Dropped

@@ -18,12 +18,18 @@ from shared.transcript import join
 
 # Scripts written without spaces: kana, CJK ideographs, Thai, Lao, Khmer, Myanmar. Hangul has spaces.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _UNIT = re.compile(rf"\s*[{_UNSPACED}][^\w\s{_UNSPACED}]*|\s*[^\s{_UNSPACED}]+|\s+$")
 
 
 def units(text: str) -> list[str]:
     """Split so that joining the units gives `text` again; space stands in front of a unit."""
     return _UNIT.findall(text)
+
+
+def is_unspaced(unit: str) -> bool:
+    """Whether a unit is a character of a script without spaces."""
+    return bool(_UNSPACED_CHARACTER.search(unit))
 
 
 def fold(unit: str) -> str:

@@ -15,6 +15,7 @@ part of the checkpoint, so that a successor on another worker keeps to it. `Clos
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
@@ -27,6 +28,7 @@ from worker.core.effects import (
     Close,
     CloseReason,
     Decode,
+    Dropped,
     Effect,
     Emit,
     EndReason,
@@ -34,11 +36,12 @@ from worker.core.effects import (
     Vad,
 )
 from worker.core.endpointing import Boundary, Ended, Endpointer
-from worker.core.filters import is_silence, is_usable
+from worker.core.filters import believed
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
 from worker.core.memory import Memory
 from worker.core.utterance import Asked, Utterance, placed
+from worker.core.voice import Voice
 
 
 class Session:
@@ -59,6 +62,7 @@ class Session:
         self._framer = Framer(committed)
         self._buffer = AudioBuffer(committed)
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
+        self._voice = Voice(self._framer.position, options.endpoint.off)
         self._covered = self._last_end = committed
         self._resumed = resumed = checkpoint or Checkpoint()
         self._memory = Memory(config, options, resumed)
@@ -92,7 +96,9 @@ class Session:
             return []
         effects: list[Effect] = []
         for frame in self._framer.push(self._buffer.append(start, pcm16)):
-            for boundary in self._endpointer.push(self._vad(frame)):
+            probability = self._vad(frame)
+            self._voice.push(probability)
+            for boundary in self._endpointer.push(probability):
                 effects += self._boundary(boundary, "silence")
         effects += self._give_up_silence()
         if self._buffer.end >= to_samples(self._options.session_s_max):
@@ -117,10 +123,10 @@ class Session:
             self._wait_s += (result.waited_s - self._wait_s) / 3
         if self._asked_partial and self._asked_partial.ticket == ticket:
             asked, self._asked_partial = self._asked_partial, None
-            effects = self._partial_came(asked, result) if result else []
+            effects = self._answered(asked, result, self._partial_came) if result else []
         elif self._asked_final and self._asked_final.ticket == ticket:
             asked, self._asked_final = self._asked_final, None
-            effects = self._final_came(asked, result) if result else []
+            effects = self._answered(asked, result, self._final_came) if result else []
         else:
             return []
         return effects + self._ask()  # what is still needed is asked for again
@@ -242,6 +248,15 @@ class Session:
 
     # Answers
 
+    def _answered(
+        self, asked: Asked, result: DecodeResult, take: Callable[[Asked, DecodeResult], list[Effect]]
+    ) -> list[Effect]:
+        """Take what is believed of an answer."""
+        kind = asked.request.kind
+        speech_s = self._voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end)
+        result, reason = believed(result, kind, speech_s, self._options.filters)
+        return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
+
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if asked.utterance.end is None:
             return self._early_final(asked, placed(asked, result))
@@ -259,7 +274,7 @@ class Session:
 
     def _partial(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         text = asked.utterance.text
-        if not is_usable(result):
+        if not result.text:
             return []
         if not self._memory.language:
             if asked.request.duration_s >= self._options.language_lock_s:
@@ -279,7 +294,7 @@ class Session:
         utterance = asked.utterance
         if utterance.early_end == asked.end:
             utterance.early = result
-        whole = keep_stable(utterance.text.stable, result.text) if is_usable(result) else None
+        whole = keep_stable(utterance.text.stable, result.text) if result.text else None
         if whole is None or whole == utterance.text.text or not self._config.partials:
             return []
         return [self._say_partial(asked, result, whole)]
@@ -315,7 +330,7 @@ class Session:
         stable = utterance.text.stable
         if kept or not stable:
             return self._final(utterance, result)
-        text = None if result.runaway else keep_stable(stable, result.text)
+        text = keep_stable(stable, result.text)
         if text is None:
             return [self._ask_final(utterance, utterance.end or 0, prefix=stable)]
         return self._final(utterance, replace(result, text=text))
@@ -323,7 +338,7 @@ class Session:
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
         stable = utterance.text.stable
-        text = stable if result.runaway or (is_silence(result) and not stable) else result.text
+        text = result.text if result.text.startswith(stable) else stable
         end = utterance.end or 0
         self._memory.learn_language(result)
         final = Final(
@@ -336,7 +351,7 @@ class Session:
             language=result.language,
             confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
             covered=to_seconds(end),
-            words=(result.words if text else ()) if self._config.words else None,
+            words=(result.words if result.text else ()) if self._config.words else None,
         )
         self._memory.add(utterance, end, text)
         self._decided = utterance.number + 1
@@ -363,6 +378,7 @@ class Session:
     def _cover(self, sample: int) -> None:
         self._covered = sample
         self._buffer.trim(self._memory.keep_from(sample))
+        self._voice.trim(sample)
 
     def _close(self, reason: CloseReason) -> list[Effect]:
         if self._closed:

@@ -7,7 +7,6 @@ from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import SessionOptions
-from worker.core.filters import is_usable
 from worker.core.hypothesis import Hypothesis
 
 
@@ -35,7 +34,7 @@ class Utterance:
         """Set how much new audio the next partial waits for: half way between the last step and what this
         partial's cost and the device's load ask for; `wait_s` is how long decodes wait. Behind a partial that
         can't be shown the next comes soon, but only once: noise never gives one that can."""
-        usable = is_usable(result)
+        usable = bool(result.text)
         if not usable and not self.stumbled:
             self.heard -= to_samples(max(0.0, self.step_s - options.partial_retry_s))
         else:
