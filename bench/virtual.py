@@ -47,8 +47,11 @@ class Played:
 class Stage:
     """The clock, the device and the sessions."""
 
-    def __init__(self, engine: Engine, *, slots: int, free: bool) -> None:
+    def __init__(
+        self, engine: Engine, *, slots: int, free: bool, watch: Callable[[Session], None] = lambda _: None
+    ) -> None:
         self._engine = engine
+        self._watch = watch
         self._free = free
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
@@ -81,6 +84,7 @@ class Stage:
         def hear(start: int) -> None:
             chunk = pcm16[2 * start : 2 * (start + CHUNK_SAMPLES)]
             apply(session.audio(start, chunk))
+            self._watch(session)
             self._next(start_s, start + CHUNK_SAMPLES, len(pcm16) // 2, hear, lambda: apply(session.end()))
 
         self._next(start_s, 0, len(pcm16) // 2, hear, lambda: None)
@@ -161,9 +165,11 @@ def play(
     partials: bool = True,
     slots: int = 2,
     free: bool = False,
+    watch: Callable[[Session], None] = lambda _: None,
 ) -> Played:
-    """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine."""
-    stage = Stage(engine, slots=slots, free=free)
+    """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine.
+    `watch` is shown a session after each chunk that it took."""
+    stage = Stage(engine, slots=slots, free=free, watch=watch)
     for number, program in enumerate(programs):
         config = SessionConfig(language=program.passages[0].language, partials=partials)
         stage.add(program, config, options, number * STAGGER_S)

@@ -6,14 +6,14 @@ measurements. A text that is dropped is dropped for one reason, the first that h
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
 from shared.events import Word
 from worker.core.decode import DecodeResult, Kind
-from worker.core.hypothesis import fold, is_unspaced, units
+from worker.core.hypothesis import fold, is_unspaced, spliced, units
 from worker.core.silence_phrases import PHRASES
 
 NO_SPEECH_PROB: Final = 0.6
@@ -31,6 +31,8 @@ SPARSE_WORDS_PER_S: Final = 1.0
 DENSE_WORDS_PER_S: Final = 8.0
 DENSE_GRACE_WORDS: Final = 1.0
 """Fast speech has fewer; a sentence for a tenth of a second of voice was not spoken."""
+FULL_SHARE: Final = 0.75
+"""A forced final with less than this of the free one's words has lost some."""
 LITTLE_SPEECH_S: Final = 0.25
 """So little voice that a silence phrase over it is not believed."""
 
@@ -75,6 +77,15 @@ def believed(
     return result, None
 
 
+def fuller(stable: str, forced: DecodeResult, free: DecodeResult | None) -> DecodeResult:
+    """A final that was forced to begin with `stable`, unless that made it lose much of what the `free` one
+    before it said: the decoder takes a forced sentence for the end when another voice follows it. Then what
+    is committed and the rest of the free one."""
+    if free is None or spoken_words(forced.text) >= FULL_SHARE * spoken_words(free.text):
+        return forced
+    return replace(free, text=spliced(stable, free.text))
+
+
 def _words_of(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
     """As many words as the beginning `text` has, told by their letters."""
     left = len("".join(text.split()))
@@ -88,22 +99,19 @@ def _words_of(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
 
 
 def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float) -> bool:
-    match reason:
-        case Drop.SILENCE:
-            return is_silence(result)
-        case Drop.LOOP:
-            return result.runaway or without_loop(result.text) != result.text
-        case Drop.COMPRESSION:
-            return is_loop(result)
-        case Drop.LOGPROB:
-            return result.avg_logprob < (PARTIAL_LOGPROB if kind is Kind.PARTIAL else AVG_LOGPROB)
-        case Drop.DURATION:
-            return spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s
-        case Drop.SPARSE:
-            return is_sparse(result, speech_s)
-        case Drop.PHRASE:
-            weak = speech_s < LITTLE_SPEECH_S or result.avg_logprob < WEAK_LOGPROB
-            return weak and is_silence_phrase(result.text, result.language)
+    doubts: dict[Drop, Callable[[], bool]] = {
+        Drop.SILENCE: lambda: is_silence(result),
+        Drop.LOOP: lambda: result.runaway or without_loop(result.text) != result.text,
+        Drop.COMPRESSION: lambda: is_loop(result),
+        Drop.LOGPROB: lambda: result.avg_logprob < (PARTIAL_LOGPROB if kind is Kind.PARTIAL else AVG_LOGPROB),
+        Drop.DURATION: lambda: spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s,
+        Drop.SPARSE: lambda: is_sparse(result, speech_s),
+        Drop.PHRASE: lambda: (
+            (speech_s < LITTLE_SPEECH_S or result.avg_logprob < WEAK_LOGPROB)
+            and is_silence_phrase(result.text, result.language)
+        ),
+    }
+    return doubts[reason]()
 
 
 def is_silence(result: DecodeResult) -> bool:

@@ -36,7 +36,7 @@ from worker.core.effects import (
     Vad,
 )
 from worker.core.endpointing import Boundary, Ended, Endpointer
-from worker.core.filters import believed
+from worker.core.filters import believed, fuller
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
 from worker.core.memory import Memory
@@ -328,10 +328,13 @@ class Session:
         `kept`: it was decoded so already.
         """
         stable = utterance.text.stable
+        if kept:
+            result = fuller(stable, result, utterance.free)
         if kept or not stable:
             return self._final(utterance, result)
         text = keep_stable(stable, result.text)
         if text is None:
+            utterance.free = result
             return [self._ask_final(utterance, utterance.end or 0, prefix=stable)]
         return self._final(utterance, replace(result, text=text))
 

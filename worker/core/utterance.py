@@ -29,6 +29,8 @@ class Utterance:
     early: DecodeResult | None = None
     early_end: int = -1
     """What an early final says, if the utterance ends there."""
+    free: DecodeResult | None = None
+    """What a final said that did not keep to the committed text."""
 
     def pace(self, result: DecodeResult, options: SessionOptions, wait_s: float) -> None:
         """Set how much new audio the next partial waits for: half way between the last step and what this

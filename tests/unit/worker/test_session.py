@@ -13,7 +13,8 @@ from shared.codec import unpack
 from shared.events import Closed, Event, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
 from tests.support.sound import loudness_vad, pcm16, silence, speech
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Checkpoint, Close, Decode, Effect, Emit, SessionOptions
+from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions
+from worker.core.filters import Drop
 from worker.core.session import Session
 from worker.engine.api import EngineOptions
 from worker.engine.scripted import ScriptedEngine
@@ -39,6 +40,7 @@ class Driver:
     events: list[Event] = field(default_factory=list[Event])
     requests: list[DecodeRequest] = field(default_factory=list[DecodeRequest])
     covered: list[int] = field(default_factory=list[int])
+    dropped: list[Dropped] = field(default_factory=list[Dropped])
     left: Checkpoint | None = None
     closed: bool = False
 
@@ -73,6 +75,8 @@ class Driver:
                         self.covered.append(covered)
                     if checkpoint:
                         self.left = unpack(Checkpoint, checkpoint)
+                case Dropped():
+                    self.dropped.append(effect)
                 case Close(event, covered):
                     self.events.append(event)
                     self.covered.append(covered)
@@ -480,3 +484,33 @@ def test_a_partial_is_decoded_beside_the_final_before_it_and_said_behind_it() ->
     assert ("partial", 1) not in said(effects)
     after = session.decoded(finals[0].ticket, scripted(finals[0].request))
     assert said(after)[:2] == [("final", 0), ("partial", 1)]
+
+
+def test_a_forced_final_that_lost_much_of_the_free_one_is_followed_by_its_rest() -> None:
+    def answer(request: DecodeRequest) -> DecodeResult:
+        if request.kind is Kind.PARTIAL:
+            return DecodeResult(text="one two flour fatten three four", language="en")
+        text = request.prefix or "one two flour, fat and five six seven eight"
+        return DecodeResult(text=text, language="en")
+
+    driver = Driver(answer, config=SessionConfig(language="en"), options=SessionOptions(hold_back=2))
+    driver.hear(pcm16(speech(6), silence(1)))
+    committed = driver.partials[-1].text[: driver.partials[-1].committed]
+    assert committed == "one two flour fatten"
+    assert driver.finals[0].text == "one two flour fatten and five six seven eight"
+
+
+def test_what_a_filter_takes_is_not_said_and_is_told() -> None:
+    def doubtful(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="thank you", language="en", avg_logprob=-1.5)
+
+    driver = Driver(doubtful)
+    driver.hear(TALK)
+    assert driver.partials == []
+    assert [final.text for final in driver.finals] == ["", ""]
+    assert {(d.reason, d.kind) for d in driver.dropped} == {
+        (Drop.LOGPROB, Kind.PARTIAL),
+        (Drop.LOGPROB, Kind.FINAL),
+    }
+    assert len(driver.dropped) == len(driver.requests)
+    assert {(request.context, request.left) for request in driver.requests} == {("", "")}

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.decode import DecodeResult
 from worker.core.filters import ends_in_repeat
 from worker.core.window import FRAMES_MAX, LARGE, SMALL, is_runaway, policy_for, token_cap
 
