@@ -1,9 +1,9 @@
 """Half an hour of speech without a break, on the virtual clock.
 
-`python -m bench.long --data DIR --baseline FILE` joins the recordings of the data folder without pauses, plays
-them as one session, and prints for every five minutes: word errors beside those of plain faster-whisper on the
-same audio, how long words took to the screen, and what the session machine held. Long runs of deleted or
-inserted words are stretches that went missing or were said twice.
+`python -m bench.long --data DIR --baseline FILE` joins the recordings of the data folder without pauses,
+plays them as one session, and prints for every five minutes: word errors beside those of plain faster-whisper
+on the same audio, how long words took to the screen, and what the session machine held. Long runs of deleted
+or inserted words are stretches that went missing or were said twice.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from bench.latency import Arrival
 from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Close, Decode, Dropped, Effect, Emit, SessionOptions
+from worker.core.effects import Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.scheduler import Job, Plan, Scheduler
 from worker.core.session import Session
 from worker.device import BATCH_S
@@ -48,10 +48,17 @@ class Stage:
     """The clock, the device and the sessions."""
 
     def __init__(
-        self, engine: Engine, *, slots: int, free: bool, watch: Callable[[Session], None] = lambda _: None
+        self,
+        engine: Engine,
+        *,
+        slots: int,
+        free: bool,
+        watch: Callable[[Session], None] = lambda _: None,
+        make_vad: Callable[[], Vad] = SileroVad,
     ) -> None:
         self._engine = engine
         self._watch = watch
+        self._make_vad = make_vad
         self._free = free
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
@@ -66,7 +73,7 @@ class Stage:
         arrivals: list[Arrival] = []
         self.played.arrivals.append(arrivals)
         key = str(len(self.played.arrivals))
-        session = Session(config, SileroVad(), options=options)
+        session = Session(config, self._make_vad(), options=options)
         pcm16 = program.pcm16
 
         def apply(effects: list[Effect]) -> None:
@@ -166,10 +173,11 @@ def play(
     slots: int = 2,
     free: bool = False,
     watch: Callable[[Session], None] = lambda _: None,
+    make_vad: Callable[[], Vad] = SileroVad,
 ) -> Played:
     """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine.
     `watch` is shown a session after each chunk that it took."""
-    stage = Stage(engine, slots=slots, free=free, watch=watch)
+    stage = Stage(engine, slots=slots, free=free, watch=watch, make_vad=make_vad)
     for number, program in enumerate(programs):
         config = SessionConfig(language=program.passages[0].language, partials=partials)
         stage.add(program, config, options, number * STAGGER_S)

@@ -66,6 +66,8 @@ class DecodeResult:
     compression_ratio: float = 1.0
     cost_s: float = 0.0
     """Time on the device, shared evenly among the requests of a batch."""
+    encode_s: float = 0.0
+    """Part of the batch's time that went into log-mel and encoder for this request."""
     waited_s: float = 0.0
     """From the asking to the start of the decode."""
     window_s: float = 0.0
