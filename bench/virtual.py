@@ -67,6 +67,8 @@ class Stage:
         self._numbers = itertools.count()
         self._now = 0.0
         self.played = Played([])
+        self.chunk_samples = CHUNK_SAMPLES
+        self.speed = 1.0
 
     def add(self, program: Program, config: SessionConfig, options: SessionOptions, start_s: float) -> None:
         """A session that begins to speak at `start_s`."""
@@ -89,10 +91,12 @@ class Stage:
                     arrivals.append(Arrival(self._now - start_s, effect.event))
 
         def hear(start: int) -> None:
-            chunk = pcm16[2 * start : 2 * (start + CHUNK_SAMPLES)]
+            chunk = pcm16[2 * start : 2 * (start + self.chunk_samples)]
             apply(session.audio(start, chunk))
             self._watch(session)
-            self._next(start_s, start + CHUNK_SAMPLES, len(pcm16) // 2, hear, lambda: apply(session.end()))
+            self._next(
+                start_s, start + self.chunk_samples, len(pcm16) // 2, hear, lambda: apply(session.end())
+            )
 
         self._next(start_s, 0, len(pcm16) // 2, hear, lambda: None)
 
@@ -108,7 +112,7 @@ class Stage:
     def _next(
         self, start_s: float, start: int, end: int, hear: Callable[[int], None], over: Callable[[], None]
     ) -> None:
-        spoken_s = start_s + min(start + CHUNK_SAMPLES, end) / SAMPLE_RATE
+        spoken_s = start_s + min(start + self.chunk_samples, end) / SAMPLE_RATE / self.speed
         if start < end:
             self._at(spoken_s, lambda: hear(start))
         else:
@@ -174,10 +178,14 @@ def play(
     free: bool = False,
     watch: Callable[[Session], None] = lambda _: None,
     make_vad: Callable[[], Vad] = SileroVad,
+    chunk_samples: int = CHUNK_SAMPLES,
+    speed: float = 1.0,
 ) -> Played:
     """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine.
-    `watch` is shown a session after each chunk that it took."""
+    `watch` is shown a session after each chunk that it took; audio comes `speed` times as fast as it is
+    spoken."""
     stage = Stage(engine, slots=slots, free=free, watch=watch, make_vad=make_vad)
+    stage.chunk_samples, stage.speed = chunk_samples, speed
     for number, program in enumerate(programs):
         config = SessionConfig(language=program.passages[0].language, partials=partials)
         stage.add(program, config, options, number * STAGGER_S)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.memory import held_bytes
 from shared.audio.pcm import SAMPLE_RATE, to_seconds
 from shared.codec import unpack
 from shared.events import Closed, Event, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
@@ -514,3 +515,22 @@ def test_what_a_filter_takes_is_not_said_and_is_told() -> None:
     }
     assert len(driver.dropped) == len(driver.requests)
     assert {(request.context, request.left) for request in driver.requests} == {("", "")}
+
+
+def test_an_hour_that_the_detector_takes_for_speech_and_no_filter_believes_holds_no_more_than_a_minute() -> (
+    None
+):
+    def song(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="oh oh", language="en", avg_logprob=-0.9)
+
+    driver = Driver(song)
+    minute = pcm16(speech(60))
+    held: list[int] = []
+    for _ in range(60):
+        driver.hear(minute, chunk_samples=16_000)
+        held.append(held_bytes(driver.session))
+        assert driver.session.received - driver.session.covered <= 30 * SAMPLE_RATE
+        driver.requests.clear()
+        driver.dropped.clear()
+    assert max(held[1:]) <= held[0] + 30 * SAMPLE_RATE * 4
+    assert {final.text for final in driver.finals} == {""}
