@@ -23,7 +23,7 @@ from bench.dataset import Passage, Program
 from bench.latency import Arrival, delays, transcript
 from bench.memory import held_bytes
 from bench.scoring import Spread, WordErrors, normalise
-from bench.virtual import play
+from bench.virtual import Setting, play
 from shared.audio.media import decode_chunks
 from shared.audio.pcm import SAMPLE_BYTES, to_samples, to_seconds
 from shared.models import resolve
@@ -218,7 +218,7 @@ def main() -> None:
     engine.prepare()
     held = Held()
     program = Program(passages=(passage,), pcm16=pcm16 + bytes(to_samples(2.0) * SAMPLE_BYTES))
-    played = play(engine, [program], SessionOptions(), watch=held)
+    played = play(engine, [program], SessionOptions(), setting=Setting(watch=held))
     slices, stretches = slices_of(played.arrivals[0], chosen, baseline, passage, held)
     minutes, decoding_s = passage.duration_s / 60, played.cpu_s.total()
     print(f"{minutes:.1f} minutes, {len(chosen)} recordings, {decoding_s:.0f} s of decoding")

@@ -44,6 +44,18 @@ class Played:
     """Texts that a filter took, by reason."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How audio comes and who looks on."""
+
+    chunk_samples: int = CHUNK_SAMPLES
+    speed: float = 1.0
+    """Audio comes so many times as fast as it is spoken."""
+    make_vad: Callable[[], Vad] = SileroVad
+    watch: Callable[[Session], None] = lambda _: None
+    """Is shown a session after each chunk that it took."""
+
+
 class Stage:
     """The clock, the device and the sessions."""
 
@@ -53,13 +65,11 @@ class Stage:
         *,
         slots: int,
         free: bool,
-        watch: Callable[[Session], None] = lambda _: None,
-        make_vad: Callable[[], Vad] = SileroVad,
+        setting: Setting = Setting(),
     ) -> None:
         self._engine = engine
-        self._watch = watch
-        self._make_vad = make_vad
         self._free = free
+        self._setting = setting
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
         self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
@@ -67,15 +77,13 @@ class Stage:
         self._numbers = itertools.count()
         self._now = 0.0
         self.played = Played([])
-        self.chunk_samples = CHUNK_SAMPLES
-        self.speed = 1.0
 
     def add(self, program: Program, config: SessionConfig, options: SessionOptions, start_s: float) -> None:
         """A session that begins to speak at `start_s`."""
         arrivals: list[Arrival] = []
         self.played.arrivals.append(arrivals)
         key = str(len(self.played.arrivals))
-        session = Session(config, self._make_vad(), options=options)
+        session = Session(config, self._setting.make_vad(), options=options)
         pcm16 = program.pcm16
 
         def apply(effects: list[Effect]) -> None:
@@ -90,13 +98,13 @@ class Stage:
                     assert isinstance(effect, Close)
                     arrivals.append(Arrival(self._now - start_s, effect.event))
 
+        step = self._setting.chunk_samples
+
         def hear(start: int) -> None:
-            chunk = pcm16[2 * start : 2 * (start + self.chunk_samples)]
+            chunk = pcm16[2 * start : 2 * (start + step)]
             apply(session.audio(start, chunk))
-            self._watch(session)
-            self._next(
-                start_s, start + self.chunk_samples, len(pcm16) // 2, hear, lambda: apply(session.end())
-            )
+            self._setting.watch(session)
+            self._next(start_s, start + step, len(pcm16) // 2, hear, lambda: apply(session.end()))
 
         self._next(start_s, 0, len(pcm16) // 2, hear, lambda: None)
 
@@ -112,7 +120,8 @@ class Stage:
     def _next(
         self, start_s: float, start: int, end: int, hear: Callable[[int], None], over: Callable[[], None]
     ) -> None:
-        spoken_s = start_s + min(start + self.chunk_samples, end) / SAMPLE_RATE / self.speed
+        came_s = min(start + self._setting.chunk_samples, end) / SAMPLE_RATE / self._setting.speed
+        spoken_s = start_s + came_s
         if start < end:
             self._at(spoken_s, lambda: hear(start))
         else:
@@ -176,16 +185,10 @@ def play(
     partials: bool = True,
     slots: int = 2,
     free: bool = False,
-    watch: Callable[[Session], None] = lambda _: None,
-    make_vad: Callable[[], Vad] = SileroVad,
-    chunk_samples: int = CHUNK_SAMPLES,
-    speed: float = 1.0,
+    setting: Setting = Setting(),
 ) -> Played:
-    """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine.
-    `watch` is shown a session after each chunk that it took; audio comes `speed` times as fast as it is
-    spoken."""
-    stage = Stage(engine, slots=slots, free=free, watch=watch, make_vad=make_vad)
-    stage.chunk_samples, stage.speed = chunk_samples, speed
+    """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine."""
+    stage = Stage(engine, slots=slots, free=free, setting=setting)
     for number, program in enumerate(programs):
         config = SessionConfig(language=program.passages[0].language, partials=partials)
         stage.add(program, config, options, number * STAGGER_S)

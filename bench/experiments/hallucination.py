@@ -18,7 +18,7 @@ from bench import environment, sounds
 from bench.dataset import Passage, Program, load, programs
 from bench.latency import transcript
 from bench.scoring import total, word_errors, words_of
-from bench.virtual import Played, play
+from bench.virtual import Played, Setting, play
 from shared.audio.media import decode_chunks
 from shared.audio.pcm import Float32, float_to_pcm16, pcm16_to_float
 from shared.events import Final, Partial
@@ -135,7 +135,8 @@ def left_out_in_turn(engine: Engine, audio: dict[str, Float32]) -> None:
     for kind, samples in audio.items():
         listener = Listener(engine)
         options = SessionOptions(filters=frozenset())
-        play(listener, [program(samples)], options, partials=False, make_vad=lambda: lambda frame: 1.0)
+        setting = Setting(make_vad=lambda: lambda frame: 1.0)
+        play(listener, [program(samples)], options, partials=False, setting=setting)
         heard[kind] = [pair for pair in listener.heard if pair[0].kind is Kind.FINAL]
     for name, filters in sets.items():
         rates = [_words(heard[kind], filters) / (len(audio[kind]) / 16_000 / 60) for kind in audio]

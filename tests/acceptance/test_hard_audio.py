@@ -11,7 +11,7 @@ from bench import sounds
 from bench.dataset import Passage, Program
 from bench.latency import broken_promises, transcript
 from bench.memory import held_bytes
-from bench.virtual import Played, play
+from bench.virtual import Played, Setting, play
 from shared.audio.convert import StreamConverter
 from shared.audio.pcm import SAMPLE_RATE, Float32, float_to_pcm16, pcm16_to_float
 from shared.events import Final
@@ -44,9 +44,8 @@ def listen(engine: Engine, audio: Float32, *, chunk_samples: int = 1600, speed: 
     """A session that hears the audio between two silences. Partials are not what is measured here."""
     whole = pcm16(silence(0.5), audio, silence(1.5))
     program = Program(passages=(Passage(name="", language="en", text="", pcm16=whole),), pcm16=whole)
-    played = play(
-        engine, [program], SessionOptions(), partials=False, chunk_samples=chunk_samples, speed=speed
-    )
+    setting = Setting(chunk_samples=chunk_samples, speed=speed)
+    played = play(engine, [program], SessionOptions(), partials=False, setting=setting)
     assert broken_promises(played.arrivals[0]) == []
     return played
 
@@ -131,7 +130,7 @@ def test_an_hour_of_music_says_nothing_and_holds_no_more_than_its_first_minute(e
 
     whole = float_to_pcm16(minute) * 60
     program = Program(passages=(Passage(name="", language="en", text="", pcm16=whole),), pcm16=whole)
-    played = play(engine, [program], SessionOptions(), chunk_samples=16_000, watch=watch)
+    played = play(engine, [program], SessionOptions(), setting=Setting(chunk_samples=16_000, watch=watch))
     assert [a.event for a in played.arrivals[0] if isinstance(a.event, Final) and a.event.text] == []
     assert len(held) == 60
     assert max(held) <= 2 * held[0] <= 4_000_000

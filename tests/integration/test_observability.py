@@ -1,4 +1,4 @@
-"""What the service tells about itself: metrics and event log agree with each other and with what clients saw."""
+"""What the service tells about itself: metrics, event log and what clients saw agree."""
 
 import http.client
 import re
