@@ -23,7 +23,7 @@ from shared.audio.media import decode_chunks
 from shared.audio.pcm import Float32, float_to_pcm16, pcm16_to_float
 from shared.events import Final, Partial
 from shared.models import resolve
-from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.effects import SessionOptions
 from worker.core.filters import ALL, Drop, believed
 from worker.engine.api import Engine, EngineOptions, make_engine
@@ -42,8 +42,10 @@ class Listener:
         default_factory=list[tuple[DecodeRequest, DecodeResult]]
     )
 
-    def __post_init__(self) -> None:
-        self.info = self.engine.info
+    @property
+    def info(self) -> EngineInfo:
+        """As the engine."""
+        return self.engine.info
 
     def prepare(self) -> None:
         """As the engine."""

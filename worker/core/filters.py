@@ -31,6 +31,8 @@ SPARSE_WORDS_PER_S: Final = 1.0
 DENSE_WORDS_PER_S: Final = 8.0
 DENSE_GRACE_WORDS: Final = 1.0
 """Fast speech has fewer; a sentence for a tenth of a second of voice was not spoken."""
+WORD_S_MAX: Final = 2.5
+"""Most speech from the beginning of a word to that of the next."""
 FULL_SHARE: Final = 0.75
 """A forced final with less than this of the free one's words has lost some."""
 LITTLE_SPEECH_S: Final = 0.25
@@ -54,21 +56,32 @@ class Drop(StrEnum):
     """Hardly any text for much sound, and doubtful."""
     PHRASE = "phrase"
     """What the model is known to say about silence, on weak evidence."""
+    HOLE = "hole"
+    """A partial that leaves out seconds of speech between two words: what it says would be committed, and
+    the final could not say what is missing."""
 
 
 ALL: Final = frozenset(Drop)
 
 
 def believed(
-    result: DecodeResult, kind: Kind, speech_s: float, filters: frozenset[Drop] = ALL
+    result: DecodeResult,
+    kind: Kind,
+    speech_s: float,
+    filters: frozenset[Drop] = ALL,
+    *,
+    longest_word_s: float = 0.0,
 ) -> tuple[DecodeResult, Drop | None]:
     """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
-    speech the voice detector found under it; `filters` are the reasons that count.
+    speech the voice detector found under it, `longest_word_s` the most that one word would have to hold;
+    `filters` are the reasons that count.
 
     A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
     all of it."""
     if not result.text:
         return result, None
+    if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
+        return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:
         if reason in filters and _holds(reason, result, kind, speech_s):
             sure = reason is Drop.LOOP and not result.runaway and result.avg_logprob >= WEAK_LOGPROB
@@ -106,6 +119,7 @@ def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float) -> b
         Drop.LOGPROB: lambda: result.avg_logprob < (PARTIAL_LOGPROB if kind is Kind.PARTIAL else AVG_LOGPROB),
         Drop.DURATION: lambda: spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s,
         Drop.SPARSE: lambda: is_sparse(result, speech_s),
+        Drop.HOLE: lambda: False,  # seen by the words, before
         Drop.PHRASE: lambda: (
             (speech_s < LITTLE_SPEECH_S or result.avg_logprob < WEAK_LOGPROB)
             and is_silence_phrase(result.text, result.language)

@@ -134,16 +134,19 @@ def keep_stable(stable: str, free: str) -> str | None:
     return stable + "".join(said[len(kept) :])
 
 
+_SEAM_UNITS = 6
+
+
 def spliced(stable: str, free: str) -> str:
-    """`stable` and what `free` says behind the place that fits it best: the two are aligned by Levenshtein
-    distance of their units, with the rest of `free` at no cost."""
+    """`stable` and what `free` says behind the place that fits its end best: the last units of `stable` are
+    aligned by Levenshtein distance, with all before and behind them in `free` at no cost."""
     kept, said = units(stable), units(free)
-    left, right = [fold(unit) for unit in kept], [fold(unit) for unit in said]
-    row = list(range(len(right) + 1))
+    left, right = [fold(unit) for unit in kept[-_SEAM_UNITS:]], [fold(unit) for unit in said]
+    row = [0] * (len(right) + 1)
     for count, unit in enumerate(left, 1):
         before, row = row, [count]
         for place, other in enumerate(right):
             row.append(min(before[place] + (unit != other), before[place + 1] + 1, row[-1] + 1))
-    # The last of equals: a word that was said twice in a row belongs to what is committed.
+    # The last of equals: nothing is said twice.
     place = max(range(len(row)), key=lambda at: (-row[at], at))
     return join(stable, "".join(said[place:]).strip())

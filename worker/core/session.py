@@ -40,7 +40,7 @@ from worker.core.filters import believed, fuller
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
 from worker.core.memory import Memory
-from worker.core.utterance import Asked, Utterance, placed
+from worker.core.utterance import Asked, Utterance, longest_word_s, placed
 from worker.core.voice import Voice
 
 
@@ -254,7 +254,8 @@ class Session:
         """Take what is believed of an answer."""
         kind = asked.request.kind
         speech_s = self._voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end)
-        result, reason = believed(result, kind, speech_s, self._options.filters)
+        longest_s = longest_word_s(asked, result, self._voice)
+        result, reason = believed(result, kind, speech_s, self._options.filters, longest_word_s=longest_s)
         return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:

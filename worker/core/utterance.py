@@ -2,12 +2,14 @@
 session machine."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import SessionOptions
 from worker.core.hypothesis import Hypothesis
+from worker.core.voice import Voice
 
 
 @dataclass(slots=True)
@@ -61,6 +63,14 @@ def placed(asked: Asked, result: DecodeResult) -> DecodeResult:
     """The answer with its words on the session's clock."""
     offset = to_seconds(asked.start)
     return replace(result, words=tuple(_moved(word, offset) for word in result.words))
+
+
+def longest_word_s(asked: Asked, result: DecodeResult, voice: Voice) -> float:
+    """Most speech between the beginnings of two words, or in front of the first: alignment gives what the
+    decoder left out to a word beside it."""
+    starts = [asked.start + to_samples(word.start) for word in result.words]
+    bounds = [asked.start + to_samples(asked.request.left_s), *starts]
+    return max((voice.speech_s(*pair) for pair in pairwise(bounds)), default=0.0)
 
 
 def _moved(word: Word, offset_s: float) -> Word:

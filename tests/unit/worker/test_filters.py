@@ -138,3 +138,9 @@ def test_silence_phrases_are_compared_without_case_marks_and_years(
 def test_every_phrase_is_one_in_its_own_language() -> None:
     for language, phrases in PHRASES.items():
         assert [p for p in phrases if not is_silence_phrase(p, language or "en")] == []
+
+
+def test_a_partial_that_leaves_out_seconds_of_speech_is_not_believed() -> None:
+    assert believed(GOOD, PARTIAL, 6.0, longest_word_s=2.6)[1] is Drop.HOLE
+    assert believed(GOOD, PARTIAL, 6.0, longest_word_s=2.4)[1] is None
+    assert believed(GOOD, FINAL, 6.0, longest_word_s=9.0)[1] is None

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.memory import held_bytes
-from shared.audio.pcm import SAMPLE_RATE, to_seconds
+from shared.audio.pcm import SAMPLE_RATE, pcm16_to_float, to_seconds
 from shared.codec import unpack
 from shared.events import Closed, Event, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
 from tests.support.sound import loudness_vad, pcm16, silence, speech
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions
-from worker.core.filters import Drop
+from worker.core.filters import ALL, Drop
 from worker.core.session import Session
 from worker.engine.api import EngineOptions
-from worker.engine.scripted import ScriptedEngine
+from worker.engine.scripted import ScriptedEngine, words_of
 
 ENGINE = ScriptedEngine(EngineOptions(model="scripted"))
 Answer = Callable[[DecodeRequest], DecodeResult | None]
@@ -534,3 +534,23 @@ def test_an_hour_that_the_detector_takes_for_speech_and_no_filter_believes_holds
         driver.dropped.clear()
     assert max(held[1:]) <= held[0] + 30 * SAMPLE_RATE * 4
     assert {final.text for final in driver.finals} == {""}
+
+
+def test_words_behind_a_hole_in_the_speech_are_not_committed() -> None:
+    def skipping(request: DecodeRequest) -> DecodeResult:
+        heard = scripted(replace(request, prefix="", words=True))
+        if request.kind is Kind.FINAL or request.duration_s < 4.0:
+            return heard
+        left = (*heard.words[:1], *heard.words[7:])
+        return replace(heard, text=" ".join(word.text for word in left), words=left)
+
+    audio = pcm16(speech(14), silence(1))
+    whole = " ".join(words_of(pcm16_to_float(audio[: 14 * 32_000])))
+    said: list[bool] = []
+    for filters in (ALL, ALL - {Drop.HOLE}):
+        options = SessionOptions(filters=filters)
+        driver = Driver(skipping, config=SessionConfig(words=True), options=options)
+        driver.hear(audio)
+        assert (Drop.HOLE in {dropped.reason for dropped in driver.dropped}) is (Drop.HOLE in filters)
+        said.append(driver.finals[0].text.startswith(whole))
+    assert said == [True, False]
