@@ -96,6 +96,10 @@ class Delays:
     """End of an utterance's last word to its final."""
     endpoint_s: tuple[float, ...]
     """End of an utterance's last word to `speech_end`."""
+    ends_s: tuple[float, ...] = ()
+    """Where those words end, beside `first_s` and `stable_s`."""
+    last_ends_s: tuple[float, ...] = ()
+    """Where those last words end, beside `final_s`."""
 
 
 def delays(arrivals: Sequence[Arrival], gold: Sequence[GoldWord]) -> Delays:
@@ -108,6 +112,7 @@ def delays(arrivals: Sequence[Arrival], gold: Sequence[GoldWord]) -> Delays:
         owners += [(number, times) for times in word_times(utterance)]
     first: list[float] = []
     stable: list[float] = []
+    said_s: list[float] = []
     ends: dict[int, float] = {}
     for said, written in pairs([word.text for word in gold], words):
         end_s = gold[said].end_s
@@ -116,12 +121,15 @@ def delays(arrivals: Sequence[Arrival], gold: Sequence[GoldWord]) -> Delays:
         number, times = owners[written]
         first.append(times.first_s - end_s)
         stable.append(times.stable_s - end_s)
+        said_s.append(end_s)
         ends[number] = max(end_s, ends.get(number, end_s))
     return Delays(
         first_s=tuple(first),
         stable_s=tuple(stable),
         final_s=tuple(spoken[n].texts[-1][0] - end_s for n, end_s in ends.items()),
         endpoint_s=tuple(at - end_s for n, end_s in ends.items() if (at := spoken[n].ended_at_s) is not None),
+        ends_s=tuple(said_s),
+        last_ends_s=tuple(ends.values()),
     )
 
 

@@ -18,7 +18,7 @@ from bench.latency import Arrival
 from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Close, Decode, Effect, Emit, SessionOptions
+from worker.core.effects import Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.session import Session
 from worker.core.waiting import Job
@@ -40,15 +40,37 @@ class Played:
     cpu_s: Counter[str] = field(default_factory=Counter[str])
     batches: Counter[str] = field(default_factory=Counter[str])
     """By kind of decode; a final that committed text forced to be decoded again is a kind of its own."""
+    dropped: Counter[str] = field(default_factory=Counter[str])
+    """Texts that a filter took, by reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How audio comes and who looks on."""
+
+    chunk_samples: int = CHUNK_SAMPLES
+    speed: float = 1.0
+    """Audio comes so many times as fast as it is spoken."""
+    make_vad: Callable[[], Vad] = SileroVad
+    watch: Callable[[Session], None] = lambda _: None
+    """Is shown a session after each chunk that it took."""
 
 
 class Stage:
     """The clock, the device and the sessions."""
 
-    def __init__(self, engine: Engine, *, slots: int, free: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        slots: int,
+        free: bool,
+        setting: Setting = Setting(),
+    ) -> None:
         self._engine = engine
         self._free = free
         self._table = cost_table("cpu-zen3-base")
+        self._setting = setting
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
         self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
@@ -62,7 +84,7 @@ class Stage:
         arrivals: list[Arrival] = []
         self.played.arrivals.append(arrivals)
         key = str(len(self.played.arrivals))
-        session = Session(config, SileroVad(), options=options)
+        session = Session(config, self._setting.make_vad(), options=options)
         pcm16 = program.pcm16
 
         def apply(effects: list[Effect]) -> None:
@@ -71,14 +93,19 @@ class Stage:
                     self._offer(key, effect, apply, session)
                 elif isinstance(effect, Emit):
                     arrivals.extend(Arrival(self._now - start_s, event) for event in effect.events)
+                elif isinstance(effect, Dropped):
+                    self.played.dropped[effect.reason] += 1
                 else:
                     assert isinstance(effect, Close)
                     arrivals.append(Arrival(self._now - start_s, effect.event))
 
+        step = self._setting.chunk_samples
+
         def hear(start: int) -> None:
-            chunk = pcm16[2 * start : 2 * (start + CHUNK_SAMPLES)]
+            chunk = pcm16[2 * start : 2 * (start + step)]
             apply(session.audio(start, chunk))
-            self._next(start_s, start + CHUNK_SAMPLES, len(pcm16) // 2, hear, lambda: apply(session.end()))
+            self._setting.watch(session)
+            self._next(start_s, start + step, len(pcm16) // 2, hear, lambda: apply(session.end()))
 
         self._next(start_s, 0, len(pcm16) // 2, hear, lambda: None)
 
@@ -94,7 +121,8 @@ class Stage:
     def _next(
         self, start_s: float, start: int, end: int, hear: Callable[[int], None], over: Callable[[], None]
     ) -> None:
-        spoken_s = start_s + min(start + CHUNK_SAMPLES, end) / SAMPLE_RATE
+        came_s = min(start + self._setting.chunk_samples, end) / SAMPLE_RATE / self._setting.speed
+        spoken_s = start_s + came_s
         if start < end:
             self._at(spoken_s, lambda: hear(start))
         else:
@@ -146,9 +174,10 @@ def play(
     partials: bool = True,
     slots: int = 2,
     free: bool = False,
+    setting: Setting = Setting(),
 ) -> Played:
     """Play all programs at once. `free`: decodes take no time, so that nothing depends on the machine."""
-    stage = Stage(engine, slots=slots, free=free)
+    stage = Stage(engine, slots=slots, free=free, setting=setting)
     for number, program in enumerate(programs):
         config = SessionConfig(language=program.passages[0].language, partials=partials)
         stage.add(program, config, options, number * STAGGER_S)

@@ -29,6 +29,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=_default_data_dir)
     """Uploads, results and the embedded server's files."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Where the first worker of a machine serves its metrics, the next ones on the ports above it; 0: not at
+    all."""
+    event_log: Path | None = None
+    """Directory for event logs; none are kept without it."""
 
     engine: str = Field("faster", validation_alias=AliasChoices("STENO_ENGINE", "STT_BACKEND", "engine"))
     model: str = "base"

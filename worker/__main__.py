@@ -13,7 +13,9 @@ import logging
 import signal
 import sys
 
-from shared.errors import StenoError
+from prometheus_client import start_http_server
+
+from shared.errors import BadParameter, StenoError
 from shared.logs import configure
 from shared.models import resolve
 from shared.redis.connection import connect
@@ -55,6 +57,17 @@ def _threads(settings: Settings) -> int:
     return max(1, (os.cpu_count() or 1) // max(1, settings.workers))
 
 
+def serve_metrics(settings: Settings) -> None:
+    """Serve `/metrics` from a thread, if a port is set. Raises `BadParameter` when it is taken."""
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.metrics_host)
+    except OSError as error:
+        where = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise BadParameter(f"STENO_METRICS_PORT: {where} can't be listened on: {error.strerror}") from None
+
+
 async def serve(settings: Settings, engine: Engine) -> None:
     """Work until SIGTERM or SIGINT."""
     stop = asyncio.Event()
@@ -72,6 +85,7 @@ def main() -> int:
     try:
         settings = load_settings()
         configure(settings.log_level)
+        serve_metrics(settings)
         engine = load_engine(settings)
         log.info("engine ready", extra={"model": engine.info.model, "device": engine.info.device})
         asyncio.run(serve(settings, engine))

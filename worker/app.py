@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 import uuid
 from dataclasses import dataclass, field
 
@@ -22,7 +23,9 @@ from worker.core.effects import SessionOptions
 from worker.device import Device
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
+from worker.event_log import EventLog
 from worker.intake import Intake, IntakeParts
+from worker.quality import Quality
 from worker.rules import LibraryRules
 from worker.session_runner import RunnerParts
 
@@ -45,8 +48,13 @@ class WorkerApp:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then stop in order."""
-        device = Device(self.engine)
-        intake = self._intake(device)
+        events = EventLog.in_directory(self.settings.event_log, self.worker)
+        info = self.engine.info
+        about = {"model": info.model, "device": f"{info.device} {info.compute_type}"}
+        events.write("worker", worker=self.worker, cpu_s=time.process_time(), **about)
+        quality = Quality(events)
+        device = Device(self.engine, quality=quality)
+        intake = self._intake(device, quality)
         presence = Presence(self.client)
         shards = range(self.settings.shards)
         takers = [
@@ -68,12 +76,13 @@ class WorkerApp:
             await _cancel(takers)
             await intake.hand_over()
             await device.close()
+            events.close()
             await _cancel([beat])
             with contextlib.suppress(*ConnectionLost):
                 await presence.leave(self.worker)
             log.info("worker stopped", extra={"worker": self.worker})
 
-    def _intake(self, device: Device) -> Intake:
+    def _intake(self, device: Device, quality: Quality) -> Intake:
         keys = Keys(self.settings.shards)
         book = LeaseBook(self.client, keys, consumer=self.worker, lease_s=self.settings.lease_s)
         runner = RunnerParts(
@@ -83,6 +92,7 @@ class WorkerApp:
             options=SessionOptions(session_s_max=self.settings.session_s_max),
             rules=LibraryRules(),
             lease_s=self.settings.lease_s,
+            quality=quality,
         )
         windows = WindowSource(self.client, keys, consumer=self.worker)
         return Intake(IntakeParts(book, windows, device, runner, self.settings.worker_sessions))

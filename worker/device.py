@@ -13,7 +13,7 @@ from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.waiting import Job
 from worker.engine.api import Engine
-from worker.metrics import DECODE_BATCH, DECODE_S, QUEUE_S
+from worker.quality import Quality
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,11 @@ OnDone = Callable[[Answer], None]
 class Device:
     """Runs what the scheduler decides on the engine's threads. Used from one event loop."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, engine: Engine, *, quality: Quality | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._engine = engine
+        self._quality = quality or Quality()
         self._clock = clock
         info = engine.info
         self._scheduler = Scheduler(slots=info.parallel, batch_max=info.batch_max, batch_s=BATCH_S)
@@ -112,8 +115,6 @@ class Device:
     async def _run(self, plan: Plan) -> None:
         kind = plan.kind.name.lower()
         started = self._clock()
-        for job in plan.jobs:
-            QUEUE_S.labels(kind).observe(started - job.since)
         answers: list[Answer]
         took_s = None
         try:
@@ -121,6 +122,7 @@ class Device:
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
             took_s = self._clock() - started
+            self._quality.batch(plan, started, took_s, results)
             cost_s = took_s / len(results)
             answers = [
                 replace(result, cost_s=cost_s, waited_s=started - job.since)
@@ -131,8 +133,6 @@ class Device:
             answers = [fault] * len(plan.jobs)
         finally:
             self._scheduler.complete(plan, took_s)
-        DECODE_S.labels(kind).observe(self._clock() - started)
-        DECODE_BATCH.labels(kind).observe(len(plan.jobs))
         for job, answer in zip(plan.jobs, answers, strict=True):
             self._answer(job, answer)
         self._start_what_fits()

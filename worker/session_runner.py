@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.codec import CodecError, unpack
@@ -14,11 +14,12 @@ from shared.events import Error
 from shared.redis.connection import ConnectionLost
 from shared.redis.leases import Chunk, Claim, Item, LeaseBook, Saying
 from shared.redis.sessions import Mark
-from worker.core.effects import Checkpoint, Close, Decode, Effect, Emit, SessionOptions, Vad
+from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
 from worker.core.writing import Rules
 from worker.device import Answer, Device
 from worker.metrics import AUDIO_S, LEASES_LOST, SESSIONS
+from worker.quality import Quality
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class RunnerParts:
     options: SessionOptions
     rules: Rules
     lease_s: float
+    quality: Quality = field(default_factory=Quality)
 
 
 class SessionRunner:
@@ -62,6 +64,7 @@ class SessionRunner:
         self._inbox: asyncio.Queue[_Inbound] = asyncio.Queue()
         self._room = asyncio.Semaphore(_AUDIO_WAITING_MAX)
         self._writes = 0
+        self._quality = parts.quality.session(claim.session, claim.committed)
         self._session = Session(
             claim.config,
             parts.make_vad(),
@@ -75,6 +78,7 @@ class SessionRunner:
         """Work until the session is settled. Cancelling hands it over: its audio and checkpoint are in
         Redis."""
         SESSIONS.inc()
+        outcome = "settled"
         helpers = [
             asyncio.create_task(self._read_forever(), name=f"read-{self._claim.session}"),
             asyncio.create_task(self._renew_forever(), name=f"renew-{self._claim.session}"),
@@ -85,17 +89,22 @@ class SessionRunner:
             for task in done:
                 task.result()
         except Superseded:
+            outcome = "lost"
             LEASES_LOST.inc()
             log.info("session went to another worker", extra={"session": self._claim.session})
         except NotFound:
+            outcome = "gone"
             log.info("session is gone", extra={"session": self._claim.session})
         except EngineFault as fault:
+            outcome = "failed"
             await self._fail(fault)
         except asyncio.CancelledError:
+            outcome = "handed over"
             await self._hand_over()
             raise
         finally:
             SESSIONS.dec()
+            self._quality.ended(outcome, self._session.received)
             self._parts.device.withdraw(self._claim.session)
             for task in helpers:
                 task.cancel()
@@ -110,6 +119,7 @@ class SessionRunner:
                 await asyncio.sleep(self._parts.lease_s / 4)
                 continue
             if items:
+                self._quality.arrived(max(i.end if isinstance(i, Chunk) else i.at for i in items))
                 await self._room.acquire()
                 self._inbox.put_nowait(items)
 
@@ -165,6 +175,9 @@ class SessionRunner:
                 self._writes += 1
                 saying = Saying(events, covered, checkpoint)
                 await self._patiently(lambda: self._parts.book.emit(self._claim, self._writes, saying))
+                self._quality.published(events, covered)
+            case Dropped():
+                self._quality.dropped(effect)
             case Close(event, covered):
                 await self._patiently(lambda: self._parts.book.settle(self._claim, [event], covered=covered))
                 return True

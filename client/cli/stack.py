@@ -98,7 +98,12 @@ def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
         Spec(name="edge", command=python("api"), env=environment),
         Spec(name="job worker", command=python("worker.jobs"), env=environment),
         *(
-            Spec(name=f"worker {n}", command=python("worker"), env=environment, stop_s=_WORKER_STOP_S)
+            Spec(
+                name=f"worker {n}",
+                command=python("worker"),
+                env=_worker_environment(settings, environment, n),
+                stop_s=_WORKER_STOP_S,
+            )
             for n in numbers
         ),
     ]
@@ -116,6 +121,12 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "REDIS_URL": redis_url,
     }
     return os.environ | {f"STENO_{name}": str(value) for name, value in given.items()}
+
+
+def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """Workers of one machine serve their metrics on ports one above the other."""
+    port = settings.metrics_port + number - 1 if settings.metrics_port else 0
+    return {**environment, "STENO_METRICS_PORT": str(port)}
 
 
 def _reachable(host: str) -> str:

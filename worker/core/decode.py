@@ -1,6 +1,6 @@
 """What is asked of an engine and what it answers: plain data, so that decisions are made without one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from shared.audio.pcm import SAMPLE_RATE, Float32
@@ -79,6 +79,8 @@ class DecodeResult:
     compression_ratio: float = 1.0
     cost_s: float = 0.0
     """Time on the device, shared evenly among the requests of a batch."""
+    encode_s: float = field(default=0.0, compare=False)
+    """Part of the batch's time that went into log-mel and encoder for this request."""
     waited_s: float = 0.0
     """From the asking to the start of the decode."""
     window_s: float = 0.0

@@ -6,8 +6,9 @@ from typing import Literal
 
 from shared.audio.pcm import Float32
 from shared.events import Closed, Event, SessionConfig
-from worker.core.decode import DecodeRequest
+from worker.core.decode import DecodeRequest, Kind
 from worker.core.endpointing import EndpointOptions
+from worker.core.filters import ALL, Drop
 
 Vad = Callable[[Float32], float]
 """Speech probability of the next frame; stateful, one per session."""
@@ -68,6 +69,8 @@ class SessionOptions:
     """Detection that changes it when a second one agrees."""
     language_looks: int = 8
     """Detections of one utterance that may say nothing; then it is taken to be in the session's language."""
+    filters: frozenset[Drop] = ALL
+    """Reasons not to believe a text that count."""
     session_s_max: float = 4 * 3600.0
 
 
@@ -146,4 +149,12 @@ class Close:
     covered: int
 
 
-Effect = Decode | Emit | Close
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A filter took text: for whoever counts."""
+
+    reason: Drop
+    kind: Kind
+
+
+Effect = Decode | Emit | Close | Dropped

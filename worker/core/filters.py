@@ -1,13 +1,131 @@
-"""Which decoded text was not spoken. The thresholds are those of the reference implementation
-(openai/whisper, `transcribe`)."""
+"""Which decoded text was not spoken.
 
-from collections.abc import Sequence
+Three of the thresholds are those of the reference implementation (openai/whisper, `transcribe`); the others
+compare text with how much speech the voice detector found under it. docs/engine.md, "Invented text", has the
+measurements. A text that is dropped is dropped for one reason, the first that holds in the order of `Drop`.
+"""
 
-from worker.core.decode import DecodeResult
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
 
-NO_SPEECH_PROB = 0.6
-AVG_LOGPROB = -1.0
-COMPRESSION_RATIO = 2.4
+from shared.events import Word
+from worker.core.decode import DecodeResult, Kind
+from worker.core.hypothesis import fold, is_unspaced, spliced, units
+from worker.core.silence_phrases import PHRASES
+
+NO_SPEECH_PROB: Final = 0.6
+AVG_LOGPROB: Final = -1.0
+COMPRESSION_RATIO: Final = 2.4
+
+PARTIAL_LOGPROB: Final = -0.7
+"""A partial that is less sure is mostly wrong, and what it says would be committed."""
+WEAK_LOGPROB: Final = -0.5
+"""From here on text is doubted if anything else speaks against it."""
+SPARSE_LOGPROB: Final = -0.4
+SPARSE_S_MIN: Final = 3.0
+SPARSE_WORDS_PER_S: Final = 1.0
+"""Slow speech has more words than this; a few words for much sound are what is made of babble and song."""
+DENSE_WORDS_PER_S: Final = 8.0
+DENSE_GRACE_WORDS: Final = 1.0
+"""Fast speech has fewer; a sentence for a tenth of a second of voice was not spoken."""
+WORD_S_MAX: Final = 2.5
+"""Most speech from the beginning of a word to that of the next."""
+FULL_SHARE: Final = 0.75
+"""A forced final with less than this of the free one's words has lost some."""
+LITTLE_SPEECH_S: Final = 0.25
+"""So little voice that a silence phrase over it is not believed."""
+
+
+class Drop(StrEnum):
+    """Why a text is not believed."""
+
+    SILENCE = "silence"
+    """The model says that there was no speech, and does not believe its own text."""
+    LOOP = "loop"
+    """It repeats itself, or did not find the end."""
+    COMPRESSION = "compression"
+    """It repeats itself somewhere: it compresses too well."""
+    LOGPROB = "logprob"
+    """The model does not believe it."""
+    DURATION = "duration"
+    """More text than the speech under it can hold."""
+    SPARSE = "sparse"
+    """Hardly any text for much sound, and doubtful."""
+    PHRASE = "phrase"
+    """What the model is known to say about silence, on weak evidence."""
+    HOLE = "hole"
+    """A partial that leaves out seconds of speech between two words: what it says would be committed, and
+    the final could not say what is missing."""
+
+
+ALL: Final = frozenset(Drop)
+
+
+def believed(
+    result: DecodeResult,
+    kind: Kind,
+    speech_s: float,
+    filters: frozenset[Drop] = ALL,
+    *,
+    longest_word_s: float = 0.0,
+) -> tuple[DecodeResult, Drop | None]:
+    """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
+    speech the voice detector found under it, `longest_word_s` the most that one word would have to hold;
+    `filters` are the reasons that count.
+
+    A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
+    all of it."""
+    if not result.text:
+        return result, None
+    if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
+        return replace(result, text="", words=()), Drop.HOLE
+    for reason in Drop:
+        if reason in filters and _holds(reason, result, kind, speech_s):
+            sure = reason is Drop.LOOP and not result.runaway and result.avg_logprob >= WEAK_LOGPROB
+            text = without_loop(result.text) if sure else ""
+            return replace(result, text=text, words=_words_of(text, result.words)), reason
+    return result, None
+
+
+def fuller(stable: str, forced: DecodeResult, free: DecodeResult | None) -> DecodeResult:
+    """A final that was forced to begin with `stable`, unless that made it lose much of what the `free` one
+    before it said: the decoder takes a forced sentence for the end when another voice follows it. Then what
+    is committed and the rest of the free one."""
+    if free is None or spoken_words(forced.text) >= FULL_SHARE * spoken_words(free.text):
+        return forced
+    return replace(free, text=spliced(stable, free.text))
+
+
+def _words_of(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """As many words as the beginning `text` has, told by their letters."""
+    left = len("".join(text.split()))
+    kept: list[Word] = []
+    for word in words:
+        if left <= 0:
+            break
+        kept.append(word)
+        left -= len("".join(word.text.split()))
+    return tuple(kept)
+
+
+def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float) -> bool:
+    doubts: dict[Drop, Callable[[], bool]] = {
+        Drop.SILENCE: lambda: is_silence(result),
+        Drop.LOOP: lambda: result.runaway or without_loop(result.text) != result.text,
+        Drop.COMPRESSION: lambda: is_loop(result),
+        Drop.LOGPROB: lambda: result.avg_logprob < (PARTIAL_LOGPROB if kind is Kind.PARTIAL else AVG_LOGPROB),
+        Drop.DURATION: lambda: spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s,
+        Drop.SPARSE: lambda: is_sparse(result, speech_s),
+        Drop.HOLE: lambda: False,  # seen by the words, before
+        Drop.PHRASE: lambda: (
+            (speech_s < LITTLE_SPEECH_S or result.avg_logprob < WEAK_LOGPROB)
+            and is_silence_phrase(result.text, result.language)
+        ),
+    }
+    return doubts[reason]()
 
 
 def is_silence(result: DecodeResult) -> bool:
@@ -20,12 +138,36 @@ def is_loop(result: DecodeResult) -> bool:
     return result.compression_ratio > COMPRESSION_RATIO
 
 
-def is_usable(result: DecodeResult) -> bool:
-    """Whether a text may be shown while the utterance is open."""
-    return bool(result.text) and not (result.runaway or is_silence(result) or is_loop(result))
+def is_sparse(result: DecodeResult, speech_s: float) -> bool:
+    """Nothing but punctuation, or a few doubtful words for seconds of sound."""
+    words = spoken_words(result.text)
+    doubtful = result.avg_logprob < SPARSE_LOGPROB and speech_s >= SPARSE_S_MIN
+    return words == 0 or (doubtful and words < SPARSE_WORDS_PER_S * speech_s)
 
 
-REPEAT_MIN = 5
+def spoken_words(text: str) -> float:
+    """How much there is to say, in words: two characters of a script without spaces count as one."""
+    said = [unit for unit in units(text) if any(c.isalnum() for c in unit)]
+    return sum(0.5 if is_unspaced(unit) else 1.0 for unit in said)
+
+
+def is_silence_phrase(text: str, language: str) -> bool:
+    """Whether a text is nothing but one phrase that the model says about silence, once or several times."""
+    said = _letters(text)
+    phrases = (*PHRASES.get(language, ()), *PHRASES["en"], *PHRASES[""])
+    folded = (_letters(phrase) for phrase in phrases)
+    return any(said == phrase * max(1, len(said) // len(phrase)) for phrase in folded)
+
+
+def _letters(text: str) -> str:
+    return "".join(fold(unit) for unit in units(re.sub(r"\d", "", text)) if any(c.isalpha() for c in unit))
+
+
+REPEAT_MIN: Final = 5
+LOOP_REPEATS: Final = 3
+LOOP_UNITS: Final = 8
+"""People do say "no, no, no, no"; a run of this many units that says one thing again and again is a loop."""
+_LOOP_PERIOD_MAX: Final = 20
 
 
 def ends_in_repeat(tokens: Sequence[object]) -> bool:
@@ -34,3 +176,17 @@ def ends_in_repeat(tokens: Sequence[object]) -> bool:
     count = len(tokens)
     sizes = range(REPEAT_MIN, count // 2 + 1)
     return any(tokens[count - size :] == tokens[count - 2 * size : count - size] for size in sizes)
+
+
+def without_loop(text: str) -> str:
+    """The text with what its end says at least `LOOP_REPEATS` times in a row said once. A last time that is
+    cut off belongs to the loop."""
+    said = units(text)
+    folded = [fold(unit) for unit in said]
+    for period in range(1, min(_LOOP_PERIOD_MAX, len(said) // LOOP_REPEATS) + 1):
+        run = period
+        while run < len(said) and folded[-run - 1] == folded[-run - 1 + period]:
+            run += 1
+        if run >= max(LOOP_UNITS, LOOP_REPEATS * period):
+            return "".join(said[: len(said) - run + period]).rstrip()
+    return text

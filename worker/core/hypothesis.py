@@ -18,12 +18,18 @@ from shared.transcript import join
 
 # Scripts written without spaces: kana, CJK ideographs, Thai, Lao, Khmer, Myanmar. Hangul has spaces.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _UNIT = re.compile(rf"\s*[{_UNSPACED}][^\w\s{_UNSPACED}]*|\s*[^\s{_UNSPACED}]+|\s+$")
 
 
 def units(text: str) -> list[str]:
     """Split so that joining the units gives `text` again; space stands in front of a unit."""
     return _UNIT.findall(text)
+
+
+def is_unspaced(unit: str) -> bool:
+    """Whether a unit is a character of a script without spaces."""
+    return bool(_UNSPACED_CHARACTER.search(unit))
 
 
 def fold(unit: str) -> str:
@@ -130,3 +136,21 @@ def keep_stable(stable: str, free: str) -> str | None:
     if common_prefix(kept, said) < len(kept):
         return None
     return stable + "".join(said[len(kept) :])
+
+
+_SEAM_UNITS = 6
+
+
+def spliced(stable: str, free: str) -> str:
+    """`stable` and what `free` says behind the place that fits its end best: the last units of `stable` are
+    aligned by Levenshtein distance, with all before and behind them in `free` at no cost."""
+    kept, said = units(stable), units(free)
+    left, right = [fold(unit) for unit in kept[-_SEAM_UNITS:]], [fold(unit) for unit in said]
+    row = [0] * (len(right) + 1)
+    for count, unit in enumerate(left, 1):
+        before, row = row, [count]
+        for place, other in enumerate(right):
+            row.append(min(before[place] + (unit != other), before[place + 1] + 1, row[-1] + 1))
+    # The last of equals: nothing is said twice.
+    place = max(range(len(row)), key=lambda at: (-row[at], at))
+    return join(stable, "".join(said[place:]).strip())

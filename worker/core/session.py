@@ -14,6 +14,7 @@ part of the checkpoint, so that a successor on another worker keeps to it. `Clos
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
@@ -26,6 +27,7 @@ from worker.core.effects import (
     Checkpoint,
     Close,
     CloseReason,
+    Dropped,
     Effect,
     Emit,
     EndReason,
@@ -34,13 +36,14 @@ from worker.core.effects import (
     tuned,
 )
 from worker.core.endpointing import Boundary, Ended, Endpointer
-from worker.core.filters import is_silence, is_usable
+from worker.core.filters import believed, fuller
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
 from worker.core.language import Verdict
 from worker.core.memory import Memory
 from worker.core.saying import Scribe, resumed_shown
-from worker.core.utterance import Asked, Utterance, placed
+from worker.core.utterance import Asked, Utterance, longest_word_s, placed
+from worker.core.voice import Voice
 from worker.core.writing import Rules
 
 
@@ -67,6 +70,7 @@ class Session:
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
         if checkpoint:
             self._endpointer.keep_whole(checkpoint.stable_until)
+        self._voice = Voice(self._framer.position, options.endpoint.off)
         self._covered = self._last_end = committed
         self._resumed = resumed = checkpoint or Checkpoint()
         self._memory = Memory(config, options, resumed)
@@ -98,7 +102,9 @@ class Session:
             return []
         effects: list[Effect] = []
         for frame in self._framer.push(self._buffer.append(start, pcm16)):
-            for boundary in self._endpointer.push(self._vad(frame)):
+            probability = self._vad(frame)
+            self._voice.push(probability)
+            for boundary in self._endpointer.push(probability):
                 effects += self._boundary(boundary, "silence")
         effects += self._give_up_silence()
         if self._buffer.end >= to_samples(self._options.session_s_max):
@@ -125,7 +131,7 @@ class Session:
         effects: list[Effect] = []
         if result:
             came = self._partial_came if is_partial(asked) else self._final_came
-            effects = came(asked, result)
+            effects = self._answered(asked, result, came)
         return effects + self._ask()  # what is still needed is asked for again
 
     def newest(self, ticket: int) -> DecodeRequest | None:
@@ -222,6 +228,16 @@ class Session:
 
     # Answers
 
+    def _answered(
+        self, asked: Asked, result: DecodeResult, take: Callable[[Asked, DecodeResult], list[Effect]]
+    ) -> list[Effect]:
+        """Take what is believed of an answer."""
+        kind = asked.request.kind
+        speech_s = self._voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end)
+        longest_s = longest_word_s(asked, result, self._voice)
+        result, reason = believed(result, kind, speech_s, self._options.filters, longest_word_s=longest_s)
+        return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
+
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if self._language.is_outdated(asked):
             return []
@@ -249,7 +265,7 @@ class Session:
         verdict = self._language.hear(asked, result)
         if verdict is Verdict.CHANGED:
             return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
-        if verdict is Verdict.RIVAL or not is_usable(result) or not self._language.may_show(asked, result):
+        if verdict is Verdict.RIVAL or not result.text or not self._language.may_show(asked, result):
             return []
         shown, stable = text.text, text.stable
         text.update(result.text, to_seconds(asked.end))
@@ -267,7 +283,7 @@ class Session:
         utterance = asked.utterance
         if utterance.early_end == asked.end:
             utterance.early = result
-        whole = keep_stable(utterance.text.stable, result.text) if is_usable(result) else None
+        whole = keep_stable(utterance.text.stable, result.text) if result.text else None
         if whole is None or whole == utterance.text.text or not self._config.partials:
             return []
         return [Emit((self._scribe.partial(asked, result, whole),))]
@@ -279,17 +295,20 @@ class Session:
         `kept`: it was decoded so already.
         """
         stable = utterance.text.stable
+        if kept:
+            result = fuller(stable, result, utterance.free)
         if kept or not stable:
             return self._final(utterance, result)
-        text = None if result.runaway else keep_stable(stable, result.text)
+        text = keep_stable(stable, result.text)
         if text is None:
+            utterance.free = result
             return [self._asking.final(utterance, utterance.end or 0, prefix=stable)]
         return self._final(utterance, replace(result, text=text))
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
         stable = utterance.text.stable
-        text = stable if result.runaway or (is_silence(result) and not stable) else result.text
+        text = result.text if result.text.startswith(stable) else stable
         end = utterance.end or 0
         if result.text:
             self._language.learn(result.language, result.language_probability)
@@ -319,6 +338,7 @@ class Session:
     def _cover(self, sample: int) -> None:
         self._covered = sample
         self._buffer.trim(self._memory.keep_from(sample))
+        self._voice.trim(sample)
 
     def _close(self, reason: CloseReason) -> list[Effect]:
         if self._closed:

@@ -2,13 +2,14 @@
 session machine."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import SessionOptions
-from worker.core.filters import is_usable
 from worker.core.hypothesis import Hypothesis
+from worker.core.voice import Voice
 from worker.core.writing import Shown
 
 
@@ -37,12 +38,14 @@ class Utterance:
     early: DecodeResult | None = None
     early_end: int = -1
     """What an early final says, if the utterance ends there."""
+    free: DecodeResult | None = None
+    """What a final said that did not keep to the committed text."""
 
     def pace(self, result: DecodeResult, options: SessionOptions, wait_s: float) -> None:
         """Set how much new audio the next partial waits for: half way between the last step and what this
         partial's cost and the device's load ask for; `wait_s` is how long decodes wait. Behind a partial that
         can't be shown the next comes soon, but only once: noise never gives one that can."""
-        usable = is_usable(result)
+        usable = bool(result.text)
         if not usable and not self.stumbled:
             self.heard -= to_samples(max(0.0, self.step_s - options.partial_retry_s))
         else:
@@ -84,6 +87,14 @@ def placed(asked: Asked, result: DecodeResult) -> DecodeResult:
     """The answer with its words on the session's clock."""
     offset = to_seconds(asked.start)
     return replace(result, words=tuple(_moved(word, offset) for word in result.words))
+
+
+def longest_word_s(asked: Asked, result: DecodeResult, voice: Voice) -> float:
+    """Most speech between the beginnings of two words, or in front of the first: alignment gives what the
+    decoder left out to a word beside it."""
+    starts = [asked.start + to_samples(word.start) for word in result.words]
+    bounds = [asked.start + to_samples(asked.request.left_s), *starts]
+    return max((voice.speech_s(*pair) for pair in pairwise(bounds)), default=0.0)
 
 
 def _moved(word: Word, offset_s: float) -> Word:

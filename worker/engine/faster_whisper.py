@@ -7,8 +7,10 @@ that runs on is done again with the full window when it is a final, and given up
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
@@ -132,8 +134,10 @@ class FasterWhisperEngine:
         return [longest if longest - n <= _ALIKE_FRAMES else n for n in frames]
 
     def _encode(self, request: DecodeRequest, frames: int) -> Row:
+        began_s = time.perf_counter()
         features = self._features(request.audio, frames)
         encoded = self._model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
+        encode_s = time.perf_counter() - began_s
         detected, probability = "", 1.0
         if request.detect or not request.language:
             detected, probability = self._detect(encoded, request)
@@ -146,7 +150,16 @@ class FasterWhisperEngine:
             prefix=tuple(tokenizer.encode(" " + given)) if given else (),
             previous=tokenizer.sot_prev,
         )
-        return Row(request, tokenizer, detected, probability, encoded, features.shape[1], prompt.fitted())
+        return Row(
+            request,
+            tokenizer,
+            detected,
+            probability,
+            encoded,
+            frames=features.shape[1],
+            prompt=prompt.fitted(),
+            encode_s=encode_s,
+        )
 
     @cached_property
     def _policy(self) -> WindowPolicy:
@@ -227,6 +240,7 @@ class FasterWhisperEngine:
             avg_logprob=output.avg_logprob,
             no_speech_prob=output.no_speech_prob,
             compression_ratio=output.compression_ratio,
+            encode_s=row.encode_s,
             window_s=row.frames / 100,
             steps=output.steps,
             runaway=output.runaway,
@@ -235,7 +249,8 @@ class FasterWhisperEngine:
     def _improve(self, row: Row, output: Output) -> tuple[Row, Output]:
         """Decode again what looks wrong: with the full window first, then with temperature."""
         if output.runaway and row.frames < FRAMES_MAX:
-            row = self._encode(row.request, FRAMES_MAX)
+            again = self._encode(row.request, FRAMES_MAX)
+            row = replace(again, encode_s=row.encode_s + again.encode_s)
             output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:

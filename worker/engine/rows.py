@@ -33,6 +33,8 @@ class Row:
     frames: int
     """Mel frames of the window, padding included."""
     prompt: Prompt
+    encode_s: float
+    """Time for log-mel and encoder."""
 
     @property
     def group(self) -> tuple[int, int, int, float, bool]:

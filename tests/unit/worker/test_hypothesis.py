@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Word
-from worker.core.hypothesis import Hypothesis, common_prefix, fold, keep_stable, units
+from worker.core.hypothesis import Hypothesis, common_prefix, fold, keep_stable, spliced, units
 
 
 def after(*texts: str) -> Hypothesis:
@@ -131,3 +131,29 @@ def test_committed_text_only_grows(texts: list[str]) -> None:
 def test_a_unit_of_punctuation_alone_is_compared_as_it_is() -> None:
     assert fold(" …") == "…"
     assert common_prefix([" -", "a"], [" -", "A"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("stable", "free", "whole"),
+    [
+        (
+            "in thick flour-fatten",
+            "in thick flour, fat and sauce. My friends",
+            "in thick flour-fatten fat and sauce. My friends",
+        ),
+        ("he was a good", "she was a good man", "he was a good man"),
+        ("he was", "", "he was"),
+        ("one two seven eight", "one two three four five six seven eight nine", "one two seven eight nine"),
+        ("今日は", "今日が良い", "今日は良い"),
+        ("one two", "three four", "one two"),
+    ],
+)
+def test_committed_text_is_followed_by_what_the_free_text_says_behind_it(
+    stable: str, free: str, whole: str
+) -> None:
+    assert spliced(stable, free) == whole
+
+
+@given(TEXTS.map(str.strip), TEXTS.map(str.strip))
+def test_a_splice_begins_with_what_is_committed(stable: str, free: str) -> None:
+    assert spliced(stable, free).startswith(stable)

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.audio.pcm import SAMPLE_RATE, to_seconds
+from bench.memory import held_bytes
+from shared.audio.pcm import SAMPLE_RATE, pcm16_to_float, to_seconds
 from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
 from tests.support.machine import Answer, Driver, scripted
 from tests.support.sound import loudness_vad, pcm16, silence, speech
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Decode, Effect, Emit, SessionOptions
+from worker.core.filters import ALL, Drop
 from worker.core.session import Session
+from worker.engine.scripted import words_of
 
 TALK = pcm16(silence(1), speech(3), silence(1), speech(2, seed=2), silence(1))
 
@@ -402,3 +405,72 @@ def test_a_partial_is_decoded_beside_the_final_before_it_and_said_behind_it() ->
     assert ("partial", 1) not in said(effects)
     after = session.decoded(finals[0].ticket, scripted(finals[0].request))
     assert said(after)[:2] == [("final", 0), ("partial", 1)]
+
+
+def test_a_forced_final_that_lost_much_of_the_free_one_is_followed_by_its_rest() -> None:
+    def answer(request: DecodeRequest) -> DecodeResult:
+        if request.kind is Kind.PARTIAL:
+            return DecodeResult(text="one two flour fatten three four", language="en")
+        text = request.prefix or "one two flour, fat and five six seven eight"
+        return DecodeResult(text=text, language="en")
+
+    driver = Driver(answer, config=SessionConfig(language="en"), options=SessionOptions(hold_back=2))
+    driver.hear(pcm16(speech(6), silence(1)))
+    committed = driver.partials[-1].text[: driver.partials[-1].committed]
+    assert committed == "one two flour fatten"
+    assert driver.finals[0].text == "one two flour fatten and five six seven eight"
+
+
+def test_what_a_filter_takes_is_not_said_and_is_told() -> None:
+    def doubtful(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="thank you", language="en", avg_logprob=-1.5)
+
+    driver = Driver(doubtful)
+    driver.hear(TALK)
+    assert driver.partials == []
+    assert [final.text for final in driver.finals] == ["", ""]
+    assert {(d.reason, d.kind) for d in driver.dropped} == {
+        (Drop.LOGPROB, Kind.PARTIAL),
+        (Drop.LOGPROB, Kind.FINAL),
+    }
+    assert len(driver.dropped) == len(driver.requests)
+    assert {(request.context, request.left) for request in driver.requests} == {("", "")}
+
+
+def test_an_hour_that_the_detector_takes_for_speech_and_no_filter_believes_holds_no_more_than_a_minute() -> (
+    None
+):
+    def song(request: DecodeRequest) -> DecodeResult:
+        return DecodeResult(text="oh oh", language="en", avg_logprob=-0.9)
+
+    driver = Driver(song)
+    minute = pcm16(speech(60))
+    held: list[int] = []
+    for _ in range(60):
+        driver.hear(minute, chunk_samples=16_000)
+        held.append(held_bytes(driver.session))
+        assert driver.session.received - driver.session.covered <= 30 * SAMPLE_RATE
+        driver.requests.clear()
+        driver.dropped.clear()
+    assert max(held[1:]) <= held[0] + 30 * SAMPLE_RATE * 4
+    assert {final.text for final in driver.finals} == {""}
+
+
+def test_words_behind_a_hole_in_the_speech_are_not_committed() -> None:
+    def skipping(request: DecodeRequest) -> DecodeResult:
+        heard = scripted(replace(request, prefix="", words=True))
+        if request.kind is Kind.FINAL or request.duration_s < 4.0:
+            return heard
+        left = (*heard.words[:1], *heard.words[7:])
+        return replace(heard, text=" ".join(word.text for word in left), words=left)
+
+    audio = pcm16(speech(14), silence(1))
+    whole = " ".join(words_of(pcm16_to_float(audio[: 14 * 32_000])))
+    said: list[bool] = []
+    for filters in (ALL, ALL - {Drop.HOLE}):
+        options = SessionOptions(filters=filters)
+        driver = Driver(skipping, config=SessionConfig(words=True), options=options)
+        driver.hear(audio)
+        assert (Drop.HOLE in {dropped.reason for dropped in driver.dropped}) is (Drop.HOLE in filters)
+        said.append(driver.finals[0].text.startswith(whole))
+    assert said == [True, False]

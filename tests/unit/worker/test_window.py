@@ -1,11 +1,10 @@
-"""Window lengths, caps, and the filters for what was not spoken."""
+"""Window lengths and caps, and repeated ends."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.decode import DecodeResult
-from worker.core.filters import ends_in_repeat, is_loop, is_silence, is_usable
+from worker.core.filters import ends_in_repeat
 from worker.core.window import FRAMES_MAX, LARGE, SMALL, is_runaway, policy_for, token_cap
 
 
@@ -63,15 +62,3 @@ def test_the_cap_lies_above_what_counts_as_runaway_or_is_the_models_own(
 )
 def test_a_repeated_end_is_seen(words: str, repeats: bool) -> None:
     assert ends_in_repeat(words.split()) is repeats
-
-
-def test_what_the_model_does_not_believe_is_silence_and_what_repeats_is_a_loop() -> None:
-    good = DecodeResult(text="hello", language="en", avg_logprob=-0.2, no_speech_prob=0.9)
-    breath = DecodeResult(text="hello", language="en", avg_logprob=-1.2, no_speech_prob=0.9)
-    loop = DecodeResult(text="ha ha", language="en", compression_ratio=3.0)
-    assert not is_silence(good)
-    assert is_silence(breath)
-    assert is_loop(loop)
-    assert [is_usable(r) for r in (good, breath, loop)] == [True, False, False]
-    assert not is_usable(DecodeResult(text="", language="en"))
-    assert not is_usable(DecodeResult(text="a", language="en", runaway=True))
