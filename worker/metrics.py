@@ -7,6 +7,10 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0
 SESSIONS = Gauge("steno_worker_sessions", "Live sessions that this worker has")
 TAKEOVERS = Counter("steno_worker_takeovers", "Sessions taken over from another worker")
 LEASES_LOST = Counter("steno_worker_leases_lost", "Sessions that another worker took over from this one")
+SET_ASIDE = Counter(
+    "steno_worker_sessions_set_aside", "Sessions closed because they broke worker after worker"
+)
+ENGINE_FAULTS = Counter("steno_worker_engine_faults", "Batches that the decoder failed on")
 QUEUE_S = Histogram(
     "steno_decode_queue_seconds", "Wait of a decode before it starts", ["kind"], buckets=_SECONDS
 )
