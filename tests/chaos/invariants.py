@@ -1,4 +1,4 @@
-"""What must hold after a run, whatever died in it: pure checks over what clients received and what Redis kept."""
+"""What must hold after a run, whatever died in it: checks over what clients received and Redis kept."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _FRAME_S = 512 / 16_000
 
 
 def violations(messages: Sequence[Message], said: Talk, logged: Sequence[tuple[int, str]]) -> list[str]:
-    """Everything that is wrong with one session, in words. `logged` is its log in Redis: numbers and types."""
+    """Everything that is wrong with one session, in words. `logged` is its log in Redis: numbers, types."""
     return [
         *_ending(messages, said),
         *_numbers(messages, logged),

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,25 +80,31 @@ class Service:
         try:
             for module in modules:
                 running.start(module)
-            running.wait_until_ready(worker="worker" in modules)
+            if modules:
+                running.wait_until_ready(worker="worker" in modules)
             yield running
         finally:
             running.stop()
 
-    def start(self, module: str, *, name: str = "") -> subprocess.Popen[bytes]:
-        """Start one process; `name` tells several of a kind apart."""
-        environment = os.environ | self.environment | {"STENO_REDIS_URL": self.redis_url}
+    def start(
+        self, module: str, *, name: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start one process; `name` tells several of a kind apart, `environment` is its own."""
+        own = {"STENO_REDIS_URL": self.redis_url} | dict(environment or {})
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", module],
+                env=os.environ | self.environment | own,
+                stdout=log,
+                stderr=log,
             )
         self.processes[name or module] = process
         return process
 
-    def wait_until_ready(self, *, worker: bool = True) -> None:
-        """Wait for `/readyz`, or `/healthz` when no worker was started."""
+    def wait_until_ready(self, *, worker: bool = True, port: int = 0) -> None:
+        """Wait for `/readyz`, or `/healthz` when no worker was started; `port` is another edge's."""
         deadline = time.monotonic() + READY_S_MAX
-        while not self._answers("/readyz" if worker else "/healthz"):
+        while not self._answers("/readyz" if worker else "/healthz", port or self.port):
             dead = [name for name, process in self.processes.items() if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 raise AssertionError(f"service not ready, ended: {dead}\n{self.log.read_text()[-4000:]}")
@@ -132,8 +138,8 @@ class Service:
         pid = int(worker.rsplit("-", 2)[-2])
         return next(name for name, process in self.processes.items() if process.pid == pid)
 
-    def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+    def _answers(self, path: str, port: int) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.HTTPStatus.OK
