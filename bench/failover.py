@@ -1,4 +1,4 @@
-"""How long live sessions are silent when a worker or Redis is killed: `python -m bench.failover --kill worker`
+"""How long live sessions are silent when a worker or Redis is killed: `python -m bench.failover --kill …`
 
 Sessions speak at 1x; in mid-speech the process is killed with SIGKILL, and for each session the time to its
 next event is printed, beside the longest time without one before that, because speech has pauses.
