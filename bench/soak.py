@@ -6,6 +6,7 @@ plot as SVG. Exit status 1 when a session failed or a key was left behind.
 
 import argparse
 import asyncio
+import fnmatch
 import json
 import os
 import random
@@ -216,8 +217,7 @@ def left_behind(server: EmbeddedServer) -> list[str]:
     names = [key.decode() for key in client.scan_iter() if client.ttl(key) == -1]
     queued = [f"{name}: {n} entries" for name in names if ":sessions" in name and (n := client.xlen(name))]
     client.close()
-    permanent = [p.split("*")[0].split("{")[0] for p in PERMANENT]
-    return queued + [name for name in names if not name.startswith(tuple(permanent))]
+    return queued + [name for name in names if not any(fnmatch.fnmatchcase(name, p) for p in PERMANENT)]
 
 
 def report(soak: Soak) -> dict[str, Any]:
