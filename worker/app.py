@@ -69,7 +69,7 @@ class WorkerApp:
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._recycle(), name="recycle"),
         ]
-        failed = frozenset[str]()
+        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
         try:
             done, _ = await asyncio.wait([*ends, beat, watch, *takers], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {*ends}:
@@ -79,14 +79,13 @@ class WorkerApp:
             await self._drain(intake, book, watch, hurry or asyncio.Event())
         except DeviceFault as fault:
             log.error("the device is broken: %s", fault, extra={"sessions": intake.active})
-            failed = device.running()
             raise
         finally:
             stop.set()
             await cancel([*ends, *takers, watch])
-            await intake.hand_over(failed=failed)
+            await intake.hand_over(failed=device.broken_by)
             await device.close()
-            await cancel([beat])
+            await cancel([beat, pulse])
             with contextlib.suppress(*ConnectionLost):
                 await book.leave()
                 await presence.leave(self.worker)
@@ -151,12 +150,17 @@ class WorkerApp:
         windows = WindowSource(self.client, keys, consumer=self.worker)
         return Intake(IntakeParts(book, windows, device, runner, self.settings.worker_sessions)), book
 
+    async def _pulse_forever(self) -> NoReturn:
+        """Apart from the heartbeat, which may wait for Redis."""
+        while True:
+            self.alive()
+            await asyncio.sleep(HEARTBEAT_S)
+
     async def _beat_forever(
         self, presence: Presence, device: Device, intake: Intake, stop: asyncio.Event
     ) -> NoReturn:
         info = device.info
         while True:
-            self.alive()
             sign = WorkerPresence(
                 worker=self.worker,
                 model=info.model,

@@ -61,6 +61,7 @@ class Device:
         """Longest that a second of audio took lately, by kind."""
         self._faults = 0
         self._broken: DeviceFault | None = None
+        self._broken_by = frozenset[str]()
         self._broke = asyncio.Event()
 
     @property
@@ -115,9 +116,10 @@ class Device:
         for job in self._scheduler.withdraw(key):
             self._answer(job, None)
 
-    def running(self) -> frozenset[str]:
-        """Sessions and windows that the device decodes now."""
-        return frozenset(job.key for run in self._running.values() for job in run.plan.jobs)
+    @property
+    def broken_by(self) -> frozenset[str]:
+        """Sessions and windows whose decode broke the device; empty while it works."""
+        return self._broken_by
 
     async def watch_forever(self) -> NoReturn:
         """Raises `DeviceFault` when a decode hangs or the device is broken: only a new process mends that."""
@@ -133,7 +135,8 @@ class Device:
                 if run.spent_s > run.may_take_s:
                     kind = run.plan.kind.name.lower()
                     ENGINE_FAULTS.inc()
-                    self._broken = DeviceFault(f"a {kind} has been decoded for {run.spent_s:.1f} s: it hangs")
+                    fault = DeviceFault(f"a {kind} has been decoded for {run.spent_s:.1f} s: it hangs")
+                    self._break(fault, run.plan)
 
     async def close(self) -> None:
         """Wait for what runs, then give the engine back. A broken device is left as it is: the process has to
@@ -196,12 +199,15 @@ class Device:
         log.error("decode of %d %s failed: %s", len(plan.jobs), plan.kind.name.lower(), fault)
         self._faults += 1
         if isinstance(fault, DeviceFault):
-            self._broken = fault
+            self._break(fault, plan)
         elif self._faults >= FAULTS_MAX:
-            self._broken = DeviceFault(f"{self._faults} decodes in succession failed, the last with: {fault}")
-        if self._broken:
-            self._broke.set()
+            self._break(DeviceFault(f"{self._faults} decodes in succession failed, the last: {fault}"), plan)
         return fault
+
+    def _break(self, fault: DeviceFault, plan: Plan) -> None:
+        self._broken = fault
+        self._broken_by = frozenset(job.key for job in plan.jobs)
+        self._broke.set()
 
     def _answer(self, job: Job, answer: Answer) -> None:
         on_done = self._callbacks.pop(job, None)

@@ -35,8 +35,9 @@ BLOCK_MS_MAX: Final = 1_000
 """Longest block on a client of an event loop."""
 SYNC_BLOCK_MS_MAX: Final = 5_000
 """The same without one; RQ waits this long for work."""
-_ANSWER_S: Final = 2.0
-"""What an answer may take beside the block: a slow command of someone else, a fork, a busy machine."""
+_ANSWER_S: Final = 4.0
+"""What an answer may take beside the block: a slow command of someone else, a fork, a busy machine. After that
+the connection counts as dead, and the command is not tried again here: it would take as long again."""
 _CONNECT_S: Final = 2.0
 _RETRIES: Final = 5
 """With the pauses between them a server may be away for 1.2 s at least and not be noticed: the time of a
@@ -106,7 +107,9 @@ class _SyncClient(redis.Redis):
 def connect(url: str) -> AsyncRedis:
     """A client with a connection pool of its own; close it with `aclose`. Connects at the first command.
     Raises `BadParameter` for an address that is none."""
-    options: dict[str, Any] = _options(BLOCK_MS_MAX) | {"retry": AsyncRetry(_backoff(), _RETRIES)}
+    options: dict[str, Any] = _options(BLOCK_MS_MAX) | {
+        "retry": AsyncRetry(_backoff(), _RETRIES, (redis.ConnectionError,))
+    }
     if urlsplit(url).scheme == _SENTINEL:
         sentinels, service, own = _sentinels(url)
         options |= own
@@ -118,7 +121,9 @@ def connect(url: str) -> AsyncRedis:
 
 def connect_sync(url: str) -> SyncRedis:
     """The same for code without an event loop: RQ, commands and tests."""
-    options: dict[str, Any] = _options(SYNC_BLOCK_MS_MAX) | {"retry": Retry(_backoff(), _RETRIES)}
+    options: dict[str, Any] = _options(SYNC_BLOCK_MS_MAX) | {
+        "retry": Retry(_backoff(), _RETRIES, (redis.ConnectionError,))
+    }
     if urlsplit(url).scheme == _SENTINEL:
         sentinels, service, own = _sentinels(url)
         options |= own

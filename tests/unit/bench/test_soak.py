@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from bench.failover import is_whole, silences
 from bench.plot import Chart, svg
 from bench.replay import Recording
-from bench.soak import Sample, growth
+from bench.soak_report import Sample, growth
 
 
 def sample(n: int, rss_bytes: int) -> Sample:

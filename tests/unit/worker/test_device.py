@@ -100,7 +100,7 @@ async def test_a_decode_that_hangs_ends_the_watch_and_names_whose_it_was() -> No
     device.offer("session", 1, SECOND, lambda _answer: None)
     with pytest.raises(DeviceFault, match="hangs"):
         await device.watch_forever()
-    assert device.running() == {"session"}
+    assert device.broken_by == {"session"}
     assert now > HANG_S
     await device.close()
     go_on.set()
