@@ -36,7 +36,7 @@ BLOCK_MS_MAX: Final = 1_000
 SYNC_BLOCK_MS_MAX: Final = 5_000
 """The same without one; RQ waits this long for work."""
 _ANSWER_S: Final = 4.0
-"""What an answer may take beside the block: a slow command of someone else, a fork, a busy machine. After that
+"""What an answer may take beside the block: a slow command of someone else, a fork, a busy machine. Then
 the connection counts as dead, and the command is not tried again here: it would take as long again."""
 _CONNECT_S: Final = 2.0
 _RETRIES: Final = 5
