@@ -91,6 +91,24 @@ async def test_memory_that_ran_out_and_came_back_loses_no_word(own: Service) -> 
         check([await speaking], [said])
 
 
+SLOW = """
+local n = 0
+while n < 50000000 do n = n + 1 end
+return n
+"""
+
+
+async def test_a_slow_command_of_someone_else_loses_no_word(own: Service) -> None:
+    said = talk()
+    async with client_of(own.redis_url) as client:
+        speaking = asyncio.create_task(speak(own, said))
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        await client.eval(SLOW, 0)
+        print(f"Redis was busy for {time.monotonic() - began:.2f} s")
+        check([await speaking], [said])
+
+
 async def test_memory_that_ran_out_is_not_now() -> None:
     server = EmbeddedServer()
     server.start()
