@@ -93,6 +93,11 @@ class _AsyncClient(redis.asyncio.Redis):
                 raise NotNow(str(error)) from None
             raise
 
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        for sentinel in _sentinel_clients(self.connection_pool):  # redis-py leaves these open
+            await sentinel.aclose()
+
 
 class _SyncClient(redis.Redis):
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
@@ -102,6 +107,16 @@ class _SyncClient(redis.Redis):
             if is_not_now(error):
                 raise NotNow(str(error)) from None
             raise
+
+    def close(self) -> None:
+        super().close()
+        for sentinel in _sentinel_clients(self.connection_pool):
+            sentinel.close()
+
+
+def _sentinel_clients(pool: Any) -> list[Any]:
+    manager = getattr(pool, "sentinel_manager", None)
+    return [] if manager is None else list(manager.sentinels)
 
 
 def connect(url: str) -> AsyncRedis:
