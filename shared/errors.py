@@ -12,6 +12,7 @@
     │   ├── NoCapacity           no worker took the session in time
     │   └── BrokerLost           Redis can't be reached
     ├── EngineFault          the decoder failed on this work
+    │   └── DeviceFault          it will fail on any: the process must be replaced
     ├── ModelUnavailable     the model can't be had; the text says what to do
     └── Superseded           another worker owns this session now; not shown to clients
 
@@ -108,6 +109,11 @@ class EngineFault(StenoError):
 
     code = "engine_fault"
     retryable = True
+
+
+class DeviceFault(EngineFault):
+    """The decoder or its device will fail on any work from now on, or does not come back: the process must be
+    replaced. Clients see an `EngineFault`."""
 
 
 class ModelUnavailable(StenoError):

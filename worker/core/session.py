@@ -92,6 +92,11 @@ class Session:
         return self._covered
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no utterance is open or undecided: a successor begins here with nothing to do again."""
+        return not (self._open or self._line or self._asking.for_final or self._closing)
+
+    @property
     def received(self) -> int:
         """First sample not received yet."""
         return self._buffer.end

@@ -26,7 +26,7 @@ from faster_whisper.transcribe import (
 )
 
 from shared.audio.pcm import SAMPLE_RATE, Float32
-from shared.errors import EngineFault, ModelUnavailable
+from shared.errors import DeviceFault, EngineFault, ModelUnavailable
 from shared.events import Word
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
@@ -115,10 +115,9 @@ class FasterWhisperEngine:
         try:
             rows = [self._encode(r, n) for r, n in zip(batch, self._windows(batch), strict=True)]
             return self._decode_rows(rows)
-        except (
-            RuntimeError
-        ) as error:  # what CTranslate2 raises; its text names shapes and devices, not speech
-            raise EngineFault(f"the decoder failed: {error}") from None
+        except RuntimeError as error:  # CTranslate2's; its text names shapes and devices, not speech
+            fault = DeviceFault if is_device_lost(str(error)) else EngineFault
+            raise fault(f"the decoder failed: {error}") from None
 
     def close(self) -> None:
         """Unload the weights."""
@@ -318,3 +317,10 @@ def choose_device(device: str, compute_type: str) -> tuple[str, str]:
         return device, "int8"
     supported = ctranslate2.get_supported_compute_types("cuda")
     return device, next(t for t in ("int8_float16", "float16", "int8", "float32") if t in supported)
+
+
+def is_device_lost(message: str) -> bool:
+    """Whether an error of CTranslate2 means that the CUDA context is gone: after an illegal access every
+    later call fails too. Memory that ran out is another matter: the next batch may fit."""
+    text = message.lower()
+    return any(word in text for word in ("cuda", "cublas", "cudnn")) and "out of memory" not in text

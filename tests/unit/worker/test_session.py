@@ -474,3 +474,34 @@ def test_words_behind_a_hole_in_the_speech_are_not_committed() -> None:
         assert (Drop.HOLE in {dropped.reason for dropped in driver.dropped}) is (Drop.HOLE in filters)
         said.append(driver.finals[0].text.startswith(whole))
     assert said == [True, False]
+
+
+def test_a_session_is_at_rest_between_utterances_and_not_while_one_is_open_or_undecided() -> None:
+    driver = Driver()
+    session = driver.session
+    assert session.at_rest
+    asked: list[Decode] = []
+
+    def hear(audio: bytes) -> None:
+        for effect in session.audio(session.received, audio):
+            if isinstance(effect, Decode):
+                asked.append(effect)
+
+    hear(pcm16(silence(1)))
+    assert session.at_rest
+    hear(pcm16(speech(2)))
+    assert not session.at_rest, "open"
+    hear(pcm16(silence(2)))
+    assert not session.at_rest, "ended, without its final"
+    for decode in asked:
+        driver.apply(session.decoded(decode.ticket, scripted(decode.request)))
+    assert session.at_rest
+
+
+def test_a_successor_of_a_session_at_rest_has_nothing_to_hear_again() -> None:
+    first = Driver()
+    first.hear(pcm16(silence(1), speech(3), silence(1)))
+    assert first.session.at_rest
+    second = Driver(committed=first.session.covered, checkpoint=first.left)
+    second.hear(pcm16(silence(1), speech(2, seed=2), silence(1)), start=first.session.covered)
+    assert [final.utterance for final in second.finals] == [1]
