@@ -74,11 +74,11 @@ async def test_words_come_when_asked_for_and_only_then(service: Service) -> None
 
 
 async def test_a_shorter_endpoint_gives_more_utterances(service: Service) -> None:
-    talk = spoken("en_quilter", "en_wizard", "en_stew", gap_s=0.6)
+    talk = spoken("en_quilter", "en_wizard", gap_s=0.6)
     counts = [
         len((await transcribe(service.ws_url, talk, endpointing_ms=ms)).of("final")) for ms in ("400", "3000")
     ]
-    assert counts[0] >= 3
+    assert counts[0] >= 2
     assert counts[1] == 1
 
 
