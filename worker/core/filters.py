@@ -114,7 +114,11 @@ def _words_of(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
 def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float) -> bool:
     doubts: dict[Drop, Callable[[], bool]] = {
         Drop.SILENCE: lambda: is_silence(result),
-        Drop.LOOP: lambda: result.runaway or without_loop(result.text) != result.text,
+        Drop.LOOP: lambda: (
+            result.runaway
+            or without_loop(result.text) != result.text
+            or (result.avg_logprob < WEAK_LOGPROB and ends_in_repeat(_folded(result.text)))
+        ),
         Drop.COMPRESSION: lambda: is_loop(result),
         Drop.LOGPROB: lambda: result.avg_logprob < (PARTIAL_LOGPROB if kind is Kind.PARTIAL else AVG_LOGPROB),
         Drop.DURATION: lambda: spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s,
@@ -178,11 +182,15 @@ def ends_in_repeat(tokens: Sequence[object]) -> bool:
     return any(tokens[count - size :] == tokens[count - 2 * size : count - size] for size in sizes)
 
 
+def _folded(text: str) -> list[str]:
+    return [fold(unit) for unit in units(text)]
+
+
 def without_loop(text: str) -> str:
     """The text with what its end says at least `LOOP_REPEATS` times in a row said once. A last time that is
     cut off belongs to the loop."""
     said = units(text)
-    folded = [fold(unit) for unit in said]
+    folded = _folded(text)
     for period in range(1, min(_LOOP_PERIOD_MAX, len(said) // LOOP_REPEATS) + 1):
         run = period
         while run < len(said) and folded[-run - 1] == folded[-run - 1 + period]:

@@ -85,6 +85,12 @@ def test_a_loop_at_the_end_of_a_sure_final_is_cut_and_its_words_with_it() -> Non
     assert [w.text for w in left.words] == left.text.split()
 
 
+def test_saying_five_words_twice_is_a_loop_only_in_a_doubtful_text() -> None:
+    twice = "so this is how it was. This is how it was."
+    assert reason(replace(GOOD, text=twice), speech_s=4.0) is None
+    assert reason(replace(GOOD, text=twice, avg_logprob=-0.9), speech_s=4.0) is Drop.LOOP
+
+
 def test_a_loop_in_a_doubtful_text_takes_all_of_it() -> None:
     left, found = believed(replace(GOOD, text=LOOP, avg_logprob=-0.6), FINAL, 4.0)
     assert (left.text, left.words, found) == ("", (), Drop.LOOP)
