@@ -37,14 +37,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """Where a resumed session goes on."""
+
+    sample: Annotated[
+        int,
+        Doc("the sample to send from; counted per channel, in the session's own sample rate, from its start"),
+    ]
+    finalized: Annotated[int, Doc("how many `finalize` have arrived; those after it are to be said again")]
+    ended: Annotated[bool, Doc("whether `end` has arrived, or the session is closed: nothing is to be sent")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The session is open; audio may be sent (it may also have been sent before this)."""
+    """The session is open; audio may be sent (it may also have been sent before this). The first message of
+    every connection; on one that resumes a session its `seq` is the `after` that was asked for."""
 
     type: ClassVar = "ready"
     session: Annotated[str, Doc("session id")]
     token: Annotated[str, Doc("resume token; keep it secret")]
     model: Annotated[str, Doc("model that will decode, as configured; empty if no worker is up yet")]
     limits: Annotated[Limits, Doc("what the server accepts")]
+    resumed: Annotated[Resumed | None, Doc("on a connection that resumes a session: where it goes on")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,19 @@ class Warning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """How far the audio has arrived. Comes about every two seconds of audio when `acks=true` was asked for;
+    belongs to the connection, so that its `seq` is that of the message before it."""
+
+    type: ClassVar = "ack"
+    sample: Annotated[
+        int,
+        Doc("audio before this sample will not be asked for again; counted as in `resumed`"),
+    ]
+    finalized: Annotated[int, Doc("how many `finalize` have arrived")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
     """The session failed. A close follows; finals sent before this stay valid."""
 
@@ -137,7 +164,7 @@ class Closed:
     utterances: Annotated[int, Doc("number of utterances, and so of finals")]
 
 
-Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Warning | Error | Closed
+Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Warning | Ack | Error | Closed
 EVENT_TYPES: tuple[type[Event], ...] = (
     Ready,
     SpeechStart,
@@ -145,6 +172,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     Partial,
     Final,
     Warning,
+    Ack,
     Error,
     Closed,
 )
