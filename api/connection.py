@@ -35,8 +35,10 @@ class Connection:
         self._put(seq, event)
 
     def push_own(self, event: Event) -> None:
-        """Have something written that belongs to this connection, not to the session: it takes no number."""
-        self._put(self._last, event)
+        """Have something written that belongs to this connection, not to the session: it takes no number.
+        Nothing is said so before `ready`."""
+        if self._last:
+            self._put(self._last, event)
 
     def finish(self) -> None:
         """Nothing more will be pushed."""

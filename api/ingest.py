@@ -55,6 +55,10 @@ class Ingest:
         """A final said that all before `sample` is decided."""
         self._covered = max(self._covered, sample)
 
+    def ack(self) -> Ack:
+        """How far audio has come."""
+        return Ack(sample=self._audio.restart(self._position).sample, finalized=self._finalized)
+
     def stop(self) -> None:
         """Ignore everything from now on: the session is over."""
         self._ended = True
@@ -96,8 +100,7 @@ class Ingest:
             self._position += len(chunk) // SAMPLE_BYTES
             if self._position - self._acked >= _ACK_SAMPLES:
                 self._acked = self._position
-                sample = self._audio.restart(self._position).sample
-                self._on_ack(Ack(sample=sample, finalized=self._finalized))
+                self._on_ack(self.ack())
 
     def _without_repeated(self, pcm16: bytes) -> bytes:
         skipped = min(self._repeated, len(pcm16) // SAMPLE_BYTES)

@@ -1,8 +1,8 @@
 """One live session while its client is connected here.
 
-Four tasks per connection: the socket's messages to Redis, the session's events to the outbox, the outbox to
-the socket, and a sign that the client is still there. The first that ends ends the others; the session itself
-goes on in Redis, and is closed by its worker.
+Up to five tasks per connection: the socket's messages to Redis, the session's events to the outbox, the
+outbox to the socket, acknowledgements, and a sign that the client is still there. The first that ends ends
+the others; the session itself goes on in Redis, and is closed by its worker.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from api.params import StreamParams
 from api.relay import events
 from shared.audio.pcm import to_samples
 from shared.errors import BadMessage, NoCapacity, NotFound, Unavailable
-from shared.events import Ack, Event, Ready
+from shared.events import ACK_S, Ack, Event, Ready
 from shared.events import Final as FinalEvent
 from shared.redis.live import Follower
 from shared.redis.sessions import Attached, SessionLog
@@ -62,9 +62,10 @@ class LiveSession:
 
     async def serve(self, follower: Follower) -> None:
         """Until it is over."""
-        await _first_to_end(
-            self._receive(), self._relay(follower), self._connection.write_forever(), self._stay()
-        )
+        work = [self._receive(), self._relay(follower), self._connection.write_forever(), self._stay()]
+        if self._attachment.params.acks:
+            work.append(self._ack_forever())
+        await _first_to_end(*work)
 
     async def _receive(self) -> None:
         """The socket's messages, until the client is gone. What comes behind the session's end is ignored."""
@@ -127,6 +128,11 @@ class LiveSession:
                 return False
             await asyncio.sleep(_CLAIM_LOOK_S)
         return True
+
+    async def _ack_forever(self) -> None:
+        while True:
+            self._connection.push_own(self._ingest.ack())
+            await asyncio.sleep(ACK_S / 2)
 
     def _acked(self, ack: Ack) -> None:
         if self._attachment.params.acks:

@@ -129,8 +129,9 @@ class Warning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ack:
-    """How far the audio has arrived. Comes about every two seconds of audio when `acks=true` was asked for;
-    belongs to the connection, so that its `seq` is that of the message before it."""
+    """How far the audio has arrived, when `acks=true` was asked for: about every two seconds of audio, and at
+    least every five seconds, so that its absence says that the connection is dead. It belongs to the
+    connection, not to the session: its `seq` is that of the message before it."""
 
     type: ClassVar = "ack"
     sample: Annotated[
@@ -177,6 +178,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     Closed,
 )
 
+ACK_S = 5.0
+"""Longest time between two `Ack`."""
 TASKS = ("transcribe", "translate")
 ENCODINGS = ("pcm16", "float32", "mulaw", "alaw")
 

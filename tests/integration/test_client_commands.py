@@ -42,13 +42,13 @@ def test_a_file_in_a_pipe_gives_finals_as_lines() -> None:
         assert run("listen", DEMO, "--speed", "max", "--url", server.url) == (0, "one two.\n", "")
         talk = server.last()
     assert talk.audio == clip("en_demo").pcm16()
-    assert talk.query == {"partials": "false"}
+    assert talk.query == {"partials": "false", "acks": "true"}
 
 
 def test_json_has_every_message() -> None:
     with speaking(plain_session) as server:
         status, out, err = run("listen", DEMO, "--speed", "0", "--json", "--words", "--url", server.url)
-        assert server.last().query == {"words": "true"}
+        assert server.last().query == {"words": "true", "acks": "true"}
     messages = [json.loads(line) for line in out.splitlines()]
     assert [(m["type"], m["seq"]) for m in messages] == [
         ("ready", 1),
@@ -75,6 +75,7 @@ def test_raw_audio_from_standard_input_is_sent_as_it_is(tmp_path: Path) -> None:
         "encoding": "mulaw",
         "language": "de",
         "partials": "false",
+        "acks": "true",
     }
 
 
@@ -84,7 +85,7 @@ def test_a_terminal_sees_partials_in_place_and_keeps_the_final() -> None:
         with start("listen", DEMO, "--speed", "max", "--url", server.url, stdout=slave) as process:
             os.close(slave)
             assert process.wait(60) == 0
-        assert server.last().query == {}
+        assert server.last().query == {"acks": "true"}
     with os.fdopen(master, "rb") as terminal:
         shown = terminal.read1(65536).decode()
     assert "one\x1b[2m tow\x1b[0m" in shown
