@@ -90,6 +90,21 @@ class Service:
         self.processes[name or module] = process
         return process
 
+    def start_edge(self, name: str) -> str:
+        """Start another edge of the same service and wait until it answers. Returns its base address over
+        HTTP."""
+        port = free_port()
+        environment, self.environment = self.environment, self.environment | {"STENO_PORT": str(port)}
+        try:
+            self.start("api", name=name)
+        finally:
+            self.environment = environment
+        deadline = time.monotonic() + READY_S_MAX
+        while not self._answers("/healthz", port):
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{port}"
+
     def wait_until_ready(self, *, worker: bool = True) -> None:
         """Wait for `/readyz`, or `/healthz` when no worker was started."""
         deadline = time.monotonic() + READY_S_MAX
@@ -99,8 +114,8 @@ class Service:
                 raise AssertionError(f"service not ready, ended: {dead}\n{self.log.read_text()[-4000:]}")
             time.sleep(0.05)
 
-    def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+    def _answers(self, path: str, port: int = 0) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=2)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.HTTPStatus.OK
