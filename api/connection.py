@@ -26,6 +26,7 @@ class Connection:
         self.socket = socket
         self._outbox = Outbox()
         self._wake = asyncio.Event()
+        self._written = asyncio.Event()
         self._finished = False
         self._last = 0
 
@@ -39,6 +40,17 @@ class Connection:
         Nothing is said so before `ready`."""
         if self._last:
             self._put(self._last, event)
+
+    async def room(self) -> None:
+        """Wait until the client has read most of what was pushed: for what can be had later as well."""
+        while self._outbox.is_long:
+            self._written.clear()
+            await self._written.wait()
+
+    async def turn(self) -> None:
+        """Let what waits be written as far as the client reads, before a burst looks like a slow client."""
+        if self._outbox.is_long:
+            await asyncio.sleep(0)
 
     def finish(self) -> None:
         """Nothing more will be pushed."""
@@ -54,6 +66,7 @@ class Connection:
                 self._wake.clear()
                 while item := self._outbox.take():
                     await self._write(*item)
+                    self._written.set()
                 if self._finished:
                     return
 

@@ -86,9 +86,17 @@ class LiveSession:
 
     async def _relay(self, follower: Follower) -> None:
         """The session's events to the client, until the last."""
-        source = events(follower, self._log, self._session, self._attached, after=self._attachment.after)
+        source = events(
+            follower,
+            self._log,
+            self._session,
+            self._attached,
+            after=self._attachment.after,
+            room=self._connection.room,
+        )
         async with contextlib.aclosing(source):
             async for seq, event in source:
+                await self._connection.turn()
                 self._connection.push(seq, self._addressed(event))
         self._connection.finish()
         await asyncio.Event().wait()  # the writer ends when all is written

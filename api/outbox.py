@@ -27,9 +27,14 @@ class Outbox:
         self.dropped = 0
         """Partials that were replaced before they were written."""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether more waits than for a client that reads in time."""
+        return len(self._waiting) >= SLOW_FROM
+
     def push(self, item: Numbered) -> None:
         """Put a message behind the others. Raises `MustResume` when too many wait."""
-        if len(self._waiting) >= SLOW_FROM:
+        if self.is_long:
             self._drop_replaced(item[1])
         if len(self._waiting) >= WAITING_MAX:
             raise MustResume("the client reads too slowly; resume the session to get the rest")

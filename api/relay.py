@@ -1,6 +1,6 @@
 """From Redis to the client's socket: every logged event once and in order, partials as they are announced."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from shared.errors import TakenOver
@@ -13,17 +13,25 @@ _LOOK_S: Final = 2.0
 
 
 async def events(
-    follower: Follower, log: SessionLog, session: str, attached: Attached, *, after: int = 0
+    follower: Follower,
+    log: SessionLog,
+    session: str,
+    attached: Attached,
+    *,
+    after: int = 0,
+    room: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[Numbered]:
     """Events with numbers above `after`, until the session is over. Raises `TakenOver` when another
     connection has the session.
 
     Numbers have no gaps: when one is skipped, what was logged meanwhile is read from the log first.
-    Partials are not logged; one that was missed is worth nothing any more.
+    Partials are not logged; one that was missed is worth nothing any more. Each event from the log waits for
+    `room`: it can be read later as well.
     """
     last = after
     if attached.connection > FIRST_CONNECTION:
         async for numbered in log.logged(session, last):
+            await room()
             last = numbered[0]
             yield numbered
             if is_last(numbered[1]):
@@ -34,6 +42,7 @@ async def events(
             raise TakenOver("a newer connection has the session")
         if item is None or item[0] > last + 1:
             async for numbered in log.logged(session, last):
+                await room()
                 last = numbered[0]
                 yield numbered
                 if is_last(numbered[1]):

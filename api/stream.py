@@ -25,7 +25,7 @@ from shared.errors import BrokerLost, NoCapacity, NotFound, StenoError, TakenOve
 from shared.events import Limits, Ready, Resumed
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import Follower, LiveFeed
-from shared.redis.presence import Presence
+from shared.redis.presence import Presence, WorkerPresence
 from shared.redis.sessions import NEW, SessionLog
 
 log = logging.getLogger(__name__)
@@ -119,9 +119,10 @@ class _Door:
         """A new session, and this connection its first."""
         parts = self._parts
         params = parse_stream_params(connection.socket.query_params)
-        check_against_workers(params.config, await parts.presence.workers())
+        workers = await parts.presence.workers()
+        check_against_workers(params.config, workers)
         session, token = uuid.uuid4().hex, secrets.token_urlsafe(24)
-        ready = await self._ready(session, "", params)
+        ready = self._ready(session, "", params, workers)
         async with parts.feed.follow(session) as follower:
             await parts.sessions.open(session, token, params.config, ready, audio=params.audio)
             log.info("session opened", extra={"session": session})
@@ -152,17 +153,22 @@ class _Door:
                 ended=attached.ended or not attached.is_open,
             )
             after = max(asked.after, _READY_SEQ)
-            connection.push(after, await self._ready(session, asked.token, params, resumed))
+            workers = await self._parts.presence.workers()
+            connection.push(after, self._ready(session, asked.token, params, workers, resumed))
             yield (
                 Attachment(session=session, token=asked.token, params=params, attached=attached, after=after),
                 follower,
             )
 
-    async def _ready(
-        self, session: str, token: str, params: StreamParams, resumed: Resumed | None = None
+    def _ready(
+        self,
+        session: str,
+        token: str,
+        params: StreamParams,
+        workers: list[WorkerPresence],
+        resumed: Resumed | None = None,
     ) -> Ready:
         parts = self._parts
-        workers = await parts.presence.workers()
         limits = Limits(
             message_bytes_max=MESSAGE_BYTES_MAX, session_s_max=parts.session_s_max, resume_s=parts.resume_s
         )

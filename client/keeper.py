@@ -119,6 +119,7 @@ class Keeper:
         except BrokerLost as error:
             if self.ready is None or not self._resume.limit_s:
                 raise
+            socket.transport.abort()
             return error
         finally:
             writing.cancel()

@@ -27,7 +27,7 @@ from tests.support.speech import spoken
 pytestmark = pytest.mark.anyio
 
 TALK = spoken("en_quilter", "en_wizard")
-FLOOD = 600
+FLOOD = 1500
 
 
 @pytest.fixture(scope="module")

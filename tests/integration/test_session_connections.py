@@ -162,3 +162,8 @@ async def test_the_token_is_in_clear_nowhere(redis: AsyncRedis) -> None:
     dumped = [await redis.dump(key) async for key in redis.scan_iter()]
     assert dumped
     assert not any(b"a-secret" in (dump or b"") for dump in dumped)
+
+
+async def test_one_that_is_given_up_waits_no_longer(log: SessionLog) -> None:
+    await log.fail(SESSION, Error(code="no_capacity", message="m"))
+    assert await log.waiting() == 0

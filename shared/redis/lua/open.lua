@@ -10,5 +10,5 @@ local seq = publish(KEYS[2], KEYS[3], ARGV[5], true, ARGV[4])
 redis.call('SET', KEYS[4], '1', 'EX', ARGV[7])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 redis.call('EXPIRE', KEYS[3], ARGV[6])
-redis.call('XADD', KEYS[1], '*', 's', ARGV[1])
+redis.call('HSET', KEYS[2], 'entry', redis.call('XADD', KEYS[1], '*', 's', ARGV[1]))
 return seq
