@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.events import Error
+from shared.events import Error, Resumed
 from tests.support.data import clip
 from tests.support.http_stub import Answer, Asked, answering
 from tests.support.service import Service
@@ -149,6 +150,25 @@ def test_what_the_server_says_against_it_is_one_line() -> None:
     with speaking(script) as server:
         outcome = run("listen", DEMO, "--url", server.url)
     assert outcome == (2, "kept\n", "steno: all workers are busy\n")
+
+
+def test_a_lost_connection_is_a_note_and_not_a_failure() -> None:
+    def script(talk: Talk) -> None:
+        if "session" not in talk.query:
+            talk.say(READY)
+            talk.socket.close(1012)
+            return
+        talk.say(replace(READY, resumed=Resumed(sample=0, finalized=0, ended=False)))
+        talk.hear_until("end")
+        talk.say(final("all of it."))
+        talk.closed()
+
+    with speaking(script) as server:
+        status, out, err = run("listen", DEMO, "--speed", "max", "--url", server.url)
+    assert (status, out) == (0, "all of it.\n")
+    lost, again = err.splitlines()
+    assert "1012" in lost
+    assert again.startswith("steno: connected again after ")
 
 
 def test_a_session_that_the_server_ends_is_no_failure() -> None:
