@@ -22,6 +22,7 @@ from shared.events import ACK_S, Ack, Event, Ready
 from shared.events import Final as FinalEvent
 from shared.redis.live import Follower
 from shared.redis.sessions import Attached, SessionLog
+from shared.tasks import end_tasks
 
 _CLAIM_LOOK_S: Final = 0.05
 
@@ -155,6 +156,4 @@ async def _first_to_end(*work: Coroutine[None, None, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)

@@ -161,12 +161,12 @@ class OneClient(RuleBasedStateMachine):
         super().__init__()
         self.url = url
         self.socket: ClientConnection | None = None
+        self._sockets = contextlib.ExitStack()
         self.ready: Message | None = None
         self.ended = False
 
     def teardown(self) -> None:
-        if self.socket is not None:
-            self.socket.close()
+        self._sockets.close()
 
     @precondition(lambda self: self.socket is None)
     @rule(query=st.sampled_from(({}, {"acks": "true"}, {"sample_rate": "44100"}, {"words": "1"})))
@@ -219,7 +219,8 @@ class OneClient(RuleBasedStateMachine):
         self.socket = None
 
     def _connect(self, query: dict[str, str]) -> None:
-        self.socket = connect_sync(f"{self.url}/v1/stream?{urlencode(query)}", close_timeout=1)
+        opened = connect_sync(f"{self.url}/v1/stream?{urlencode(query)}", close_timeout=1)
+        self.socket = self._sockets.enter_context(opened)
 
     def _send(self, message: bytes | str) -> None:
         assert self.socket is not None
