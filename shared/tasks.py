@@ -10,8 +10,9 @@ _AGAIN_S: Final = 0.25
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until all have ended; what they raise is dropped.
 
-    They are cancelled again and again: a cancellation that arrives while redis-py makes a connection is
-    swallowed there (`redis.asyncio.Connection.connect`), and the task would go on for ever.
+    They are cancelled again and again, because one cancellation can be lost: redis-py writes each command in
+    `asyncio.wait_for`, and that of Python 3.11 swallows a cancellation that comes as the write ends. The task
+    would go on for ever.
     """
     waiting = set(tasks)
     while waiting:

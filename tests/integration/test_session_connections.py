@@ -13,6 +13,7 @@ from shared.redis.keys import Keys
 from shared.redis.leases import Chunk, LeaseBook, Marked
 from shared.redis.live import LiveFeed
 from shared.redis.sessions import Mark, SessionLog
+from shared.tasks import end_tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -137,8 +138,7 @@ async def test_the_connection_before_is_told_though_both_are_on_one_edge(
             assert heard is not None
             assert heard[0] == seq
     finally:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
+        await end_tasks([reader])
 
 
 async def test_a_long_log_is_read_to_its_end(log: SessionLog) -> None:
