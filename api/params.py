@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.audio.convert import StreamConverter
+from shared.audio.convert import AudioFormat
 from shared.errors import BadParameter
 from shared.events import ENCODINGS, NUMERALS, PROFANITY, TASKS, SessionConfig
 from shared.jobs import TEXT_CHARS_MAX
@@ -41,6 +41,7 @@ _KNOWN: Final = frozenset(
         "vad",
         "profanity",
         "numerals",
+        "acks",
     }
 )
 ENDPOINTING_MS: Final = (200, 10_000)
@@ -60,10 +61,13 @@ class StreamParams:
     encoding: str
     channels: int
     config: SessionConfig
+    acks: bool = False
+    """Whether this connection says how far audio has arrived."""
 
-    def converter(self) -> StreamConverter:
-        """A converter for this client's audio."""
-        return StreamConverter(encoding=self.encoding, sample_rate=self.sample_rate, channels=self.channels)
+    @property
+    def audio(self) -> AudioFormat:
+        """What this client's audio is."""
+        return AudioFormat(self.encoding, self.sample_rate, self.channels)
 
 
 def parse_stream_params(query: Mapping[str, str]) -> StreamParams:
@@ -95,8 +99,9 @@ def parse_stream_params(query: Mapping[str, str]) -> StreamParams:
         encoding=_choice(query, "encoding", ENCODINGS),
         channels=_number(query, "channels", 1),
         config=config,
+        acks=flag(query, "acks", default=False),
     )
-    params.converter()  # knows the bounds of the three
+    params.audio.converter()  # knows the bounds of the three
     return params
 
 

@@ -3,10 +3,19 @@
 Everything here is async; `client.sync` has the same names without it.
 """
 
-from client.errors import BadReply, ConnectionLost, JobFailed, NotInstalled, SessionOver, TimedOut
+from client.errors import (
+    BadReply,
+    ConnectionLost,
+    JobFailed,
+    NotInstalled,
+    ResumeFailed,
+    SessionOver,
+    TimedOut,
+)
 from client.incoming import LiveTranscript
 from client.jobs import Job, Jobs, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
+from client.resuming import ConnectionChange, Resume
 from client.stream import LiveSession, connect
 from shared.errors import (
     BadAudio,
@@ -20,6 +29,7 @@ from shared.errors import (
     NotFinished,
     NotFound,
     StenoError,
+    TakenOver,
     TooLarge,
     Unavailable,
 )
@@ -47,6 +57,7 @@ __all__ = [
     "BadRequest",
     "BrokerLost",
     "Closed",
+    "ConnectionChange",
     "ConnectionLost",
     "EngineFault",
     "Event",
@@ -68,11 +79,14 @@ __all__ = [
     "Partial",
     "Ready",
     "ResultFormat",
+    "Resume",
+    "ResumeFailed",
     "SessionOver",
     "SpeechEnd",
     "SpeechStart",
     "StenoError",
     "StreamOptions",
+    "TakenOver",
     "TimedOut",
     "Timeout",
     "TooLarge",

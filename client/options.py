@@ -57,14 +57,23 @@ def to_query(options: JobOptions) -> dict[str, str]:
     return {name: _text(value) for name, value, default in values if value != default}
 
 
-def stream_address(url: str, options: StreamOptions) -> str:
+def stream_address(url: str, options: StreamOptions, *, acks: bool = False) -> str:
     """The WebSocket address of a live session. `url` is the server's, `ws(s)://` or `http(s)://`, with or
     without the path of the stream. Raises `BadParameter`."""
+    return _stream_address(url, to_query(options) | ({"acks": "true"} if acks else {}))
+
+
+def resume_address(url: str, session: str, token: str, after: int) -> str:
+    """The address that resumes a session behind its event `after`."""
+    return _stream_address(url, {"session": session, "token": token, "after": str(after), "acks": "true"})
+
+
+def _stream_address(url: str, asked: Mapping[str, str]) -> str:
     parts = _split(url)
     path = parts.path.rstrip("/")
     if not path.endswith("/stream"):
         path += "/v1/stream"
-    query = "&".join(part for part in (parts.query, urlencode(to_query(options))) if part)
+    query = "&".join(part for part in (parts.query, urlencode(asked)) if part)
     return urlunsplit((_WEBSOCKET[parts.scheme], parts.netloc, path, query, ""))
 
 

@@ -8,9 +8,11 @@
     │   └── TooLarge             over a documented limit
     ├── NotFound             no such session, job or result
     ├── NotFinished          the job has no result yet
+    ├── TakenOver            a newer connection has the session
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
-    │   └── BrokerLost           Redis can't be reached
+    │   ├── BrokerLost           Redis can't be reached
+    │   └── MustResume           the connection can't go on; the session does, on another one
     ├── EngineFault          the decoder failed on this work
     │   └── DeviceFault          it will fail on any: the process must be replaced
     ├── ModelUnavailable     the model can't be had; the text says what to do
@@ -85,6 +87,13 @@ class NotFinished(StenoError):
     blame = "client"
 
 
+class TakenOver(StenoError):
+    """A newer connection has the session; this one is closed, the session goes on there."""
+
+    code = "taken_over"
+    blame = "client"
+
+
 class Unavailable(StenoError):
     """Nothing is wrong with the request; try again after `retry_after_s`."""
 
@@ -102,6 +111,12 @@ class BrokerLost(Unavailable):
     """Redis can't be reached."""
 
     code = "broker_lost"
+
+
+class MustResume(Unavailable):
+    """The connection can't go on, the session does: resume it."""
+
+    code = "must_resume"
 
 
 class EngineFault(StenoError):

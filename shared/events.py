@@ -37,14 +37,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """Where a resumed session goes on."""
+
+    sample: Annotated[
+        int,
+        Doc("the sample to send from; counted per channel, in the session's own sample rate, from its start"),
+    ]
+    finalized: Annotated[int, Doc("how many `finalize` have arrived; those after it are to be said again")]
+    ended: Annotated[bool, Doc("whether `end` has arrived, or the session is closed: nothing is to be sent")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The session is open; audio may be sent (it may also have been sent before this)."""
+    """The session is open; audio may be sent (it may also have been sent before this). The first message of
+    every connection; on one that resumes a session its `seq` is the `after` that was asked for."""
 
     type: ClassVar = "ready"
     session: Annotated[str, Doc("session id")]
     token: Annotated[str, Doc("resume token; keep it secret")]
     model: Annotated[str, Doc("model that will decode, as configured; empty if no worker is up yet")]
     limits: Annotated[Limits, Doc("what the server accepts")]
+    resumed: Annotated[Resumed | None, Doc("on a connection that resumes a session: where it goes on")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +139,20 @@ class Warning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """How far the audio has arrived, when `acks=true` was asked for: about every two seconds of audio, and at
+    least every five seconds, so that its absence says that the connection is dead. It belongs to the
+    connection, not to the session: its `seq` is that of the message before it."""
+
+    type: ClassVar = "ack"
+    sample: Annotated[
+        int,
+        Doc("audio before this sample will not be asked for again; counted as in `resumed`"),
+    ]
+    finalized: Annotated[int, Doc("how many `finalize` have arrived")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
     """The session failed. A close follows; finals sent before this stay valid."""
 
@@ -148,7 +176,7 @@ class Closed:
     utterances: Annotated[int, Doc("number of utterances, and so of finals")]
 
 
-Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Language | Warning | Error | Closed
+Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Language | Warning | Ack | Error | Closed
 EVENT_TYPES: tuple[type[Event], ...] = (
     Ready,
     SpeechStart,
@@ -157,10 +185,13 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     Final,
     Language,
     Warning,
+    Ack,
     Error,
     Closed,
 )
 
+ACK_S = 5.0
+"""Longest time between two `Ack`."""
 TASKS = ("transcribe", "translate")
 PROFANITY = ("keep", "mask")
 NUMERALS = ("auto", "digits", "spoken")

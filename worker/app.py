@@ -27,6 +27,7 @@ from shared.redis.leases import LeaseBook
 from shared.redis.presence import HEARTBEAT_S, Presence, WorkerPresence
 from shared.redis.windows import WindowSource
 from shared.settings import Settings
+from shared.tasks import end_tasks
 from worker.core.effects import SessionOptions
 from worker.device import Device
 from worker.engine.api import Engine
@@ -36,7 +37,6 @@ from worker.intake import Intake, IntakeParts
 from worker.quality import Quality
 from worker.rules import LibraryRules
 from worker.session_runner import RunnerParts
-from worker.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -84,18 +84,18 @@ class WorkerApp:
             for task in done - {*ends}:
                 task.result()  # a helper that ends has failed: the process must not look alive
             stop.set()
-            await cancel([*ends, *takers])
+            await end_tasks([*ends, *takers])
             await self._drain(intake, book, watch, hurry or asyncio.Event())
         except DeviceFault as fault:
             log.error("the device is broken: %s", fault, extra={"sessions": intake.active})
             raise
         finally:
             stop.set()
-            await cancel([*ends, *takers, watch])
+            await end_tasks([*ends, *takers, watch])
             await intake.hand_over(failed=device.broken_by)
             await device.close()
             events.close()
-            await cancel([beat, pulse])
+            await end_tasks([beat, pulse])
             with contextlib.suppress(*ConnectionLost):
                 await book.leave()
                 await presence.leave(self.worker)
@@ -117,7 +117,7 @@ class WorkerApp:
             if watch.done():
                 watch.result()
         finally:
-            await cancel([drained, hurried])
+            await end_tasks([drained, hurried])
 
     def _takers(self, intake: Intake) -> list[asyncio.Task[NoReturn]]:
         shards = range(self.settings.shards)

@@ -14,13 +14,13 @@ from shared.errors import EngineFault, NotFound, Superseded
 from shared.redis.connection import ConnectionLost, through_outages
 from shared.redis.leases import Chunk, Claim, Item, LeaseBook, Saying
 from shared.redis.sessions import Mark
+from shared.tasks import end_tasks
 from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
 from worker.core.writing import Rules
 from worker.device import Answer, Device
 from worker.metrics import AUDIO_S, LEASES_LOST, SESSIONS
 from worker.quality import Quality
-from worker.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class SessionRunner:
             done, _ = await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
             return (work if work in done else done.pop()).result()
         finally:
-            await cancel(helpers)
+            await end_tasks(helpers)
 
     async def _read_forever(self) -> NoReturn:
         after = f"{self._claim.committed}-0"

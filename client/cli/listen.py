@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Generator
 from typing import Annotated, Final, Literal
 
 import typer
 
 from client.cli import asking
-from client.cli.render import Output, choose_output
+from client.cli.render import Output, choose_output, printable
 from client.cli.sources import Feed, Source, open_source
 from client.errors import SessionOver
 from client.options import StreamOptions
+from client.resuming import ConnectionChange
 from client.stream import LiveSession, connect
 from shared.errors import BadParameter, StenoError
 from shared.languages import check_languages
@@ -86,10 +88,17 @@ def listen(  # noqa: PLR0913 - one per flag
 
 
 async def _listen(url: str, options: StreamOptions, source: Source, speed: float, output: Output) -> None:
-    async with connect(url, options=options) as session:
+    async with connect(url, options=options, on_connection=_note_connection) as session:
         feed = Feed(source)
         with _first_interrupt_closes(feed):
             await follow(session, feed, speed=0.0 if source.is_live else speed, output=output)
+
+
+def _note_connection(change: ConnectionChange) -> None:
+    if change.is_up:
+        print(f"steno: connected again after {change.down_s:.1f} s; nothing was lost", file=sys.stderr)
+    else:
+        print(f"steno: {printable(change.reason)}; connecting again", file=sys.stderr)
 
 
 async def follow(session: LiveSession, feed: Feed, *, speed: float, output: Output) -> None:

@@ -84,10 +84,10 @@ async def test_opening_twice_is_once_and_another_token_is_refused(parts: Parts) 
 
 async def test_the_resume_token_is_kept_as_a_hash_and_checked(parts: Parts) -> None:
     await parts.open()
-    await parts.log.check_token(SESSION, "t")
+    assert (await parts.log.look(SESSION, "t")).config == SessionConfig(language="de")
     for session, token in ((SESSION, "wrong"), ("no-such", "t")):
         with pytest.raises(NotFound):
-            await parts.log.check_token(session, token)
+            await parts.log.look(session, token)
     assert await parts.redis.hget(KEYS.session(SESSION).state, "token") != b"t"
 
 

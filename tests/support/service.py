@@ -101,6 +101,14 @@ class Service:
         self.processes[name or module] = process
         return process
 
+    def start_edge(self, name: str) -> str:
+        """Start another edge of the same service and wait until it answers. Returns its base address over
+        HTTP."""
+        port = free_port()
+        self.start("api", name=name, environment={"STENO_PORT": str(port)})
+        self.wait_until_ready(worker=False, port=port)
+        return f"http://127.0.0.1:{port}"
+
     def wait_until_ready(self, *, worker: bool = True, port: int = 0) -> None:
         """Wait for `/readyz`, or `/healthz` when no worker was started; `port` is another edge's."""
         deadline = time.monotonic() + READY_S_MAX
