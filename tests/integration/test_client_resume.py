@@ -231,6 +231,7 @@ def test_a_session_that_another_connection_has_is_not_fought_over() -> None:
 
     with speaking(script) as server:
         asyncio.run(main(server.url))
+        server.last()
         assert len(server.talks) == 1
 
 
