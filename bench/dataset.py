@@ -59,6 +59,31 @@ class Program:
             at_s += passage.duration_s + PAUSE_S
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """One utterance of the data folder, as canonical pcm16."""
+
+    name: str
+    text: str
+    pcm16: bytes
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio."""
+        return to_seconds(len(self.pcm16) // SAMPLE_BYTES)
+
+
+def clips(folder: Path, *, language: str = "en", longest_s: float) -> list[Clip]:
+    """The folder's clips of speech in one language that are no longer than that. Raises `BadData`."""
+    rows = [
+        row
+        for row in _rows(folder / "manifest.jsonl")
+        if row["language"] == language and row.get("text") and row["duration_s"] <= longest_s
+    ]
+    named = [(str(row.get("audio") or row.get("file")), str(row["text"])) for row in rows]
+    return [Clip(name=name, text=text, pcm16=b"".join(decode_chunks(folder / name))) for name, text in named]
+
+
 def load(folder: Path, *, language: str = "en") -> list[Passage]:
     """The folder's streams in one language. A stream of clips that earlier streams have already is left out.
     Raises `BadData`."""

@@ -7,7 +7,8 @@ word's end" is how long a speaker waits to see the word.
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import SequenceMatcher
 
 from bench.scoring import pairs, shown, words_of
 from shared.events import Closed, Event, Final, Partial, SpeechEnd
@@ -140,6 +141,10 @@ class Stability:
     """Words of the finals."""
     erased: int = 0
     """Words that a partial showed and its successor did not keep; a changed word takes all behind it."""
+    appeared: int = 0
+    """Words that came on the screen, each time that they did."""
+    replaced: int = 0
+    """Words that went from the screen again; a word that only moved stays."""
     committed_changed: int = 0
     """Words of a committed prefix that changed afterwards, if only in case. The contract says 0."""
     utterances: int = 0
@@ -151,14 +156,13 @@ class Stability:
         """UPWR (unstable partial word ratio, arXiv 2006.01416): 0 is best; NaN without words."""
         return self.erased / self.words if self.words else float("nan")
 
+    @property
+    def unstable(self) -> float:
+        """Share of the words that came on the screen and went again; NaN without words."""
+        return self.replaced / self.appeared if self.appeared else float("nan")
+
     def __add__(self, other: "Stability") -> "Stability":
-        return Stability(
-            self.words + other.words,
-            self.erased + other.erased,
-            self.committed_changed + other.committed_changed,
-            self.utterances + other.utterances,
-            self.revised + other.revised,
-        )
+        return Stability(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def stability(arrivals: Iterable[Arrival]) -> Stability:
@@ -168,14 +172,31 @@ def stability(arrivals: Iterable[Arrival]) -> Stability:
 
 def _stability(utterance: Utterance) -> Stability:
     texts = [text for _, text in utterance.texts]
-    erased = committed = 0
+    erased = appeared = replaced = committed = 0
     for before, after in itertools.pairwise(texts):
-        shown_before = words_of(before.text)
-        erased += len(shown_before) - _common(shown_before, words_of(after.text))
+        shown_before, shown_after = words_of(before.text), words_of(after.text)
+        kept = _kept(shown_before, shown_after)
+        appeared += len(shown_after) - kept
+        replaced += len(shown_before) - kept
+        erased += len(shown_before) - _common(shown_before, shown_after)
         promised = before.text[: before.committed]
         if not after.text.startswith(promised):
             committed += len(promised.split()) - _common(promised.split(), after.text.split())
-    return Stability(len(words_of(texts[-1].text)), erased, committed, 1, int(erased > 0))
+    return Stability(
+        words=len(words_of(texts[-1].text)),
+        erased=erased,
+        appeared=appeared + len(words_of(texts[0].text)),
+        replaced=replaced,
+        committed_changed=committed,
+        utterances=1,
+        revised=int(erased > 0),
+    )
+
+
+def _kept(left: Sequence[str], right: Sequence[str]) -> int:
+    """Words of `left` that are in `right` too, in the same order."""
+    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks)
 
 
 def _common(left: Sequence[str], right: Sequence[str]) -> int:

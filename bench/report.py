@@ -41,6 +41,7 @@ class Report:
     """Share of the reference's words that have a latency."""
     stability: Stability
     erased_per_word: float
+    unstable: float
     cpu_per_audio_s: float
     cpu_per_audio_s_by_command: dict[str, float]
     baseline_cpu_per_audio_s: float
@@ -88,6 +89,7 @@ def report(played: Sequence[tuple[Program, Recording]], baseline: Baseline, usag
         matched_words=len(first) / max(1, sum(map(len, golds))),
         stability=steady,
         erased_per_word=steady.erased_per_word,
+        unstable=steady.unstable,
         cpu_per_audio_s=round(usage.cpu_s / audio_s, 4) if usage and audio_s else math.nan,
         cpu_per_audio_s_by_command=_shares(usage, audio_s),
         peak_rss_bytes=usage.peak_rss_bytes if usage else 0,
@@ -152,6 +154,7 @@ def table(figures: Report) -> str:
         f"{'words with a latency':28}{_percent(figures.matched_words)}",
         f"{'taken back, per final word':28}{figures.erased_per_word:8.3f}   "
         f"in {figures.stability.revised} of {figures.stability.utterances} utterances",
+        f"{'words shown and replaced':28}{_percent(figures.unstable)}",
         f"{'committed words changed':28}{figures.stability.committed_changed:8d}",
         f"{'CPU s per audio s':28}{figures.cpu_per_audio_s:8.3f}   "
         + ", ".join(f"{name} {share:.3f}" for name, share in figures.cpu_per_audio_s_by_command.items()),

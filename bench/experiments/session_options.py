@@ -23,6 +23,7 @@ from bench.virtual import Played, play
 from shared.models import resolve
 from worker.core.effects import SessionOptions
 from worker.core.endpointing import EndpointOptions
+from worker.core.window import WindowPolicy
 from worker.engine.api import EngineOptions, make_engine
 
 _ENDPOINT = {field.name for field in fields(EndpointOptions)}
@@ -52,6 +53,7 @@ def figures(plan: list[Program], played: Played, baseline: Baseline | None) -> d
         "decodes": dict(played.decodes),
         "batch": {k: round(n / played.batches[k], 2) for k, n in played.decodes.items()},
         "erased": round(steady.erased_per_word, 3),
+        "unstable": round(steady.unstable, 3),
         "committed_changed": steady.committed_changed,
     }
     if baseline is not None:
@@ -75,10 +77,16 @@ def main() -> None:
         "--baseline", type=Path, metavar="FILE", help="words' times: kept here, or taken from here"
     )
     parser.add_argument("--set", action="append", default=[], dest="variants", metavar="NAME=VALUE,…")
+    parser.add_argument(
+        "--window", type=float, nargs=2, metavar=("MINIMUM_S", "MARGIN_S"), help="the engine's window policy"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     path = resolve(options.model).path
-    engine = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
+    window = WindowPolicy(*options.window) if options.window else None
+    engine = make_engine(
+        "faster_whisper", EngineOptions(model=options.model, path=path, device="cpu", window=window)
+    )
     engine.prepare()
     plan = programs(load(options.data), count=options.sessions, seconds=options.minutes * 60)
     passages = list({p.name: p for program in plan for p in program.passages}.values())

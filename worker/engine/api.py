@@ -11,6 +11,7 @@ from typing import Protocol
 
 from shared.errors import BadParameter
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
+from worker.core.window import WindowPolicy
 
 
 class Engine(Protocol):
@@ -49,6 +50,8 @@ class EngineOptions:
     compute_type: str = "auto"
     threads: int = 1
     """Decodes at once."""
+    window: WindowPolicy | None = None
+    """How long windows are; None for what suits the model."""
 
 
 def _faster_whisper(options: EngineOptions) -> Engine:

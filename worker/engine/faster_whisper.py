@@ -31,7 +31,7 @@ from shared.events import Word
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
-from worker.core.window import FRAMES_MAX, policy_for, token_cap
+from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for, token_cap
 from worker.engine.api import EngineOptions
 from worker.engine.prefill import Heard, Prompt, decoder_for, marked
 from worker.engine.rows import (
@@ -152,7 +152,9 @@ class FasterWhisperEngine:
         return Row(request, tokenizer, probability, encoded, features.shape[1], prompt.fitted(), encode_s)
 
     @cached_property
-    def _policy(self) -> Any:
+    def _policy(self) -> WindowPolicy:
+        if self._options.window:
+            return self._options.window
         probe = np.zeros((self._mels, 8), np.float32)
         width = self._model.encode(get_ctranslate2_storage(probe[None]), to_cpu=True).shape[-1]
         return policy_for(width)

@@ -82,6 +82,14 @@ def test_taken_back_words_are_counted():
     assert measured.erased_per_word == 1.0
 
 
+def test_words_that_came_and_went_are_counted_where_they_stood():
+    """ "cap", and later "cat" and "sat", went; "the" stayed throughout: three of the six that came."""
+    measured = stability(SESSION)
+    assert (measured.appeared, measured.replaced, measured.unstable) == (6, 3, 0.5)
+    moved = stability([partial(1.0, "cat sat"), final(2.0, "the cat sat")])
+    assert (moved.appeared, moved.replaced) == (3, 0)
+
+
 def test_a_changed_committed_word_is_noticed():
     """Even a change of case only breaks the promise."""
     changed = stability([partial(1.0, "the cat", committed=7), final(2.0, "the Cat")])
