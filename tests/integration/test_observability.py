@@ -42,7 +42,7 @@ async def test_figures_from_the_event_log_are_those_of_the_run(
     for kind in ("speech_start", "speech_end", "partial", "final"):
         count = sum(message["type"] == kind for message in messages)
         assert found.events[kind] == count
-        assert found.lags[kind].count == count
+        assert (found.lags[kind].count if count else 0) == count
         assert metrics[f'steno_event_lag_seconds_count{{type="{kind}"}}'] == count
     steady = [stability([Arrival(0.0, event_from_map(m)) for m in s.messages]) for s in sessions]
     assert found.taken_back == sum(s.erased for s in steady) == metrics["steno_words_taken_back_total"]
