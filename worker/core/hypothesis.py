@@ -80,10 +80,13 @@ class Hypothesis:
         """All text so far."""
         return join(self.settled, self.committed + self.tentative)
 
-    def update(self, text: str, heard_s: float = 0.0) -> None:
-        """Take what a decode of the window says that listened up to `heard_s`. A text that does not begin
-        with the committed one is ignored: it was forced to."""
+    def update(self, text: str, heard_s: float = 0.0, *, commit: bool = True) -> None:
+        """Take what a decode of the window says that listened up to `heard_s`; without `commit` only to show
+        it. A text that does not begin with the committed one is ignored: it was forced to."""
         if not text.startswith(self.committed):
+            return
+        if not commit:
+            self.tentative = text[len(self.committed) :]
             return
         fresh = units(text[len(self.committed) :])
         count = max(0, min(self._agreed(fresh, heard_s), len(fresh) - self.hold_back))

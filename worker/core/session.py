@@ -36,7 +36,7 @@ from worker.core.effects import (
     tuned,
 )
 from worker.core.endpointing import Boundary, Ended, Endpointer
-from worker.core.filters import believed, fuller
+from worker.core.filters import believed, fuller, is_certain
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
 from worker.core.language import Verdict
@@ -240,7 +240,14 @@ class Session:
         kind = asked.request.kind
         speech_s = self._voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end)
         longest_s = longest_word_s(asked, result, self._voice)
-        result, reason = believed(result, kind, speech_s, self._options.filters, longest_word_s=longest_s)
+        result, reason = believed(
+            result,
+            kind,
+            speech_s,
+            self._options.filters,
+            longest_word_s=longest_s,
+            is_first=not asked.utterance.text.text,
+        )
         return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
@@ -273,7 +280,7 @@ class Session:
         if verdict is Verdict.RIVAL or not result.text or not self._language.may_show(asked, result):
             return []
         shown, stable = text.text, text.stable
-        text.update(result.text, to_seconds(asked.end))
+        text.update(result.text, to_seconds(asked.end), commit=is_certain(result))
         if text.text == shown and text.stable == stable:
             return []
         self._endpointer.keep_whole(to_samples(text.committed_until_s))

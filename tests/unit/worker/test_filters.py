@@ -12,6 +12,7 @@ from worker.core.filters import (
     ALL,
     Drop,
     believed,
+    is_certain,
     is_silence_phrase,
     spoken_words,
     without_loop,
@@ -59,10 +60,12 @@ def test_each_reason_has_its_evidence(result: DecodeResult, speech_s: float, fou
     assert left.text == ("" if found else result.text)
 
 
-def test_a_partial_must_be_surer_than_a_final() -> None:
+def test_the_first_partial_must_be_surer_than_a_final() -> None:
     unsure = replace(GOOD, avg_logprob=-0.8)
     assert reason(unsure, FINAL) is None
     assert reason(unsure, PARTIAL) is Drop.LOGPROB
+    assert believed(unsure, PARTIAL, 2.0, is_first=False) == (unsure, None)
+    assert not is_certain(unsure)
 
 
 def test_a_filter_that_is_off_takes_nothing() -> None:

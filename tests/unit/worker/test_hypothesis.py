@@ -19,6 +19,15 @@ def word(text: str, end: float) -> Word:
     return Word(text=text, start=end - 0.3, end=end, probability=0.9)
 
 
+def test_a_doubtful_text_is_shown_and_neither_commits_nor_counts_against_a_commitment() -> None:
+    text = Hypothesis(agree_s=1.0, hold_back=1)
+    text.update("one two three", 2.0)
+    text.update("won too three", 2.5, commit=False)
+    assert (text.committed, text.text) == ("", "won too three")
+    text.update("one two three four", 3.0)
+    assert text.committed == "one two three"
+
+
 def test_committed_text_was_said_before_the_first_agreeing_hypothesis_ended() -> None:
     text = Hypothesis(agree_s=1.0, hold_back=1)
     text.update("one two three", 2.0)
