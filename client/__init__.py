@@ -5,7 +5,8 @@ Everything here is async; `client.sync` has the same names without it.
 
 from client.errors import BadReply, ConnectionLost, JobFailed, NotInstalled, SessionOver, TimedOut
 from client.incoming import LiveTranscript
-from client.jobs import Job, Jobs, ResultFormat, Timeout
+from client.job_events import JobEvent, JobGone, JobProgress
+from client.jobs import Job, JobPage, Jobs, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
 from client.stream import LiveSession, connect
 from shared.errors import (
@@ -14,12 +15,16 @@ from shared.errors import (
     BadParameter,
     BadRequest,
     BrokerLost,
+    Conflict,
     EngineFault,
+    FetchFailed,
+    KeyReused,
     ModelUnavailable,
     NoCapacity,
     NotFinished,
     NotFound,
     StenoError,
+    StorageFull,
     TooLarge,
     Unavailable,
 )
@@ -35,7 +40,9 @@ from shared.events import (
     Warning,
     Word,
 )
-from shared.jobs import JobOptions, JobProblem
+from shared.jobs import JobOptions, JobProblem, JobRecord
+from shared.transcript import Segment
+from shared.webhooks import Delivery
 
 __all__ = [
     "DEFAULT_URL",
@@ -46,15 +53,24 @@ __all__ = [
     "BadRequest",
     "BrokerLost",
     "Closed",
+    "Conflict",
     "ConnectionLost",
+    "Delivery",
     "EngineFault",
     "Event",
+    "FetchFailed",
     "Final",
     "Job",
+    "JobEvent",
     "JobFailed",
+    "JobGone",
     "JobOptions",
+    "JobPage",
     "JobProblem",
+    "JobProgress",
+    "JobRecord",
     "Jobs",
+    "KeyReused",
     "Limits",
     "LiveSession",
     "LiveTranscript",
@@ -66,10 +82,12 @@ __all__ = [
     "Partial",
     "Ready",
     "ResultFormat",
+    "Segment",
     "SessionOver",
     "SpeechEnd",
     "SpeechStart",
     "StenoError",
+    "StorageFull",
     "StreamOptions",
     "TimedOut",
     "Timeout",

@@ -8,9 +8,13 @@
     │   └── TooLarge             over a documented limit
     ├── NotFound             no such session, job or result
     ├── NotFinished          the job has no result yet
+    ├── Conflict             the job's state does not allow it
+    │   └── KeyReused            the idempotency key stands for another request
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
-    │   └── BrokerLost           Redis can't be reached
+    │   ├── BrokerLost           Redis can't be reached
+    │   ├── StorageFull          no room for more files of jobs
+    │   └── FetchFailed          a file could not be fetched from its address
     ├── EngineFault          the decoder failed on this work
     ├── ModelUnavailable     the model can't be had; the text says what to do
     └── Superseded           another worker owns this session now; not shown to clients
@@ -84,6 +88,19 @@ class NotFinished(StenoError):
     blame = "client"
 
 
+class Conflict(StenoError):
+    """The job's state does not allow it; the message names both."""
+
+    code = "conflict"
+    blame = "client"
+
+
+class KeyReused(Conflict):
+    """The idempotency key stands for a request with another file or other options."""
+
+    code = "idempotency_key_reused"
+
+
 class Unavailable(StenoError):
     """Nothing is wrong with the request; try again after `retry_after_s`."""
 
@@ -101,6 +118,18 @@ class BrokerLost(Unavailable):
     """Redis can't be reached."""
 
     code = "broker_lost"
+
+
+class StorageFull(Unavailable):
+    """No room for more files of jobs."""
+
+    code = "storage_full"
+
+
+class FetchFailed(Unavailable):
+    """A file could not be fetched from the address that the client gave; the message says why."""
+
+    code = "fetch_failed"
 
 
 class EngineFault(StenoError):
