@@ -154,8 +154,6 @@ class JobDesk:
                 return record, self._storage.read_result(job_id).segments[number:]
         except NotFound:
             return None, ()
-        if record.is_over:
-            return record, ()
         said = self._windows(job_id).said_after(number)
         return record, tuple(segment for _, segment in said)
 

@@ -1,6 +1,5 @@
 """A job is followed: how far it is, its segments as they are finished, and its end."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from api.job_events import events
 from client.job_events import JobProgress, events_in
 from shared.jobs import JobRecord
 from shared.redis.windows import Window, WindowResult
@@ -51,29 +51,31 @@ async def _lines(answer: httpx.Response) -> AsyncGenerator[str]:
 async def test_segments_come_in_their_order_while_the_job_runs(desk: Edge, talk: Path) -> None:
     async with decoding(desk.redis_url), desk.worker("--burst"):
         job = await desk.submit(talk)
-        events = await followed(desk, job)
+        heard = await followed(desk, job)
     document = (await desk.http.get(f"/v1/jobs/{job}/result")).json()
-    segments = [(number, event) for number, event in events if isinstance(event, Segment)]
+    segments = [(number, event) for number, event in heard if isinstance(event, Segment)]
     assert [number for number, _ in segments] == list(range(1, len(document["segments"]) + 1))
     assert [event.text for _, event in segments] == [row["text"] for row in document["segments"]]
-    assert any(isinstance(event, JobProgress) for _, event in events)
-    assert isinstance(events[-1][1], JobRecord)
-    assert events[-1][1].status == "finished"
+    assert any(isinstance(event, JobProgress) for _, event in heard)
+    assert isinstance(heard[-1][1], JobRecord)
+    assert heard[-1][1].status == "finished"
 
 
 async def test_a_finished_segment_comes_before_the_job_ends(desk: Edge, talk: Path) -> None:
     """Also when the windows behind it never do."""
+    seen = ""
     async with (
         decoding(desk.redis_url, lambda w: canned(w) if w.number < 2 else None),
         desk.worker("--burst"),
     ):
         job = await desk.submit(talk)
-        following = asyncio.create_task(followed(desk, job))
-        await desk.until(job, lambda _job: desk.redis.xlen(f"steno:{{00}}:j:{job}:segments") == 2)
-        await desk.http.delete(f"/v1/jobs/{job}")
-        events = await following
-    assert [event.text for _, event in events if isinstance(event, Segment)] == ["window 0", "window 1"]
-    assert events[-1][1].status == "cancelled"
+        async for text in events(desk.desk, job, 0):
+            seen += text
+            if seen.count("event: segment") == 2 and (await desk.job(job))["status"] == "running":
+                await desk.http.delete(f"/v1/jobs/{job}")
+    assert [name for name in ("window 0", "window 1", "window 2") if name in seen] == ["window 0", "window 1"]
+    assert seen.index("event: segment") < seen.index("event: end")
+    assert '"status": "cancelled"' in seen
 
 
 async def test_a_client_goes_on_behind_the_last_segment_that_it_has(desk: Edge, talk: Path) -> None:
@@ -83,21 +85,21 @@ async def test_a_client_goes_on_behind_the_last_segment_that_it_has(desk: Edge, 
     whole = await followed(desk, job)
     rest = await followed(desk, job, after=2)
     assert rest == whole[2:]
-    assert [number for number, event in rest if isinstance(event, Segment)][0] == 3
+    assert next(number for number, event in rest if isinstance(event, Segment)) == 3
 
 
 async def test_windows_that_end_in_any_order_are_said_in_the_file_s(desk: Edge, talk: Path) -> None:
     held: list[Window] = []
 
     def answer(window: Window) -> WindowResult | None:
-        if window.language == "auto" or window.number == 3:
+        if window.language == "auto" or window.number == 2:
             return canned(window)
         held.append(window)
         return None
 
     async with decoding(desk.redis_url, answer) as decoder, desk.worker("--burst"):
         job = await desk.submit(talk, language="en")
-        await desk.until(job, lambda _job: any(w.number == 3 for w in decoder.heard))
+        await desk.until(job, lambda _job: any(w.number == 2 for w in decoder.heard))
         assert desk.redis.exists(f"steno:{{00}}:j:{job}:segments") == 0
         desk.redis.delete("steno:{00}:windows")
         decoder.answer = canned

@@ -26,6 +26,16 @@ def silence(tmp_path: Path) -> Path:
     return write_media(tmp_path / "silence.wav", np.zeros(16_000, np.float32))
 
 
+@pytest.fixture
+def data(silence: Path) -> bytes:
+    return silence.read_bytes()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> bytes:
+    return write_media(tmp_path / "other.wav", tone(0.5)).read_bytes()
+
+
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One window of real speech."""
@@ -82,8 +92,7 @@ async def test_a_wrong_question_about_the_list_is_named(desk: Edge, query: dict[
     assert next(iter(query)) in answer.json()["error"]["message"]
 
 
-async def test_the_same_file_with_one_key_is_one_job(desk: Edge, silence: Path) -> None:
-    data = silence.read_bytes()
+async def test_the_same_file_with_one_key_is_one_job(desk: Edge, data: bytes) -> None:
     first, second = [await desk.post(data, idempotency_key="k", language="en") for _ in range(2)]
     assert (first.status_code, second.status_code) == (202, 200)
     assert first.json()["id"] == second.json()["id"]
@@ -99,10 +108,10 @@ async def test_the_same_file_with_one_key_is_one_job(desk: Edge, silence: Path) 
     assert (by_header.status_code, by_header.json()["id"]) == (200, first.json()["id"])
 
 
-async def test_a_key_with_another_file_or_other_options_is_refused(desk: Edge, silence: Path) -> None:
-    data = silence.read_bytes()
+async def test_a_key_with_another_file_or_other_options_is_refused(
+    desk: Edge, data: bytes, other: bytes
+) -> None:
     await desk.post(data, idempotency_key="k")
-    other = write_media(silence.with_name("other.wav"), tone(0.5)).read_bytes()
     for answer in (
         await desk.post(data, idempotency_key="k", words="true"),
         await desk.post(other, idempotency_key="k"),
@@ -111,16 +120,14 @@ async def test_a_key_with_another_file_or_other_options_is_refused(desk: Edge, s
     assert len(list(desk.data_dir.glob("jobs/*"))) == 1
 
 
-async def test_many_at_once_with_one_key_are_one_job(desk: Edge, silence: Path) -> None:
-    data = silence.read_bytes()
+async def test_many_at_once_with_one_key_are_one_job(desk: Edge, data: bytes) -> None:
     answers = await asyncio.gather(*(desk.post(data, idempotency_key="k") for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [202]
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(list(desk.data_dir.glob("jobs/*"))) == 1
 
 
-async def test_a_key_is_free_once_its_job_is_cancelled_or_deleted(desk: Edge, silence: Path) -> None:
-    data = silence.read_bytes()
+async def test_a_key_is_free_once_its_job_is_cancelled_or_deleted(desk: Edge, data: bytes) -> None:
     first = (await desk.post(data, idempotency_key="k")).json()["id"]
     await desk.http.delete(f"/v1/jobs/{first}")
     second = await desk.post(data, idempotency_key="k", words="true")

@@ -93,6 +93,7 @@ class Edge:
     """The routes of file jobs, and what lies behind them."""
 
     http: httpx.AsyncClient
+    desk: JobDesk
     storage: JobStorage
     redis: SyncRedis
     redis_url: str
@@ -191,7 +192,7 @@ async def edge(
     beside = [asyncio.create_task(sender.run_forever(), name="webhooks")] if webhooks else []
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as http:
-        yield Edge(http, storage, redis, redis_url, data_dir, settings or {})
+        yield Edge(http, desk, storage, redis, redis_url, data_dir, settings or {})
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
