@@ -30,6 +30,7 @@ class Upload:
         self.job_id = job_id
         self._writer = writer
         self._hash = hashlib.sha256()
+        self._is_open = True
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises `Unavailable` when they can't be stored."""
@@ -39,12 +40,15 @@ class Upload:
 
     def commit(self) -> str:
         """Keep the file. Returns the SHA-256 of its bytes."""
+        self._is_open = False
         self._writer.commit()
         return self._hash.hexdigest()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        self._writer.discard()
+        """Leave nothing behind of what was not committed."""
+        if self._is_open:
+            self._is_open = False
+            self._writer.discard()
 
 
 class JobIntake:
@@ -83,7 +87,10 @@ class JobIntake:
                     info = probe(file, track=options.track)
             if options.channels == jobs.SPLIT and info.channels > CHANNELS_MAX:
                 raise BadAudio(f"the file has {info.channels} channels; at most {CHANNELS_MAX} can be split")
-            meta = {jobs.META_NAME: jobs.file_name(name), jobs.META_DURATION: info.duration_s}
+            meta: dict[str, object] = {
+                jobs.META_NAME: jobs.file_name(name),
+                jobs.META_DURATION: info.duration_s,
+            }
             return self._take(upload.job_id, options, meta, digest=digest, key=key)
         except BaseException:
             self.abandon(upload)

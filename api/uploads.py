@@ -85,8 +85,8 @@ class _Parts:
         """By the parser's names."""
         return {
             "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._add(self._header, data[start:end]),
-            "on_header_value": lambda data, start, end: self._add(self._value, data[start:end]),
+            "on_header_field": self._header_name,
+            "on_header_value": self._header_value,
             "on_header_end": self._header_end,
             "on_headers_finished": self._headers_finished,
             "on_part_data": self._data,
@@ -103,6 +103,12 @@ class _Parts:
         self._field, self._disposition = None, b""
         self._text.clear()
 
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._add(self._header, data[start:end])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._add(self._value, data[start:end])
+
     def _add(self, to: bytearray, data: bytes) -> None:
         self._other_bytes += len(data)
         if self._other_bytes > _FIELD_BYTES_MAX:
@@ -110,7 +116,7 @@ class _Parts:
         to += data
 
     def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
+        if bytes(self._header).lower() == b"content-disposition":
             self._disposition = bytes(self._value)
         self._header.clear()
         self._value.clear()

@@ -165,8 +165,12 @@ class _StoreWriter:
         self._file.write(data)
 
     def commit(self) -> None:
-        self._file.close()
-        self._file.commit()
+        try:
+            self._file.close()
+            self._file.commit()
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         self._file.discard()
