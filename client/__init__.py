@@ -41,6 +41,7 @@ from shared.events import (
     Word,
 )
 from shared.jobs import JobOptions, JobProblem, JobRecord
+from shared.subtitles import Layout
 from shared.transcript import Segment
 from shared.webhooks import Delivery
 
@@ -71,6 +72,7 @@ __all__ = [
     "JobRecord",
     "Jobs",
     "KeyReused",
+    "Layout",
     "Limits",
     "LiveSession",
     "LiveTranscript",

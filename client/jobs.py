@@ -12,7 +12,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Literal, Self, TypeVar
@@ -25,6 +25,7 @@ from client.job_events import JobEvent, JobGone, events_in
 from client.options import DEFAULT_URL, http_address, to_query
 from shared.codec import CodecError, from_map
 from shared.jobs import FAILED, FINISHED, JobOptions, JobRecord
+from shared.subtitles import Layout
 from shared.webhooks import Delivery
 
 ResultFormat = Literal["json", "verbose_json", "srt", "vtt", "tsv", "txt"]
@@ -150,9 +151,13 @@ class Jobs:
             raise from_server(job.error.code, job.error.message, retryable=job.error.retryable)
         raise JobFailed(f"job {job_id} " + ("failed" if job.status == FAILED else "was cancelled"))
 
-    async def result(self, job_id: str, format: ResultFormat = "json") -> str:
-        """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
-        return (await self._request("GET", _path(job_id) + "/result", params={"format": format})).text
+    async def result(
+        self, job_id: str, format: ResultFormat = "json", *, layout: Layout | None = None
+    ) -> str:
+        """The text of a finished job in one of the formats; `layout` is of subtitles, by default the one
+        that the job was given. Raises `NotFound` or `NotFinished`."""
+        query = {"format": format, **(asdict(layout) if layout else {})}
+        return (await self._request("GET", _path(job_id) + "/result", params=query)).text
 
     async def remove(self, job_id: str) -> None:
         """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""

@@ -23,6 +23,7 @@ from client.jobs import Job, JobPage, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
 from shared.events import Event, Ready
 from shared.jobs import JobOptions
+from shared.subtitles import Layout
 from shared.webhooks import Delivery
 
 T = TypeVar("T")
@@ -125,9 +126,9 @@ class Jobs:
         """Wait until the job has finished. `on_progress` is called on another thread."""
         return self._run(lambda: self._jobs.wait(job_id, on_progress=on_progress))
 
-    def result(self, job_id: str, format: ResultFormat = "json") -> str:
+    def result(self, job_id: str, format: ResultFormat = "json", *, layout: Layout | None = None) -> str:
         """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
-        return self._run(lambda: self._jobs.result(job_id, format))
+        return self._run(lambda: self._jobs.result(job_id, format, layout=layout))
 
     def list(self, *, status: str = "", limit: int = 50, cursor: str = "") -> JobPage:
         """A page of the jobs, newest first."""

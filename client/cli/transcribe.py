@@ -10,7 +10,7 @@ import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,6 +33,7 @@ from client.cli.render import printable
 from client.jobs import Job, Jobs, ResultFormat
 from shared.errors import BadParameter, Conflict, NotFound, StenoError
 from shared.jobs import FAILED, JobOptions
+from shared.subtitles import Layout
 
 _AT_ONCE: Final = 4
 """Files uploaded or waited for at the same time: enough to keep the server's workers busy."""
@@ -44,6 +45,7 @@ class _Batch:
 
     options: JobOptions
     format: ResultFormat
+    layout: Layout
     out: Path | None
     """Directory of the results; None: standard output."""
     again: bool
@@ -77,8 +79,8 @@ def transcribe(  # noqa: PLR0913 - one per flag
         str, typer.Option(help="mix, or split: every channel by itself, as a speaker.")
     ] = "mix",
     track: Annotated[int | None, typer.Option(help="Audio track of the file, from 0.")] = None,
-    max_line_chars: Annotated[int | None, typer.Option(help="Longest line of a subtitle.")] = None,
-    max_lines: Annotated[int | None, typer.Option(help="Most lines of a subtitle.")] = None,
+    max_line_chars: Annotated[int, typer.Option(help="Longest line of a subtitle.")] = 42,
+    max_lines: Annotated[int, typer.Option(help="Most lines of a subtitle.")] = 2,
     priority: Annotated[str, typer.Option(help="interactive, normal or low.")] = "normal",
 ) -> None:
     """Transcribe files. Results come in the order of the files. A run that was killed goes on with its jobs
@@ -93,13 +95,9 @@ def transcribe(  # noqa: PLR0913 - one per flag
         channels=channels,
         track=track,
         priority=priority,
-        format=result_format,
     )
-    if max_line_chars is not None:
-        options = replace(options, max_line_chars=max_line_chars)
-    if max_lines is not None:
-        options = replace(options, max_lines=max_lines)
-    batch = _Batch(options=options, format=result_format, out=out, again=again)
+    layout = Layout(max_line_chars, max_lines)
+    batch = _Batch(options=options, format=result_format, layout=layout, out=out, again=again)
     if watch and (out is None or not any(path.is_dir() for path in files)):
         raise BadParameter("--watch is for a directory, and needs --out")
     server = asking.server_url(url)
@@ -128,6 +126,7 @@ async def transcribe_file(
     on_progress: Callable[[Job], object],
     *,
     key: str = "",
+    layout: Layout | None = None,
 ) -> str:
     """One file as a job, from upload to result. A job that `key` stands for is gone on with. Cancelling
     cancels the job too."""
@@ -140,7 +139,7 @@ async def transcribe_file(
         raise
     if ended.warning:
         print(f"steno: {path}: {ended.warning}", file=sys.stderr)
-    return await jobs.result(job.id, result_format)
+    return await jobs.result(job.id, result_format, layout=layout)
 
 
 async def _begun(jobs: Jobs, path: Path, options: JobOptions, key: str) -> Job:
@@ -252,7 +251,13 @@ class _Run:
                 bar.say("uploading")
                 key = await asyncio.to_thread(job_key, path, batch.options, again=batch.again)
                 text = await transcribe_file(
-                    self._jobs, path, batch.options, batch.format, bar.follow, key=key
+                    self._jobs,
+                    path,
+                    batch.options,
+                    batch.format,
+                    bar.follow,
+                    key=key,
+                    layout=batch.layout,
                 )
                 if place is not None:
                     await asyncio.to_thread(_write, place, text)

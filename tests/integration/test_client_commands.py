@@ -238,6 +238,8 @@ def test_a_run_that_was_killed_goes_on_with_its_job(service: Service, tmp_path: 
     copy.write_bytes(DEMO.read_bytes())
     before = listed(service)
     assert run("transcribe", copy, "--url", service.url, "--format", "json") == first
+    subtitles = run("transcribe", copy, "--url", service.url, "--format", "srt", "--max-lines", 1)
+    assert " --> " in subtitles[1]
     assert listed(service) == before
     assert run("transcribe", DEMO, "--url", service.url, "--format", "json", "--again") == first
     assert len(listed(service)) == len(before) + 1

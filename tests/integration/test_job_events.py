@@ -1,5 +1,6 @@
 """A job is followed: how far it is, its segments as they are finished, and its end."""
 
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from api.job_events import events
+from client import Jobs
 from client.job_events import JobProgress, events_in
 from shared.jobs import JobRecord
 from shared.redis.windows import Window, WindowResult
@@ -16,6 +18,7 @@ from shared.transcript import Segment
 from tests.support.data import clip
 from tests.support.file_jobs import Edge, canned, decoding, edge
 from tests.support.media import write_media
+from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +117,14 @@ async def test_a_wrong_last_event_is_named(desk: Edge, talk: Path) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_parameter")
     answer = await desk.http.get(f"/v1/jobs/{'0' * 32}/events")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+async def test_segments_come_over_the_wire_while_the_job_runs(service: Service) -> None:
+    async with Jobs(service.url) as jobs:
+        job = await jobs.submit(clip("en_demo").path)
+        events = [event async for event in jobs.events(job.id)]
+        document = json.loads(await jobs.result(job.id))
+    texts = [event.text for event in events if isinstance(event, Segment)]
+    assert texts == [row["text"] for row in document["segments"]]
+    assert isinstance(events[-1], JobRecord)
+    assert events[-1].status == "finished"

@@ -180,6 +180,15 @@ def test_every_status_of_rq_has_a_word() -> None:
     assert words == {"queued", "running", "finished", "failed", "cancelled"}
 
 
+def test_what_a_killed_edge_left_half_written_is_swept(storage: JobStorage, tmp_path: Path) -> None:
+    storage.begin(JOB).write(b"half")
+    (half,) = (tmp_path / "jobs" / JOB).iterdir()
+    written_s = half.stat().st_mtime
+    assert storage.sweep(older_than_s=3600, now_s=written_s + 3000) == 0
+    assert storage.sweep(older_than_s=3600, now_s=written_s + 4000) == 1
+    assert not (tmp_path / "jobs" / JOB).exists()
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
