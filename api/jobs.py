@@ -167,8 +167,10 @@ def job_router(parts: JobParts) -> APIRouter:
     @router.get("/{job_id}/deliveries")
     async def deliveries(job_id: str) -> dict[str, Any]:
         """The job's webhooks, with every attempt."""
-        check_job_id(job_id)
-        return {"deliveries": [to_map(row) for row in await run_sync(desk.webhook_log.of, job_id)]}
+        rows = await run_sync(desk.webhook_log.of, check_job_id(job_id))
+        if not rows:
+            await run_sync(desk.find, job_id)
+        return {"deliveries": [to_map(row) for row in rows]}
 
     @router.post("/{job_id}/deliveries/{delivery_id}/redeliver", status_code=202)
     async def redeliver(job_id: str, delivery_id: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,6 +17,10 @@ from shared.codec import to_map
 from shared.jobs import FAILED
 
 T = TypeVar("T")
+_ID_CHARS: Final = 32
+"""Of a job's id, which is of no use when it is cut."""
+_PIPE_CHARS: Final = 400
+"""Longest line in a pipe; the names in it have 200 at most."""
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As the server describes it.")]
 
@@ -36,13 +41,23 @@ def listed(
     if as_json:
         _print_json([to_map(job) for job in jobs])
         return
-    table = Table("job", "status", "done", "created", "name", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "status", "done", "created"):
+        table.add_column(name, no_wrap=True, min_width=_ID_CHARS if name == "job" else None)
+    table.add_column("name", overflow="ellipsis", no_wrap=True)
     for job in jobs:
         done = f"{job.progress:.0%}"
         table.add_row(job.id, job.status, done, job.created_at or "", printable(job.name or ""))
-    # Names may look like markup, and a pipe has no width that lines must be cut to.
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.print(table, width=None if console.is_terminal else 400)
+    # Names may look like markup; a pipe has neither colours nor a width that lines must be cut to.
+    on_terminal = sys.stdout.isatty()
+    console = Console(
+        markup=False,
+        highlight=False,
+        emoji=False,
+        force_terminal=on_terminal,
+        width=None if on_terminal else _PIPE_CHARS,
+    )
+    console.print(table)
 
 
 @app.command()

@@ -3,6 +3,7 @@ accident, and never inside the server's own network."""
 
 import asyncio
 import json
+import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from client import JobOptions, Jobs
 from tests.support.file_jobs import WEBHOOK_SECRET, Edge, edge
 from tests.support.http_stub import Answer, answering
 from tests.support.media import write_media
 from tests.support.receiver import is_signed
+from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +161,30 @@ async def test_without_a_secret_no_webhook_is_taken(redis_url: str, data_dir: Pa
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_parameter")
         assert "STENO_WEBHOOK_SECRET" in answer.json()["error"]["message"]
         assert not list(desk.data_dir.glob("jobs/*"))
+
+
+async def test_a_webhook_survives_the_death_of_every_process_but_redis(tmp_path: Path, silence: Path) -> None:
+    """Killed while it waits for the job's end; those that come after them send it."""
+    told = {"webhook_secret": WEBHOOK_SECRET, "webhook_private": "1"}
+    with (
+        answering(lambda _: Answer(200)) as stub,
+        Service.running(tmp_path, engine="scripted", modules=("api",), **told) as service,
+    ):
+        async with Jobs(service.url) as jobs:
+            job = await jobs.submit(silence, JobOptions(webhook_url=stub.url))
+            service.end("api", signal.SIGKILL)
+            service.start("worker.jobs")
+            service.start("worker")
+            service.start("api")
+            service.wait_until_ready()
+            await jobs.wait(job.id)
+            async with asyncio.timeout(90):
+                while (await jobs.deliveries(job.id))[0].state != "delivered":  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+    assert json.loads(stub.asked[0].body)["data"]["id"] == job.id
+    assert is_signed(stub.asked[0], WEBHOOK_SECRET)
+
+
+async def test_a_job_without_webhooks_has_no_deliveries(desk: Edge, silence: Path) -> None:
+    assert await deliveries(desk, await desk.submit(silence)) == []
+    assert (await desk.http.get(f"/v1/jobs/{'0' * 32}/deliveries")).status_code == 404
