@@ -299,3 +299,16 @@ async def test_options_are_kept_beside_the_upload_only(desk: Edge, talk: Path) -
     (path,) = desk.data_dir.glob("jobs/*/options.json")
     assert path.parent.name == job
     assert json.loads(path.read_text())["prompt"] == "Zwetschge"
+
+
+async def test_a_small_file_with_endless_audio_fails_and_does_not_go_on(
+    redis_url: str, data_dir: Path, tmp_path: Path
+) -> None:
+    """What comes out of a file is bounded, whatever it weighs and says."""
+    bomb = write_media(tmp_path / "bomb.flac", np.zeros(120 * 16_000, np.float32))
+    async with edge(redis_url, data_dir, settings={"STENO_AUDIO_S_MAX": "60"}) as desk:
+        job = await desk.submit(bomb)
+        await desk.work()
+        record = await desk.job(job)
+    assert (record["status"], record["error"]["code"]) == ("failed", "too_large")
+    assert "60 s" in record["error"]["message"]
