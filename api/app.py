@@ -8,9 +8,11 @@ from fastapi import FastAPI
 
 from api import faults
 from api.health import health_router
-from api.job_desk import JobDesk
-from api.jobs import job_router
+from api.job_desk import DeskParts, JobDesk
+from api.job_intake import JobIntake
+from api.jobs import JobParts, job_router
 from api.stream import StreamParts, stream_router
+from api.webhook_sender import SenderParts, WebhookSender
 from shared.redis.connection import connect, connect_sync
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
@@ -19,6 +21,7 @@ from shared.redis.sessions import SessionLog
 from shared.settings import Settings
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
+from shared.webhooks import check_secret
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,16 +39,39 @@ def create_app(settings: Settings) -> FastAPI:
         session_s_max=settings.session_s_max,
     )
 
-    storage = JobStorage(settings.data_dir)
-    desk = JobDesk(sync_client, keys, storage, ttl_s=settings.job_ttl_s, timeout_s=settings.job_timeout_s)
+    desk_parts = DeskParts(
+        client=sync_client,
+        keys=keys,
+        storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
+        ttl_s=settings.job_ttl_s,
+        timeout_s=settings.job_timeout_s,
+        webhooks=bool(settings.webhook_secret),
+    )
+    desk = JobDesk(desk_parts)
+    job_parts = JobParts(
+        intake=JobIntake(desk_parts, desk),
+        desk=desk,
+        presence=presence,
+        upload_bytes_max=settings.upload_bytes_max,
+        fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
+    )
+    beside = [("live-feed", feed.run_forever)]
+    if settings.webhook_secret:
+        sender_parts = SenderParts(
+            deliveries=desk.webhook_log,
+            find=desk.find,
+            key=check_secret(settings.webhook_secret),
+            private=settings.webhook_private,
+        )
+        beside.append(("webhooks", WebhookSender(sender_parts).run_forever))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        reader = asyncio.create_task(feed.run_forever(), name="live-feed")
+        tasks = [asyncio.create_task(run(), name=name) for name, run in beside]
         try:
             yield
         finally:
-            await end_tasks([reader])
+            await end_tasks(tasks)
             await client.aclose()
             sync_client.close()
 
@@ -53,5 +79,5 @@ def create_app(settings: Settings) -> FastAPI:
     faults.install(app)
     app.include_router(health_router(presence))
     app.include_router(stream_router(parts))
-    app.include_router(job_router(desk, presence, upload_bytes_max=settings.upload_bytes_max))
+    app.include_router(job_router(job_parts))
     return app

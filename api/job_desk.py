@@ -1,81 +1,100 @@
-"""File jobs as the edge sees them: take in, look up, hand out, cancel. Blocking; `api.jobs` calls it in
-threads.
+"""File jobs as the edge sees them once they are queued: look up, hand out, cancel. Blocking; `api.jobs` calls
+it in threads. `api.job_intake` takes them in.
 
 RQ holds the state of a job, `shared.storage` its files. Every call raises what redis-py raises when Redis
 can't be reached (`ConnectionLost`); `api.faults` answers that.
 """
 
 import contextlib
+import time
 import uuid
-from typing import IO, Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from rq import Queue, Retry
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
+from rq.registry import FailedJobRegistry
 
+from api.job_records import record_of
 from shared import jobs
-from shared.audio.media import probe
-from shared.codec import CodecError, from_map
-from shared.errors import NotFinished, NotFound, Unavailable
-from shared.jobs import JobOptions, JobProblem, JobRecord, check_job_id
+from shared.errors import Conflict, NotFinished, NotFound
+from shared.jobs import JobOptions, JobRecord, check_job_id
 from shared.redis.connection import SyncRedis
+from shared.redis.deliveries import LOOK_S, Deliveries
+from shared.redis.job_index import JobIndex, Place
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
-from shared.transcript import Transcript
+from shared.transcript import Segment, Transcript
+from shared.webhooks import PENDING, Delivery
 
 _RETRY_AFTER_S: Final = 1.0
-_DIED: Final = JobProblem(
-    code="internal",
-    message="the job's process died several times; send the file again, and look into the server's log if "
-    "that does not help",
-    retryable=True,
-)
+_LOOK_COUNT: Final = 100
+_LOOKS_MAX: Final = 20
+"""Times that many jobs are looked at for one page of the list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskParts:
+    """What the desk is made of. `ttl_s` is how long an ended job is kept, `timeout_s` how long one attempt
+    may take."""
+
+    client: SyncRedis
+    keys: Keys
+    storage: JobStorage
+    ttl_s: int
+    timeout_s: int
+    webhooks: bool = False
+    """Whether they can be signed, and so are taken."""
 
 
 class JobDesk:
-    """All file jobs of one deployment. `ttl_s` is how long an ended job is kept, `timeout_s` how long one
-    attempt may take."""
+    """All file jobs of one deployment."""
 
-    def __init__(
-        self, client: SyncRedis, keys: Keys, storage: JobStorage, *, ttl_s: int, timeout_s: int
-    ) -> None:
-        self._client = client
-        self._keys = keys
-        self._storage = storage
-        self._ttl_s = ttl_s
-        self._timeout_s = timeout_s
+    def __init__(self, parts: DeskParts) -> None:
+        self._parts = parts
+        self._storage = parts.storage
+        self._index = JobIndex(parts.client, parts.keys)
+        self._deliveries = Deliveries(parts.client, parts.keys, ttl_s=parts.ttl_s)
 
-    def submit(self, upload: IO[bytes], options: JobOptions) -> JobRecord:
-        """Keep the upload, look whether it is audio, and queue it. Raises `BadAudio`, and `Unavailable` when
-        it can't be stored."""
-        job_id = uuid.uuid4().hex
-        try:
-            probe(self._storage.create(job_id, upload, options))
-            self._enqueue(job_id)
-        except OSError as error:
-            self._storage.delete(job_id)
-            raise Unavailable("the upload can't be stored; the server's disk may be full") from error
-        except BaseException:
-            self._storage.delete(job_id)
-            raise
-        return JobRecord(id=job_id, status=jobs.QUEUED, progress=0.0)
+    @property
+    def webhook_log(self) -> Deliveries:
+        """The webhooks of all jobs."""
+        return self._deliveries
 
     def find(self, job_id: str) -> JobRecord:
         """The job now. Raises `NotFound`."""
         check_job_id(job_id)
         try:
-            return self._record(self._fetch(job_id))
+            job: Job | None = self._fetch(job_id)
         except NoSuchJobError:
-            if self._windows(job_id).is_cancelled():
-                return JobRecord(id=job_id, status=jobs.CANCELLED, progress=0.0)
-            raise NotFound("no such job; an ended job is kept for a limited time") from None
+            job = None
+        record = self._record(job_id, job)
+        if record is None:
+            raise NotFound("no such job; an ended job is kept for a limited time")
+        return record
 
-    def result(self, job_id: str) -> Transcript:
-        """The transcript. Raises `NotFinished` while there is none yet, `NotFound` when there never
-        will be one."""
+    def page(self, *, status: str, count: int, below: Place | None) -> tuple[list[JobRecord], Place | None]:
+        """The next `count` jobs, newest first, of that status or of any, and the place below which the next
+        page begins; None at the end. May be shorter before the end: only so many are looked at."""
+        found: list[JobRecord] = []
+        for _ in range(_LOOKS_MAX):
+            places = self._index.below(below, _LOOK_COUNT)
+            if not places:
+                return found, None
+            for place, record in self._looked_up(places):
+                below = place
+                if record is not None and status in ("", record.status):
+                    found.append(record)
+                    if len(found) == count:
+                        return found, below
+        return found, below
+
+    def result(self, job_id: str) -> tuple[Transcript, JobOptions]:
+        """The transcript, and what was asked for. Raises `NotFinished` while there is none yet, `NotFound`
+        when there never will be one."""
         record = self.find(job_id)
-        if record.status in (jobs.QUEUED, jobs.RUNNING):
+        if not record.is_over:
             raise NotFinished(
                 f"the job is {record.status} ({record.progress:.0%} done); its result comes later",
                 retry_after_s=_RETRY_AFTER_S,
@@ -83,7 +102,7 @@ class JobDesk:
         if record.status != jobs.FINISHED:
             reason = f": {record.error.message}" if record.error else ""
             raise NotFound(f"the job was {record.status}, so there is no result{reason}")
-        return self._storage.read_result(job_id)
+        return self._storage.read_result(job_id), self._storage.options(job_id)
 
     def remove(self, job_id: str) -> JobRecord | None:
         """Cancel a job that has not ended: at once when it is queued, after the window in hand when it runs.
@@ -91,55 +110,94 @@ class JobDesk:
         record = self.find(job_id)
         if record.status == jobs.CANCELLED:
             return record
-        if record.status in (jobs.QUEUED, jobs.RUNNING):
+        if not record.is_over:
             # The mark first: a worker that takes the job in this moment sees it and leaves.
-            self._windows(job_id).cancel(self._ttl_s)
+            self._windows(job_id).cancel(self._parts.ttl_s)
         if record.status != jobs.RUNNING:
             with contextlib.suppress(NoSuchJobError):
                 self._fetch(job_id).delete()
             self._storage.delete(job_id)
-        if record.status in (jobs.FINISHED, jobs.FAILED):
+            self._windows(job_id).clear()
+        self._deliveries.nudge(job_id, time.time())
+        if record.is_over:
             return None
         return JobRecord(id=job_id, status=jobs.CANCELLED, progress=record.progress)
 
-    def _enqueue(self, job_id: str) -> None:
-        queue = Queue(jobs.QUEUE, connection=self._client, serializer="json")
-        queue.enqueue_call(
-            jobs.RUN,
-            args=[job_id],
-            job_id=job_id,
-            description=jobs.DESCRIPTION,
-            timeout=self._timeout_s,
-            result_ttl=self._ttl_s,
-            failure_ttl=self._ttl_s,
-            # Files of a job that waits for so long are swept.
-            ttl=self._ttl_s,
-            retry=Retry(max=jobs.RETRIES),
-        )
+    def retry(self, job_id: str) -> JobRecord:
+        """Queue a failed job again; windows that are decoded stay so. Raises `NotFound`, and `Conflict` for
+        a job that has not failed."""
+        record = self.find(job_id)
+        if record.status != jobs.FAILED:
+            raise Conflict(f"only a failed job can be tried again; this one is {record.status}")
+        if not (self._storage.has_input(job_id) or self._storage.source(job_id)):
+            raise NotFound("the job's upload is gone; send the file again")
+        self._windows(job_id).forget_failed()
+        job = self._fetch(job_id)
+        for name in (jobs.META_ERROR, jobs.META_WARNING, jobs.META_PROGRESS):
+            job.meta.pop(name, None)
+        job.retries_left = jobs.RETRIES
+        job.save()
+        registry = FailedJobRegistry(job.origin, connection=self._parts.client, serializer="json")
+        try:
+            registry.requeue(job)
+        except InvalidJobOperation:  # somebody else was quicker
+            raise Conflict("the job is being tried again already") from None
+        if webhook := self._storage.options(job_id).webhook_url:
+            self.expect(job_id, webhook)
+        return self.find(job_id)
+
+    def follow(self, job_id: str, number: int) -> tuple[JobRecord | None, tuple[Segment, ...]]:
+        """The job now, and its finished segments behind the first `number`; nothing when it is gone."""
+        try:
+            record = self.find(job_id)
+            if record.status == jobs.FINISHED:
+                return record, self._storage.read_result(job_id).segments[number:]
+        except NotFound:
+            return None, ()
+        said = self._windows(job_id).said_after(number)
+        return record, tuple(segment for _, segment in said)
+
+    def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Send a webhook again. Raises `NotFound`, and `Conflict` before the job has ended."""
+        self.find(job_id)
+        for delivery in self._deliveries.of(job_id):
+            if delivery.id == delivery_id:
+                if delivery.body is None:
+                    raise Conflict("the webhook waits for the job's end")
+                again = Delivery(
+                    id=delivery.id,
+                    url=delivery.url,
+                    state=PENDING,
+                    event=delivery.event,
+                    body=delivery.body,
+                    attempts=delivery.attempts,
+                )
+                self._deliveries.keep(job_id, again, time.time())
+                return again
+        raise NotFound("the job has no such delivery")
+
+    def expect(self, job_id: str, url: str) -> None:
+        """Tell the receiver when the job has ended."""
+        delivery = Delivery(id=f"msg_{uuid.uuid4().hex}", url=url)
+        self._deliveries.keep(job_id, delivery, time.time() + LOOK_S)
+
+    def _looked_up(self, places: list[Place]) -> list[tuple[Place, JobRecord | None]]:
+        """The jobs at these places; those that are forgotten leave the list."""
+        found = Job.fetch_many([place.job for place in places], self._parts.client, serializer="json")
+        rows = [(p, self._record(p.job, job)) for p, job in zip(places, found, strict=True)]
+        self._index.remove(place.job for place, record in rows if record is None)
+        return rows
 
     def _fetch(self, job_id: str) -> Job:
-        return Job.fetch(job_id, connection=self._client, serializer="json")
+        return Job.fetch(job_id, connection=self._parts.client, serializer="json")
 
     def _windows(self, job_id: str) -> WindowQueue:
-        return WindowQueue(self._client, self._keys, job_id)
+        return WindowQueue(self._parts.client, self._parts.keys, job_id)
 
-    def _record(self, job: Job) -> JobRecord:
-        meta: dict[str, Any] = job.meta
-        status = jobs.status_word(job.get_status(refresh=False).value)
-        ended = status in (jobs.FINISHED, jobs.FAILED)
-        if meta.get(jobs.META_CANCELLED) or (not ended and self._windows(job.id).is_cancelled()):
-            status = jobs.CANCELLED
-        return JobRecord(
-            id=job.id,
-            status=status,
-            progress=float(meta.get(jobs.META_PROGRESS, 0.0)),
-            error=_problem(meta) if status == jobs.FAILED else None,
-            warning=meta.get(jobs.META_WARNING),
-        )
-
-
-def _problem(meta: dict[str, Any]) -> JobProblem:
-    try:
-        return from_map(JobProblem, meta.get(jobs.META_ERROR))
-    except CodecError:
-        return _DIED
+    def _record(self, job_id: str, job: Job | None) -> JobRecord | None:
+        """The job, whether or not RQ knows it still; None when nobody does."""
+        if job is None:
+            if self._windows(job_id).is_cancelled():
+                return JobRecord(id=job_id, status=jobs.CANCELLED, progress=0.0)
+            return None
+        return record_of(job, is_cancelled=lambda: self._windows(job_id).is_cancelled())

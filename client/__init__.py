@@ -13,7 +13,8 @@ from client.errors import (
     TimedOut,
 )
 from client.incoming import LiveTranscript
-from client.jobs import Job, Jobs, ResultFormat, Timeout
+from client.job_events import JobEvent, JobGone, JobProgress
+from client.jobs import Job, JobPage, Jobs, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
 from client.stream import LiveSession, connect
@@ -23,12 +24,16 @@ from shared.errors import (
     BadParameter,
     BadRequest,
     BrokerLost,
+    Conflict,
     EngineFault,
+    FetchFailed,
+    KeyReused,
     ModelUnavailable,
     NoCapacity,
     NotFinished,
     NotFound,
     StenoError,
+    StorageFull,
     TakenOver,
     TooLarge,
     Unavailable,
@@ -46,7 +51,10 @@ from shared.events import (
     Warning,
     Word,
 )
-from shared.jobs import JobOptions, JobProblem
+from shared.jobs import JobOptions, JobProblem, JobRecord
+from shared.subtitles import Layout
+from shared.transcript import Segment
+from shared.webhooks import Delivery
 
 __all__ = [
     "DEFAULT_URL",
@@ -57,17 +65,27 @@ __all__ = [
     "BadRequest",
     "BrokerLost",
     "Closed",
+    "Conflict",
     "ConnectionChange",
     "ConnectionLost",
+    "Delivery",
     "EngineFault",
     "Event",
+    "FetchFailed",
     "Final",
     "Job",
+    "JobEvent",
     "JobFailed",
+    "JobGone",
     "JobOptions",
+    "JobPage",
     "JobProblem",
+    "JobProgress",
+    "JobRecord",
     "Jobs",
+    "KeyReused",
     "Language",
+    "Layout",
     "Limits",
     "LiveSession",
     "LiveTranscript",
@@ -81,10 +99,12 @@ __all__ = [
     "ResultFormat",
     "Resume",
     "ResumeFailed",
+    "Segment",
     "SessionOver",
     "SpeechEnd",
     "SpeechStart",
     "StenoError",
+    "StorageFull",
     "StreamOptions",
     "TakenOver",
     "TimedOut",

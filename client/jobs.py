@@ -4,25 +4,33 @@ async with Jobs() as jobs:
     job = await jobs.submit("talk.mp3", JobOptions(language="en"))
     await jobs.wait(job.id, on_progress=lambda job: print(job.progress))
     print(await jobs.result(job.id, "srt"))
+
+`submit(..., key="…")` may be repeated after anything went wrong: the same key gives the same job.
 """
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, Self
+from typing import Any, BinaryIO, Final, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from client.errors import BadReply, ConnectionLost, JobFailed, TimedOut, from_response, from_server
+from client.job_events import JobEvent, JobGone, events_in
 from client.options import DEFAULT_URL, http_address, to_query
 from shared.codec import CodecError, from_map
-from shared.jobs import FAILED, FINISHED, QUEUED, RUNNING, JobOptions, JobRecord
+from shared.jobs import FAILED, FINISHED, JobOptions, JobRecord
+from shared.subtitles import Layout
+from shared.webhooks import Delivery
 
-ResultFormat = Literal["json", "srt", "vtt", "txt"]
+ResultFormat = Literal["json", "verbose_json", "srt", "vtt", "tsv", "txt"]
+
+T = TypeVar("T")
 
 _POLL_S: Final = 0.5
 """Between two looks at a job: a person sees the bar move, and a thousand waiting clients cost the server
@@ -45,10 +53,18 @@ class Timeout:
 class Job(JobRecord):
     """A job as the server last described it."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.status not in (QUEUED, RUNNING)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """A piece of the list of jobs. `next_cursor` asks for the next one; empty after the last."""
+
+    jobs: tuple[Job, ...] = ()
+    next_cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deliveries:
+    deliveries: tuple[Delivery, ...]
 
 
 class Jobs:
@@ -75,24 +91,47 @@ class Jobs:
         await self._http.aclose()
 
     async def submit(
-        self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = ""
+        self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = "", key: str = ""
     ) -> Job:
         """Upload a file and queue it. It is read from disk as it is sent, never whole into memory.
 
-        `name` is the file's name as the server sees it. Raises `OSError` when the file can't be read.
-        Cancelling leaves no job, unless the upload was complete.
+        `name` is the file's name as the server sees it. A `key` that stands for a job with the same file and
+        options gives that job; with others it raises `KeyReused`. Raises `OSError` when the file can't be
+        read. Cancelling leaves no job, unless the upload was complete.
         """
         if isinstance(file, str | Path):
             path = Path(file)
             with await asyncio.to_thread(path.open, "rb") as opened:
-                return await self.submit(opened, options, name=name or path.name)
+                return await self.submit(opened, options, name=name or path.name, key=key)
         upload = (name or Path(str(getattr(file, "name", "audio"))).name, file)
         form = to_query(options or JobOptions())
-        return _job(await self._request("POST", "/v1/jobs", files={"file": upload}, data=form))
+        return _job(
+            await self._request("POST", "/v1/jobs", files={"file": upload}, data=form, headers=_key(key))
+        )
+
+    async def submit_url(self, url: str, options: JobOptions | None = None, *, key: str = "") -> Job:
+        """Queue a file that the server fetches; its operator must allow the host."""
+        document = {"url": url, **to_query(options or JobOptions())}
+        return _job(await self._request("POST", "/v1/jobs", json=document, headers=_key(key)))
 
     async def status(self, job_id: str) -> Job:
         """The job now. Raises `NotFound`."""
         return _job(await self._request("GET", _path(job_id)))
+
+    async def list(self, *, status: str = "", limit: int = 50, cursor: str = "") -> JobPage:
+        """A page of the jobs, newest first; `status` is one of `shared.jobs.STATUSES`, or empty for all."""
+        asked = {"status": status, "limit": limit, "cursor": cursor}
+        query = {name: value for name, value in asked.items() if value}
+        return _parsed(JobPage, await self._request("GET", "/v1/jobs", params=query))
+
+    async def find(self, key: str) -> Job | None:
+        """The job that a key of `submit` stands for."""
+        reply = await self._request("GET", "/v1/jobs", params={"idempotency_key": key})
+        return next(iter(_parsed(JobPage, reply).jobs), None)
+
+    async def retry(self, job_id: str) -> Job:
+        """Queue a failed job again. Raises `NotFound`, and `Conflict` for one that has not failed."""
+        return _job(await self._request("POST", _path(job_id) + "/retry"))
 
     async def wait(self, job_id: str, *, on_progress: Callable[[Job], object] | None = None) -> Job:
         """Wait until the job has finished, telling `on_progress` of each look at it.
@@ -112,13 +151,43 @@ class Jobs:
             raise from_server(job.error.code, job.error.message, retryable=job.error.retryable)
         raise JobFailed(f"job {job_id} " + ("failed" if job.status == FAILED else "was cancelled"))
 
-    async def result(self, job_id: str, format: ResultFormat = "json") -> str:
-        """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
-        return (await self._request("GET", _path(job_id) + "/result", params={"format": format})).text
+    async def result(
+        self, job_id: str, format: ResultFormat = "json", *, layout: Layout | None = None
+    ) -> str:
+        """The text of a finished job in one of the formats; `layout` is of subtitles, by default the one
+        that the job was given. Raises `NotFound` or `NotFinished`."""
+        query = {"format": format, **(asdict(layout) if layout else {})}
+        return (await self._request("GET", _path(job_id) + "/result", params=query)).text
 
     async def remove(self, job_id: str) -> None:
         """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""
         await self._request("DELETE", _path(job_id))
+
+    async def events(self, job_id: str) -> AsyncGenerator[JobEvent]:
+        """Progress, each finished segment once, and at last the job as it ended. A connection that is lost
+        is made again, and goes on behind the last segment. Raises `NotFound`."""
+        after = 0
+        while True:
+            try:
+                async with self._streamed(_path(job_id) + "/events", after) as reply:
+                    async for number, event in events_in(reply.aiter_lines()):
+                        after = max(after, number)
+                        yield event
+                        if isinstance(event, JobRecord | JobGone):
+                            return
+            except httpx.TransportError as error:
+                if isinstance(error, httpx.ConnectError):
+                    raise ConnectionLost(f"can't reach {self._address} ({error}); is it running?") from None
+            await asyncio.sleep(_POLL_S)
+
+    async def deliveries(self, job_id: str) -> tuple[Delivery, ...]:
+        """The job's webhooks with every attempt."""
+        return _parsed(_Deliveries, await self._request("GET", _path(job_id) + "/deliveries")).deliveries
+
+    async def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Send a webhook again. Raises `NotFound`, and `Conflict` before the job has ended."""
+        path = f"{_path(job_id)}/deliveries/{quote(delivery_id, safe='')}/redeliver"
+        return _parsed(Delivery, await self._request("POST", path))
 
     async def _until_over(self, job_id: str, on_progress: Callable[[Job], object] | None) -> Job:
         while True:
@@ -128,6 +197,17 @@ class Jobs:
             if job.is_over:
                 return job
             await asyncio.sleep(_POLL_S)
+
+    @asynccontextmanager
+    async def _streamed(self, path: str, after: int) -> AsyncGenerator[httpx.Response]:
+        """A reply that goes on for as long as the job."""
+        async with self._http.stream("GET", path, headers={"Last-Event-ID": str(after)}) as reply:
+            if not reply.is_success:
+                await reply.aread()
+                raise from_response(
+                    reply.status_code, reply.content, retry_after=reply.headers.get("Retry-After")
+                )
+            yield reply
 
     async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
@@ -145,8 +225,16 @@ def _path(job_id: str) -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
+def _key(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key} if key else {}
+
+
 def _job(reply: httpx.Response) -> Job:
+    return _parsed(Job, reply)
+
+
+def _parsed(cls: type[T], reply: httpx.Response) -> T:
     try:
-        return from_map(Job, json.loads(reply.content))
+        return from_map(cls, json.loads(reply.content))
     except (CodecError, ValueError):
-        raise BadReply("the server's description of the job can't be read; is this a Steno server?") from None
+        raise BadReply("the server's answer about its jobs can't be read; is this a Steno server?") from None

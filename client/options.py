@@ -6,7 +6,7 @@ from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from shared.errors import BadParameter
-from shared.jobs import JobOptions
+from shared.jobs import SpeechOptions
 
 DEFAULT_URL: Final = "ws://127.0.0.1:8000"
 """Where `steno up` listens."""
@@ -17,7 +17,7 @@ _SAMPLE_BYTES: Final[Mapping[str, int]] = {"pcm16": 2, "float32": 4, "mulaw": 1,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamOptions(JobOptions):
+class StreamOptions(SpeechOptions):
     """What the audio of a live session is, and how it is to be written down. Raises `BadParameter` for
     what no server knows; the server checks the rest."""
 
@@ -51,7 +51,7 @@ class StreamOptions(JobOptions):
         return self.sample_rate * self.channels * _SAMPLE_BYTES[self.encoding]
 
 
-def to_query(options: JobOptions) -> dict[str, str]:
+def to_query(options: SpeechOptions) -> dict[str, str]:
     """The options as query or form values; those at their defaults are left to the server."""
     values = ((f.name, getattr(options, f.name), f.default) for f in fields(options))
     return {name: _text(value) for name, value, default in values if value != default}

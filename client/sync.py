@@ -8,7 +8,7 @@
 Methods may be called from several threads at once, as a live session needs: one sends, one iterates.
 """
 
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,14 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from client import jobs, stream
 from client.incoming import LiveTranscript
-from client.jobs import Job, ResultFormat, Timeout
+from client.job_events import JobEvent
+from client.jobs import Job, JobPage, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
 from shared.events import Event, Ready
 from shared.jobs import JobOptions
+from shared.subtitles import Layout
+from shared.webhooks import Delivery
 
 T = TypeVar("T")
 
@@ -113,10 +116,14 @@ class Jobs:
         self._stack.__exit__(kind, error, trace)
 
     def submit(
-        self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = ""
+        self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = "", key: str = ""
     ) -> Job:
-        """Upload a file and queue it; it is read from disk as it is sent."""
-        return self._run(lambda: self._jobs.submit(file, options, name=name))
+        """Upload a file and queue it; it is read from disk as it is sent. The same key gives the same job."""
+        return self._run(lambda: self._jobs.submit(file, options, name=name, key=key))
+
+    def submit_url(self, url: str, options: JobOptions | None = None, *, key: str = "") -> Job:
+        """Queue a file that the server fetches; its operator must allow the host."""
+        return self._run(lambda: self._jobs.submit_url(url, options, key=key))
 
     def status(self, job_id: str) -> Job:
         """The job now. Raises `NotFound`."""
@@ -126,9 +133,38 @@ class Jobs:
         """Wait until the job has finished. `on_progress` is called on another thread."""
         return self._run(lambda: self._jobs.wait(job_id, on_progress=on_progress))
 
-    def result(self, job_id: str, format: ResultFormat = "json") -> str:
+    def result(self, job_id: str, format: ResultFormat = "json", *, layout: Layout | None = None) -> str:
         """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
-        return self._run(lambda: self._jobs.result(job_id, format))
+        return self._run(lambda: self._jobs.result(job_id, format, layout=layout))
+
+    def list(self, *, status: str = "", limit: int = 50, cursor: str = "") -> JobPage:
+        """A page of the jobs, newest first."""
+        return self._run(lambda: self._jobs.list(status=status, limit=limit, cursor=cursor))
+
+    def find(self, key: str) -> Job | None:
+        """The job that a key of `submit` stands for."""
+        return self._run(lambda: self._jobs.find(key))
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed job again. Raises `NotFound`, and `Conflict` for one that has not failed."""
+        return self._run(lambda: self._jobs.retry(job_id))
+
+    def events(self, job_id: str) -> Iterator[JobEvent]:
+        """Progress, each finished segment once, and at last the job as it ended. Raises `NotFound`."""
+        events = self._jobs.events(job_id)
+        try:
+            while (event := self._run(lambda: _next_event(events))) is not None:
+                yield event
+        finally:
+            self._run(events.aclose)
+
+    def deliveries(self, job_id: str) -> tuple[Delivery, ...]:
+        """The job's webhooks with every attempt."""
+        return self._run(lambda: self._jobs.deliveries(job_id))
+
+    def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Send a webhook again. Raises `NotFound`, and `Conflict` before the job has ended."""
+        return self._run(lambda: self._jobs.redeliver(job_id, delivery_id))
 
     def remove(self, job_id: str) -> None:
         """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""
@@ -138,6 +174,10 @@ class Jobs:
         if self._portal is None:
             raise RuntimeError("use Jobs in a `with` statement")
         return _call(self._portal, work)
+
+
+async def _next_event(events: AsyncGenerator[JobEvent]) -> JobEvent | None:
+    return await anext(events, None)
 
 
 async def _next(session: stream.LiveSession) -> Event | None:

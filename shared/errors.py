@@ -9,10 +9,14 @@
     ├── NotFound             no such session, job or result
     ├── NotFinished          the job has no result yet
     ├── TakenOver            a newer connection has the session
+    ├── Conflict             the job's state does not allow it
+    │   └── KeyReused            the idempotency key stands for another request
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
     │   ├── BrokerLost           Redis can't be reached
-    │   └── MustResume           the connection can't go on; the session does, on another one
+    │   ├── MustResume           the connection can't go on; the session does, on another one
+    │   ├── StorageFull          no room for more files of jobs
+    │   └── FetchFailed          a file could not be fetched from its address
     ├── EngineFault          the decoder failed on this work
     │   └── DeviceFault          it will fail on any: the process must be replaced
     ├── ModelUnavailable     the model can't be had; the text says what to do
@@ -94,6 +98,19 @@ class TakenOver(StenoError):
     blame = "client"
 
 
+class Conflict(StenoError):
+    """The job's state does not allow it; the message names both."""
+
+    code = "conflict"
+    blame = "client"
+
+
+class KeyReused(Conflict):
+    """The idempotency key stands for a request with another file or other options."""
+
+    code = "idempotency_key_reused"
+
+
 class Unavailable(StenoError):
     """Nothing is wrong with the request; try again after `retry_after_s`."""
 
@@ -117,6 +134,18 @@ class MustResume(Unavailable):
     """The connection can't go on, the session does: resume it."""
 
     code = "must_resume"
+
+
+class StorageFull(Unavailable):
+    """No room for more files of jobs."""
+
+    code = "storage_full"
+
+
+class FetchFailed(Unavailable):
+    """A file could not be fetched from the address that the client gave; the message says why."""
+
+    code = "fetch_failed"
 
 
 class EngineFault(StenoError):

@@ -1,34 +1,15 @@
-"""A transcript as json, srt, vtt or txt. Pure.
-
-Subtitles follow the usual craft: at most two lines of 42 characters on screen, cut at word times. A segment
-without words stays one cue, because any time inside it would be invented.
-"""
+"""A transcript as json, verbose_json, srt, vtt, tsv or txt. Pure."""
 
 import json
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.errors import BadParameter
 from shared.events import Word
+from shared.subtitles import Layout, cues, label, one_line
 from shared.transcript import Segment, Transcript, join
-
-LINE_CHARS_MAX: Final = 42
-CUE_LINES_MAX: Final = 2
-CUE_S_MAX: Final = 7.0
-"""Longer than this, and a reader starts again from the top."""
-CUE_GAP_S: Final = 1.5
-"""A pause of this length ends a cue: the text should not stay through it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """What stands on screen from `start_ms` to `end_ms`."""
-
-    start_ms: int
-    end_ms: int
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +17,83 @@ class Format:
     """One output format."""
 
     media_type: str
-    render: Callable[[Transcript], str]
+    render: Callable[[Transcript, Layout], str]
 
 
-def to_json(transcript: Transcript) -> str:
+def to_json(transcript: Transcript, _layout: Layout | None = None) -> str:
     """Text, language, duration, and segments with their words if there are any. Times in seconds."""
     document = {
         "text": transcript.text,
         "language": transcript.language,
         "duration": transcript.duration,
-        "segments": [_segment_map(segment) for segment in transcript.segments],
+        "segments": [segment_map(segment) for segment in transcript.segments],
     }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return _document(document)
 
 
-def to_srt(transcript: Transcript) -> str:
-    """SubRip subtitles."""
+def to_verbose_json(transcript: Transcript, _layout: Layout | None = None) -> str:
+    """The fields of OpenAI's `verbose_json` that are known here: also the task, what the decoder thought of
+    each segment, and all words in one list."""
+    document = {
+        "task": transcript.task,
+        "language": transcript.language,
+        "duration": transcript.duration,
+        "text": transcript.text,
+        "segments": [_verbose_map(number, segment) for number, segment in enumerate(transcript.segments)],
+    }
+    words = [word for segment in transcript.segments for word in segment.words]
+    if words:
+        document["words"] = [{"word": word.text, "start": word.start, "end": word.end} for word in words]
+    return _document(document)
+
+
+def to_srt(transcript: Transcript, layout: Layout | None = None) -> str:
+    """SubRip subtitles; a speaker stands before the text."""
     blocks = (
-        f"{number}\n{_stamp(cue.start_ms, ',')} --> {_stamp(cue.end_ms, ',')}\n" + "\n".join(cue.lines) + "\n"
-        for number, cue in enumerate(cues(transcript), start=1)
+        f"{number}\n{_stamp(cue.start_ms, ',')} --> {_stamp(cue.end_ms, ',')}\n"
+        + label(cue.speaker)
+        + "\n".join(cue.lines)
+        + "\n"
+        for number, cue in enumerate(cues(transcript, layout), start=1)
     )
     return "\n".join(blocks)
 
 
-def to_vtt(transcript: Transcript) -> str:
-    """WebVTT subtitles."""
+def to_vtt(transcript: Transcript, layout: Layout | None = None) -> str:
+    """WebVTT subtitles; a speaker is the cue's voice."""
     blocks = (
         f"\n{_stamp(cue.start_ms, '.')} --> {_stamp(cue.end_ms, '.')}\n"
+        + (f"<v {_escape_vtt(cue.speaker)}>" if cue.speaker else "")
         + "\n".join(map(_escape_vtt, cue.lines))
         + "\n"
-        for cue in cues(transcript)
+        for cue in cues(transcript, layout)
     )
     return "WEBVTT\n" + "".join(blocks)
 
 
-def to_txt(transcript: Transcript) -> str:
-    """The text alone, as one line."""
-    text = _one_line(transcript.text)
-    return f"{text}\n" if text else ""
+def to_tsv(transcript: Transcript, _layout: Layout | None = None) -> str:
+    """Tab-separated, as Whisper's own command writes it: start and end in milliseconds, text."""
+    rows = (
+        f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t"
+        + label(segment.speaker)
+        + one_line(segment.text)
+        + "\n"
+        for segment in transcript.segments
+    )
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def to_txt(transcript: Transcript, _layout: Layout | None = None) -> str:
+    """The text alone: one line, or one for each turn of a speaker."""
+    return "".join(f"{label(speaker)}{text}\n" for speaker, text in _turns(transcript))
 
 
 FORMATS: Final[Mapping[str, Format]] = {
     "json": Format("application/json", to_json),
+    "verbose_json": Format("application/json", to_verbose_json),
     "srt": Format("application/x-subrip", to_srt),
     "vtt": Format("text/vtt", to_vtt),
+    "tsv": Format("text/tab-separated-values", to_tsv),
     "txt": Format("text/plain", to_txt),
 }
 
@@ -91,72 +105,48 @@ def format_named(name: str) -> Format:
     return FORMATS[name]
 
 
-def cues(transcript: Transcript) -> list[Cue]:
-    """The transcript as cues: in order, none empty, none overlapping the next."""
-    placed: list[Cue] = []
-    before_ms = 0
+def segment_map(segment: Segment) -> dict[str, Any]:
+    """A segment as `json` shows it."""
+    row: dict[str, Any] = {"start": segment.start, "end": segment.end, "text": segment.text}
+    if segment.speaker:
+        row |= {"speaker": segment.speaker, "channel": segment.channel}
+    if segment.words:
+        row["words"] = [_word_map(word) for word in segment.words]
+    return row
+
+
+def _verbose_map(number: int, segment: Segment) -> dict[str, Any]:
+    text = segment.text.encode()
+    return {
+        "id": number,
+        **segment_map(segment),
+        "avg_logprob": segment.avg_logprob,
+        "no_speech_prob": segment.no_speech_prob,
+        # As Whisper computes it: text that repeats itself compresses well.
+        "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
+    }
+
+
+def _word_map(word: Word) -> dict[str, Any]:
+    return {"text": word.text, "start": word.start, "end": word.end, "probability": word.probability}
+
+
+def _turns(transcript: Transcript) -> list[tuple[str, str]]:
+    """Speaker and text, as long as the speaker is the same."""
+    turns: list[tuple[str, str]] = []
     for segment in transcript.segments:
-        for start, end, text in _pieces(segment):
-            if not text:
-                continue
-            start_ms = max(round(start * 1000), before_ms)
-            before_ms = max(round(end * 1000), start_ms + 1)
-            placed.append(Cue(start_ms, before_ms, _lines(text)))
-    return placed
+        text = one_line(segment.text)
+        if not text:
+            continue
+        if turns and turns[-1][0] == segment.speaker:
+            turns[-1] = (segment.speaker, join(turns[-1][1], text))
+        else:
+            turns.append((segment.speaker, text))
+    return turns
 
 
-def _pieces(segment: Segment) -> Iterator[tuple[float, float, str]]:
-    """The segment cut at word times; whole when it has no words, or words that are not its text."""
-    text = _one_line(segment.text)
-    if _letters(_joined(segment.words)) != _letters(text):
-        yield segment.start, segment.end, text
-        return
-    group: list[Word] = []
-    for word in segment.words:
-        if group and not _fits(group, word):
-            yield group[0].start, group[-1].end, _joined(group)
-            group = []
-        group.append(word)
-    if group:
-        yield group[0].start, group[-1].end, _joined(group)
-
-
-def _fits(group: Sequence[Word], word: Word) -> bool:
-    """Whether `word` may stand in the same cue as the words before it."""
-    if word.start - group[-1].end >= CUE_GAP_S or word.end - group[0].start > CUE_S_MAX:
-        return False
-    return len(_wrap(_joined([*group, word]), LINE_CHARS_MAX)) <= CUE_LINES_MAX
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    """The text in lines; two lines of about the same length rather than a full and a short one."""
-    lines = _wrap(text, LINE_CHARS_MAX)
-    if len(lines) == CUE_LINES_MAX:
-        for width in range((len(text) + 1) // 2, LINE_CHARS_MAX):
-            balanced = _wrap(text, width)
-            if len(balanced) == CUE_LINES_MAX:
-                return tuple(balanced)
-    return tuple(lines)
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False)
-
-
-def _joined(words: Sequence[Word]) -> str:
-    text = ""
-    for word in words:
-        text = join(text, _one_line(word.text))
-    return text
-
-
-def _one_line(text: str) -> str:
-    # A line break of any kind inside a cue would end it.
-    return " ".join(text.split())
-
-
-def _letters(text: str) -> str:
-    return "".join(text.split())
+def _document(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def _stamp(ms: int, point: str) -> str:
@@ -169,13 +159,3 @@ def _stamp(ms: int, point: str) -> str:
 def _escape_vtt(text: str) -> str:
     # `-->` inside the text would be taken for a timing line; escaping `>` covers it.
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _segment_map(segment: Segment) -> dict[str, Any]:
-    row: dict[str, Any] = {"start": segment.start, "end": segment.end, "text": segment.text}
-    if segment.words:
-        row["words"] = [
-            {"text": word.text, "start": word.start, "end": word.end, "probability": word.probability}
-            for word in segment.words
-        ]
-    return row

@@ -6,23 +6,36 @@ carries the job's id and nothing else: options may hold a prompt, and RQ shows a
 
 import json
 import re
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from shared.codec import CodecError, from_map, to_map
 from shared.errors import BadParameter, NotFound
 from shared.events import TASKS
+from shared.formats import format_named
 from shared.languages import AUTO, check_language
+from shared.subtitles import Layout
 
-QUEUE: Final = "steno-files"
-"""Name of the RQ queue."""
+QUEUES: Final[Mapping[str, str]] = {
+    "interactive": "steno-files-interactive",
+    "normal": "steno-files",
+    "low": "steno-files-low",
+}
+"""Name of the RQ queue by priority, in the order in which they are worked off."""
+NORMAL: Final = "normal"
 RUN: Final = "worker.jobs.file_job.run"
 """Path of the function that RQ calls, with the job's id."""
 DESCRIPTION: Final = "file job"
 """What RQ shows in its logs instead of the call."""
-RETRIES: Final = 3
-"""How often a job is begun again after its process died."""
+RETRIES: Final = 2
+"""How often a job is begun again after its process died: the third death is its last."""
 
+META_NAME: Final = "name"
+META_DURATION: Final = "duration"
+META_PRIORITY: Final = "priority"
 META_PROGRESS: Final = "progress"
 META_ERROR: Final = "error"
 META_WARNING: Final = "warning"
@@ -34,8 +47,17 @@ FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 
+STATUSES: Final = (QUEUED, RUNNING, FINISHED, FAILED, CANCELLED)
+"""The status words, in the order of a job's life. They do not change."""
+
+MIX: Final = "mix"
+SPLIT: Final = "split"
+CHANNELS: Final = (MIX, SPLIT)
+
 TEXT_CHARS_MAX: Final = 2_000
 """Longest `prompt` or `hotwords`; the model reads less than 500 characters of them."""
+NAME_CHARS_MAX: Final = 200
+TRACK_MAX: Final = 63
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _BY_RQ_STATUS: Final = {
@@ -52,8 +74,9 @@ _BY_RQ_STATUS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """What the client asked for. Raises `BadParameter` for what can't be served."""
+class SpeechOptions:
+    """How speech is to be written down, live and from files. Raises `BadParameter` for what can't be
+    served."""
 
     language: str = AUTO
     task: str = "transcribe"
@@ -72,6 +95,43 @@ class JobOptions:
         for name in ("model", "prompt", "hotwords"):
             if len(getattr(self, name)) > TEXT_CHARS_MAX:
                 raise BadParameter(f"{name} must be at most {TEXT_CHARS_MAX} characters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions(SpeechOptions):
+    """What the client asked for. Raises `BadParameter` for what can't be served."""
+
+    channels: str = MIX
+    """`mix` hears all channels as one, `split` each by itself, as a speaker of its own."""
+    track: int | None = None
+    """Which of the file's audio tracks, from 0; None for the one that a player would choose."""
+    format: str = "json"
+    """Of the result, unless another is asked for."""
+    max_line_chars: int = Layout().max_line_chars
+    """Longest line of a subtitle."""
+    max_lines: int = Layout().max_lines
+    """Most lines of a subtitle."""
+    priority: str = NORMAL
+    """`interactive` jobs begin before `normal` ones, these before `low` ones."""
+    webhook_url: str = ""
+    """Address that is told when the job has ended."""
+
+    def __post_init__(self) -> None:
+        SpeechOptions.__post_init__(self)
+        for name, allowed in (("channels", CHANNELS), ("priority", tuple(QUEUES))):
+            if getattr(self, name) not in allowed:
+                raise BadParameter(f"{name} must be one of {', '.join(allowed)}")
+        if self.track is not None and not 0 <= self.track <= TRACK_MAX:
+            raise BadParameter(f"track must be from 0 to {TRACK_MAX}")
+        if self.webhook_url:
+            check_http_url("webhook_url", self.webhook_url)
+        format_named(self.format)
+        Layout(self.max_line_chars, self.max_lines)
+
+    @property
+    def layout(self) -> Layout:
+        """How subtitles are laid out."""
+        return Layout(self.max_line_chars, self.max_lines)
 
     def to_json(self) -> str:
         """The options as a JSON document."""
@@ -107,6 +167,21 @@ class JobRecord:
     """Why it failed."""
     warning: str | None = None
     """What was wrong with the file although there is a result: a sentence."""
+    name: str | None = None
+    """Of the file, as the client called it."""
+    duration: float | None = None
+    """Seconds of audio, as far as known."""
+    priority: str | None = None
+    created_at: str | None = None
+    """RFC 3339, UTC; the same for the next two."""
+    started_at: str | None = None
+    """When it was last begun."""
+    ended_at: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.status not in (QUEUED, RUNNING)
 
 
 def check_job_id(job_id: str) -> str:
@@ -119,3 +194,25 @@ def check_job_id(job_id: str) -> str:
 def status_word(rq_status: str) -> str:
     """The status word for RQ's own."""
     return _BY_RQ_STATUS.get(rq_status, RUNNING)
+
+
+def file_name(text: str) -> str:
+    """What a client calls its file, made safe to show: the last part of a path, without control characters.
+    Nothing on disk is named by it."""
+    name = text.replace("\\", "/").rsplit("/", 1)[-1]
+    shown = "".join(char for char in name if unicodedata.category(char)[0] != "C")
+    return shown.strip()[:NAME_CHARS_MAX]
+
+
+def check_http_url(name: str, url: str) -> str:
+    """The address, if it is one that can be asked over HTTP. Raises `BadParameter`."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or len(url) > TEXT_CHARS_MAX or any(char <= " " for char in url):
+        raise BadParameter(f"{name} must be an address like https://example.com/path")
+    if "@" in urlsplit(url).netloc:
+        raise BadParameter(f"{name} must not carry a user name or password")
+    return url

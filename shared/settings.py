@@ -69,6 +69,27 @@ class Settings(BaseSettings):
     """How long a finished job and its result are kept."""
     job_timeout_s: int = Field(6 * 3600, ge=10)
     upload_bytes_max: int = Field(2 * 1024**3, ge=1024)
+    """Largest file that is uploaded or fetched."""
+    audio_s_max: float = Field(24 * 3600, ge=1)
+    """Most audio of one file, whatever its size."""
+    storage_url: str = ""
+    """Where files of jobs are kept, as fsspec names it; empty: in the data directory."""
+    storage_bytes_max: int = Field(0, ge=0)
+    """Bound of all files of jobs together; 0: none."""
+    fetch_hosts: str = ""
+    """Hosts that files may be fetched from, with commas between; `*.example.com` is every host below that."""
+    fetch_private: bool = False
+    """Whether those hosts may have private addresses."""
+    fetch_s_max: float = Field(600, ge=1)
+    webhook_secret: str = Field("", repr=False)
+    """Signs webhooks, `whsec_` and base64; empty: no webhooks."""
+    webhook_private: bool = False
+    """Whether webhooks may go to private addresses."""
+
+    @property
+    def jobs_url(self) -> str:
+        """Where files of jobs are kept."""
+        return self.storage_url or f"file://{self.data_dir.absolute() / 'jobs'}"
 
     @field_validator("engine")
     @classmethod

@@ -1,76 +1,101 @@
-"""Files of jobs on disk: uploads, options and results.
+"""Files of jobs: uploads, options and results.
 
-    DATA_DIR/jobs/ID/input         what was uploaded, until the job has ended
-    DATA_DIR/jobs/ID/options.json  what was asked for
-    DATA_DIR/jobs/ID/result.json   the transcript
+    ID/options.json  what was asked for
+    ID/source        the address that the upload is to be fetched from, where there is one
+    ID/input         what was uploaded or fetched, until the job has finished
+    ID/result.json   the transcript
 
-Each file appears whole or not at all. The edge writes the first two, the jobs worker the last, so both must
-see the same directory.
+The edge and the job workers must see the same storage (`STENO_STORAGE_URL`): by default a directory.
 """
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Final
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Final
 
+from shared.audio.media import Source
 from shared.codec import CodecError, from_map, to_map
-from shared.errors import NotFound
+from shared.errors import NotFound, StorageFull
+from shared.files import Files, Writer
 from shared.jobs import JobOptions, check_job_id
 from shared.transcript import Transcript
 
 _INPUT: Final = "input"
+_SOURCE: Final = "source"
 _OPTIONS: Final = "options.json"
 _RESULT: Final = "result.json"
-_COPY_BYTES: Final = 1024 * 1024
+_MEASURED_S: Final = 10.0
+"""How long a measurement of what is stored holds, beside what this process adds to it."""
 
 
 class JobStorage:
-    """The files of all jobs under the data directory, readable by this user alone."""
+    """The files of all jobs under `url`. `bytes_max` bounds them all together, 0 is no bound; several edges
+    may go over it by what they take in within 10 s."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._root = data_dir / "jobs"
+    def __init__(self, url: str, *, bytes_max: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._files = Files(url)
+        self._quota = _Quota(self._files, bytes_max, clock)
 
-    def create(self, job_id: str, upload: IO[bytes], options: JobOptions) -> Path:
-        """Keep an upload and its options. Returns where the upload lies."""
-        folder = self._folder(job_id)
-        folder.mkdir(parents=True, mode=0o700)
-        _write(folder / _OPTIONS, lambda file: file.write(options.to_json().encode()))
-        _write(folder / _INPUT, lambda file: shutil.copyfileobj(upload, file, _COPY_BYTES))
-        return folder / _INPUT
+    def begin(self, job_id: str) -> Writer:
+        """Begin a job's upload; it is there once it is committed. Writing raises `OSError` and
+        `StorageFull`."""
+        return _Counted(self._files.writer(_name(job_id, _INPUT)), self._quota)
 
-    def input_path(self, job_id: str) -> Path:
-        """Where the upload lies. Raises `NotFound` when it is gone."""
-        path = self._folder(job_id) / _INPUT
-        if not path.is_file():
+    def write_options(self, job_id: str, options: JobOptions, *, source: str = "") -> None:
+        """Keep what was asked for, and where to fetch the upload from."""
+        if source:
+            self._files.write(_name(job_id, _SOURCE), source.encode())
+        self._files.write(_name(job_id, _OPTIONS), options.to_json().encode())
+
+    @contextmanager
+    def opened_input(self, job_id: str) -> Generator[Source]:
+        """The upload: its path where it is on this machine's disk, else open for reading. Raises `NotFound`
+        when it is gone."""
+        name = _name(job_id, _INPUT)
+        if not self._files.exists(name):
             raise NotFound("the job's upload is gone; send the file again")
-        return path
+        if (path := self._files.local_path(name)) is not None:
+            yield path
+            return
+        with self._files.open(name) as file:
+            yield file
+
+    def has_input(self, job_id: str) -> bool:
+        """Whether the upload is there, whole."""
+        return self._files.exists(_name(job_id, _INPUT))
+
+    def source(self, job_id: str) -> str:
+        """The address that the upload is to be fetched from; empty where there is none."""
+        try:
+            return self._files.read(_name(job_id, _SOURCE)).decode()
+        except FileNotFoundError:
+            return ""
 
     def options(self, job_id: str) -> JobOptions:
         """What was asked for. Raises `NotFound`."""
         try:
-            return JobOptions.from_json((self._folder(job_id) / _OPTIONS).read_text())
+            return JobOptions.from_json(self._files.read(_name(job_id, _OPTIONS)).decode())
         except FileNotFoundError:
             raise NotFound("the job's upload is gone; send the file again") from None
 
     def write_result(self, job_id: str, transcript: Transcript) -> None:
-        """Keep the transcript. Raises `NotFound` when the job was deleted meanwhile."""
-        folder = self._folder(job_id)
-        if not folder.is_dir():
+        """Keep the transcript, whatever the quota says: the work is done. Raises `NotFound` when the job was
+        deleted meanwhile."""
+        if not self._files.exists(_name(job_id, _OPTIONS)):
             raise NotFound("no such job")
         packed = json.dumps(to_map(transcript), ensure_ascii=False).encode()
-        _write(folder / _RESULT, lambda file: file.write(packed))
+        self._files.write(_name(job_id, _RESULT), packed)
 
     def has_result(self, job_id: str) -> bool:
         """Whether there is a transcript."""
-        return (self._folder(job_id) / _RESULT).is_file()
+        return self._files.exists(_name(job_id, _RESULT))
 
     def read_result(self, job_id: str) -> Transcript:
         """The transcript. Raises `NotFound`."""
         try:
-            text = (self._folder(job_id) / _RESULT).read_text(encoding="utf-8")
+            text = self._files.read(_name(job_id, _RESULT)).decode()
         except FileNotFoundError:
             raise NotFound("the job's result is gone; results are kept for a limited time") from None
         try:
@@ -80,42 +105,65 @@ class JobStorage:
 
     def drop_input(self, job_id: str) -> None:
         """Delete the upload; nothing if it is gone already."""
-        (self._folder(job_id) / _INPUT).unlink(missing_ok=True)
+        self._files.remove(_name(job_id, _INPUT))
 
     def delete(self, job_id: str) -> None:
         """Delete all files of the job; nothing if they are gone already."""
-        shutil.rmtree(self._folder(job_id), ignore_errors=True)
+        self._files.remove_folder(check_job_id(job_id))
 
-    def sweep(self, *, older_than_s: float, now_s: float) -> int:
-        """Delete jobs in which nothing changed for `older_than_s`; `now_s` is seconds of the Unix epoch.
-        Returns how many."""
-        if not self._root.is_dir():
-            return 0
-        old = [folder for folder in self._root.iterdir() if now_s - _changed_s(folder) > older_than_s]
-        for folder in old:
-            shutil.rmtree(folder, ignore_errors=True)
-        return len(old)
-
-    def _folder(self, job_id: str) -> Path:
-        return self._root / check_job_id(job_id)
-
-
-def _changed_s(folder: Path) -> float:
-    """When something in the folder last changed; far in the future when it is just being deleted."""
-    try:
-        return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-    except OSError:
-        return float("inf")
+    def sweep(
+        self, *, older_than_s: float, now_s: float, is_known: Callable[[str], bool] = lambda _job: False
+    ) -> int:
+        """Delete jobs in which nothing changed for `older_than_s`, unless they are known still: they wait or
+        run. `now_s` is seconds of the Unix epoch. Returns how many."""
+        count = 0
+        for folder, entries in groupby(self._files.entries(), key=lambda entry: entry.folder):
+            changed_s = max(entry.changed_s for entry in entries)
+            if now_s - changed_s > older_than_s and not is_known(folder):
+                self._files.remove_folder(folder)
+                count += 1
+        return count
 
 
-def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """Write a file beside its place, force it to disk, then move it there."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-        try:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).replace(path)
+class _Quota:
+    """How much more may be stored."""
+
+    def __init__(self, files: Files, bytes_max: int, clock: Callable[[], float]) -> None:
+        self._files = files
+        self._bytes_max = bytes_max
+        self._clock = clock
+        self._measured_at_s = float("-inf")
+        self._used_bytes = 0
+
+    def take(self, count: int) -> None:
+        """Count bytes that are about to be written. Raises `StorageFull`."""
+        if not self._bytes_max:
+            return
+        now_s = self._clock()
+        if now_s - self._measured_at_s > _MEASURED_S:
+            self._measured_at_s = now_s
+            self._used_bytes = sum(entry.size_bytes for entry in self._files.entries())
+        if self._used_bytes + count > self._bytes_max:
+            raise StorageFull(
+                "the server's storage for files is full; try again when older jobs have been deleted",
+                retry_after_s=60.0,
+            )
+        self._used_bytes += count
+
+
+class _Counted:
+    """A writer whose bytes count against the quota."""
+
+    def __init__(self, writer: Writer, quota: _Quota) -> None:
+        self._writer = writer
+        self._quota = quota
+        self.commit = writer.commit
+        self.discard = writer.discard
+
+    def write(self, data: bytes) -> None:
+        self._quota.take(len(data))
+        self._writer.write(data)
+
+
+def _name(job_id: str, file: str) -> str:
+    return f"{check_job_id(job_id)}/{file}"

@@ -28,6 +28,10 @@ class Segment:
     words: tuple[Word, ...] = ()
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
+    speaker: str = ""
+    """Who speaks, where that is known: `S1`, `S2`, …"""
+    channel: int | None = None
+    """The channel that was heard, from 0, where channels are decoded by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Transcript:
     language: str
     duration: float
     segments: tuple[Segment, ...]
+    task: str = "transcribe"
 
     @property
     def text(self) -> str:

@@ -17,11 +17,12 @@ _COMMANDS: Final = {
     "demo": ("client.cli.demo:demo", "Run the service on a bundled clip, then stop it."),
     "listen": ("client.cli.listen:listen", "Transcribe live: a file, standard input or the microphone."),
     "transcribe": ("client.cli.transcribe:transcribe", "Transcribe files."),
+    "jobs": ("client.cli.job_list:app", "List file jobs; show, cancel and retry them."),
     "models": ("client.cli.models:app", "List models and fetch them."),
     "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
     "api": ("client.cli.processes:api", "Run one edge."),
     "worker": ("client.cli.processes:worker", "Run one device worker."),
-    "jobs": ("client.cli.processes:jobs", "Run one worker for file jobs."),
+    "job-worker": ("client.cli.processes:job_worker", "Run one worker for file jobs."),
 }
 """Name to where the command is defined, and its line in the help."""
 

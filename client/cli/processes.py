@@ -1,5 +1,5 @@
-"""`steno api`, `steno worker` and `steno jobs`: one process of the service each, in place of this one, for
-containers and for running them by hand."""
+"""`steno api`, `steno worker` and `steno job-worker`: one process of the service each, in place of this one,
+for containers and for running them by hand."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ def worker(
     )
 
 
-def jobs(redis_url: flags.RedisUrl = None, data_dir: flags.DataDir = None) -> None:
+def job_worker(redis_url: flags.RedisUrl = None, data_dir: flags.DataDir = None) -> None:
     """Run one worker for file jobs: it cuts and assembles, and leaves decoding to the device workers."""
     _become("worker.jobs", flags.as_environment(redis_url=redis_url, data_dir=data_dir))
 

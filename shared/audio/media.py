@@ -8,14 +8,16 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import av
+import numpy as np
 from av.error import FFmpegError
 
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
-from shared.errors import BadAudio
+from shared.errors import BadAudio, BadParameter, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,13 @@ _FORMATS: Final = (
 )
 _PROBE_PACKETS_MAX: Final = 512
 """Packets in which the first decodable audio must be found: 10 s and more in every codec."""
+CHANNELS_MAX: Final = 8
+"""Most channels that are decoded each by itself."""
+_UNCHECKED_FLOATS: Final = "pcm_f"
+"""Codecs of this name hand out the file's own floats, which may be no numbers."""
+
+Source = Path | IO[bytes]
+"""A file by its path, or open for reading and seeking; it is left open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +45,15 @@ class MediaInfo:
     sample_rate: int
     channels: int
     container: str
+    tracks: int
+    """Audio tracks, of which one was looked at."""
 
 
-def probe(path: Path) -> MediaInfo:
-    """Look at a file and decode its first audio. Raises `BadAudio` saying what is wrong with it."""
-    with _opened(path) as (container, stream):
+def probe(source: Source, *, track: int | None = None) -> MediaInfo:
+    """Look at a file and decode its first audio. `track` is the number of an audio track, None for the one
+    that a player would choose. Raises `BadAudio` saying what is wrong with it, and `BadParameter` when there
+    is no such track."""
+    with _opened(source, track) as (container, stream):
         if next(_frames(container, stream, _ignore, packets_max=_PROBE_PACKETS_MAX), None) is None:
             raise BadAudio("the file has no audio that can be decoded; it may be cut off or damaged")
         context = stream.codec_context
@@ -50,13 +63,14 @@ def probe(path: Path) -> MediaInfo:
             sample_rate=int(context.sample_rate),
             channels=int(context.channels),
             container=str(container.format.name),
+            tracks=len(container.streams.audio),
         )
 
 
-def scan_duration(path: Path) -> float:
+def scan_duration(source: Source, *, track: int | None = None) -> float:
     """Length in seconds by reading all packets undecoded: for files that do not say it."""
     end_s = 0.0
-    with _opened(path) as (container, stream):
+    with _opened(source, track) as (container, stream):
         try:
             for packet in container.demux(stream):
                 if packet.pts is not None and packet.time_base is not None:
@@ -67,49 +81,104 @@ def scan_duration(path: Path) -> float:
 
 
 def decode_chunks(
-    path: Path,
+    source: Source,
     *,
     chunk_samples: int = 16_000,
     on_damage: Callable[[str], None] | None = None,
+    track: int | None = None,
+    s_max: float | None = None,
 ) -> Generator[bytes]:
     """The file's audio as canonical pcm16 in chunks of `chunk_samples`, the last one shorter.
 
     All channels are mixed. Memory does not grow with the file. What is damaged is left out: what comes
-    before and after is kept, and `on_damage` is told once. Raises `BadAudio` when there is nothing at all.
+    before and after is kept, and `on_damage` is told once. Raises `BadAudio` when there is nothing at all,
+    `BadParameter` when there is no such track, and `TooLarge` after `s_max` seconds of audio, whatever the
+    file says of its length.
+    """
+    chunks = decode_channels(
+        source, split=False, chunk_samples=chunk_samples, on_damage=on_damage, track=track, s_max=s_max
+    )
+    try:
+        for (chunk,) in chunks:
+            yield chunk
+    finally:
+        chunks.close()
+
+
+def decode_channels(
+    source: Source,
+    *,
+    split: bool,
+    chunk_samples: int = 16_000,
+    on_damage: Callable[[str], None] | None = None,
+    track: int | None = None,
+    s_max: float | None = None,
+) -> Generator[tuple[bytes, ...]]:
+    """As `decode_chunks`, a chunk of each channel at a time: the file's own when `split`, else one mix.
+
+    The channels are those of the first frame; where their number changes in mid-file, what comes is mixed
+    to fit. More than `CHANNELS_MAX` raise `BadAudio`.
     """
     chunk_bytes = chunk_samples * SAMPLE_BYTES
     tell = _once(on_damage)
-    pending = bytearray()
-    empty = True
-    with _opened(path) as (container, stream):
-        for data in _resampled(_frames(container, stream, tell)):
-            pending += data
-            while len(pending) >= chunk_bytes:
-                empty = False
-                yield bytes(pending[:chunk_bytes])
-                del pending[:chunk_bytes]
-    if empty and not pending:
+    pending: list[bytearray] = []
+    count_samples = 0
+    with _opened(source, track) as (container, stream):
+        frames = _frames(container, stream, tell)
+        if str(stream.codec_context.name).startswith(_UNCHECKED_FLOATS):
+            frames = _numbers_only(frames, tell)
+        for planes in _resampled(frames, split=split):
+            pending = pending or [bytearray() for _ in planes]
+            count_samples += len(planes[0]) // SAMPLE_BYTES
+            if s_max is not None and count_samples > s_max * SAMPLE_RATE:
+                raise TooLarge(f"the file has more than {s_max:g} s of audio; send it in pieces")
+            for queue, plane in zip(pending, planes, strict=True):
+                queue += plane
+            while len(pending[0]) >= chunk_bytes:
+                yield tuple(bytes(queue[:chunk_bytes]) for queue in pending)
+                for queue in pending:
+                    del queue[:chunk_bytes]
+    if not count_samples:
         raise BadAudio("the file has no audio that can be decoded; it may be cut off or damaged")
-    if pending:
-        yield bytes(pending)
+    if pending[0]:
+        yield tuple(map(bytes, pending))
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[tuple[Any, Any]]:
-    if path.stat().st_size == 0:
+def _opened(source: Source, track: int | None) -> Generator[tuple[Any, Any]]:
+    if _size_bytes(source) == 0:
         raise BadAudio("the file is empty")
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    opened = str(source) if isinstance(source, Path) else source
     try:
-        container: Any = av.open(str(path), options=options, metadata_errors="ignore")
+        container: Any = av.open(opened, options=options, metadata_errors="ignore")
     except (FFmpegError, ValueError) as error:
         raise BadAudio("the file is not audio or video that can be read, or its start is cut off") from error
     with container:
-        stream = container.streams.best("audio")
-        if stream is None:
-            raise BadAudio(f"the file has no audio stream; it is {container.format.long_name}")
+        stream = _track(container, track)
         if stream.codec_context is None:
             raise BadAudio("the file's audio is in a codec that is not known here")
         yield container, stream
+
+
+def _track(container: Any, track: int | None) -> Any:
+    best, all_tracks = container.streams.best("audio"), container.streams.audio
+    if best is None:
+        raise BadAudio(f"the file has no audio stream; it is {container.format.long_name}")
+    if track is None:
+        return best
+    if track >= len(all_tracks):
+        raise BadParameter(f"track must be below {len(all_tracks)}, the number of the file's audio tracks")
+    return all_tracks[track]
+
+
+def _size_bytes(source: Source) -> int:
+    """Also winds an open file back to its start."""
+    if isinstance(source, Path):
+        return source.stat().st_size
+    size = source.seek(0, SEEK_END)
+    source.seek(0)
+    return size
 
 
 def _frames(
@@ -137,30 +206,50 @@ def _frames(
         yield from frames
 
 
-def _resampled(frames: Iterator[Any]) -> Iterator[bytes]:
-    """Frames as canonical bytes. A new resampler begins where the format changes in mid-file."""
+def _numbers_only(frames: Iterator[Any], tell: Callable[[str], None]) -> Iterator[Any]:
+    """Frames of floats with silence where a sample is no number; the conversion would make noise of it."""
+    for frame in frames:
+        samples: Any = frame.to_ndarray()
+        if np.isfinite(samples).all():
+            yield frame
+            continue
+        tell("it has samples that are no numbers, which are taken for silence")
+        clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        mended = av.AudioFrame.from_ndarray(clean, format=frame.format.name, layout=frame.layout.name)
+        mended.sample_rate = frame.sample_rate
+        yield mended
+
+
+def _resampled(frames: Iterator[Any], *, split: bool) -> Iterator[tuple[bytes, ...]]:
+    """Frames as canonical bytes of each channel. A new resampler begins where the format changes in
+    mid-file."""
     resampler: Any = None
     shape: tuple[Any, ...] = ()
+    layout: Any = None if split else "mono"
     for frame in frames:
+        if layout is None:
+            layout = frame.layout
+            if layout.nb_channels > CHANNELS_MAX:
+                raise BadAudio(f"the file has more than {CHANNELS_MAX} channels, too many to split")
         if (now := (frame.format.name, frame.layout.name, frame.sample_rate)) != shape:
             yield from _drained(resampler)
-            resampler, shape = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE), now
+            resampler, shape = av.AudioResampler(format="s16p", layout=layout, rate=SAMPLE_RATE), now
         # The place in the file is the count of samples; stamps with gaps would make the resampler refuse.
         frame.pts = None
         for out in resampler.resample(frame):
-            yield _bytes_of(out)
+            yield _planes(out)
     yield from _drained(resampler)
 
 
-def _drained(resampler: Any) -> Iterator[bytes]:
+def _drained(resampler: Any) -> Iterator[tuple[bytes, ...]]:
     if resampler is not None:
         for out in resampler.resample(None):
-            yield _bytes_of(out)
+            yield _planes(out)
 
 
-def _bytes_of(frame: Any) -> bytes:
-    # The plane is padded for alignment; only the samples count.
-    return bytes(frame.planes[0])[: frame.samples * SAMPLE_BYTES]
+def _planes(frame: Any) -> tuple[bytes, ...]:
+    # A plane is padded for alignment; only the samples count.
+    return tuple(bytes(plane)[: frame.samples * SAMPLE_BYTES] for plane in frame.planes)
 
 
 def _duration_s(container: Any, stream: Any) -> float | None:

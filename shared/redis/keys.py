@@ -12,6 +12,8 @@ from typing import Final
 
 GROUP: Final = "workers"
 WORKERS: Final = "steno:workers"
+JOBS: Final = "steno:jobs"
+WEBHOOKS: Final = "steno:webhooks"
 
 LIVE_TTL_S: Final = 600
 """Keys of an open session: refreshed by each renewal of the lease and each append, so this must only
@@ -19,7 +21,7 @@ exceed the longest queueing."""
 CLOSED_TTL_S: Final = 300
 """Keys of a closed session: long enough for a client to collect the last events after a reconnect."""
 
-PERMANENT: Final = (WORKERS, "steno:{*}:sessions", "steno:{*}:windows", "rq:*")
+PERMANENT: Final = (WORKERS, JOBS, WEBHOOKS, "steno:{*}:sessions", "steno:{*}:windows", "rq:*")
 """Patterns of keys without a TTL. Their size is bounded: entries are deleted when settled, and the dead
 are swept."""
 
@@ -49,6 +51,10 @@ class JobKeys:
     """Stream that wakes the job: one entry for each result."""
     cancel: str
     """Present once the job was cancelled."""
+    segments: str
+    """Stream of the segments that are finished, in the order of the transcript; id `<number>-0`."""
+    deliveries: str
+    """Hash: id of a webhook's delivery to its packed log."""
 
 
 class Keys:
@@ -83,4 +89,9 @@ class Keys:
     def job(self, job: str) -> JobKeys:
         """All keys of a file job."""
         base = f"steno:{{{self.shard(job):02d}}}:j:{job}:"
-        return JobKeys(base + "results", base + "news", base + "cancel")
+        names = ("results", "news", "cancel", "segments", "deliveries")
+        return JobKeys(*(base + name for name in names))
+
+    def job_key(self, digest: str) -> str:
+        """What the client's idempotency key stands for; `digest` is its SHA-256 in hexadecimal."""
+        return f"steno:jobs:key:{digest}"

@@ -102,10 +102,30 @@ class WindowQueue:
         """Whether someone asked to cancel the job."""
         return bool(self._client.exists(self._keys.cancel))
 
+    def forget_failed(self) -> None:
+        """Forget the windows that could not be decoded, so that they are tried again."""
+        failed = [number for number, result in self.results().items() if result.error]
+        if failed:
+            self._client.hdel(self._keys.results, *map(str, failed))
+
+    def say(self, number: int, segment: Segment) -> None:
+        """Let those who follow the job have its segment of that number, from 1. One that was said before, by
+        a process that died, is not said again."""
+        try:
+            self._client.xadd(self._keys.segments, {"s": pack(segment)}, id=f"{number}-0")
+        except ResponseError:  # its id is not above the last one
+            return
+        self._client.expire(self._keys.segments, JOB_KEYS_TTL_S)
+
+    def said_after(self, number: int) -> list[tuple[int, Segment]]:
+        """The segments behind that one, with their numbers."""
+        entries = cast(Any, self._client.xrange(self._keys.segments, f"{number + 1}-0"))
+        return [(int(entry.split(b"-")[0]), unpack(Segment, fields[b"s"])) for entry, fields in entries]
+
     def clear(self) -> None:
         """Forget the job's results and news. That it was cancelled is remembered: windows of it may still be
         on their way."""
-        self._client.delete(self._keys.results, self._keys.news)
+        self._client.delete(self._keys.results, self._keys.news, self._keys.segments)
 
 
 @dataclass(frozen=True, slots=True)

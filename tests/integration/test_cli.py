@@ -52,7 +52,18 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: object) -> No
 def test_help_lists_the_commands() -> None:
     done = steno("--help")
     assert done.returncode == 0
-    for command in ("up", "api", "worker", "jobs", "transcribe", "listen", "demo", "models", "doctor"):
+    for command in (
+        "up",
+        "api",
+        "worker",
+        "jobs",
+        "job-worker",
+        "transcribe",
+        "listen",
+        "demo",
+        "models",
+        "doctor",
+    ):
         assert f"\n  {command} " in done.stdout
 
 
@@ -60,7 +71,7 @@ def test_the_version_is_the_project_s() -> None:
     assert steno("--version").stdout.startswith("steno 0.")
 
 
-@pytest.mark.parametrize("command", ["up", "api", "worker", "jobs", "models", "doctor"])
+@pytest.mark.parametrize("command", ["up", "api", "worker", "job-worker", "models", "doctor"])
 def test_each_command_has_its_own_help(command: str) -> None:
     done = steno(command, "--help")
     assert done.returncode == 0

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -237,15 +238,144 @@ def test_ctrl_c_cancels_the_jobs_at_the_server() -> None:
     def answer(asked: Asked) -> Answer:
         if asked.method == "DELETE":
             removed.set()
-        elif asked.method == "GET":
+        elif asked.path == "/v1/jobs/j1":
             waiting.set()
-        return Answer(202, {"id": "j1", "status": "running", "progress": 0.5})
+        return Answer(202, {"id": "j1", "status": "running", "progress": 0.5, "jobs": []})
 
     with answering(answer) as stub, start("transcribe", DEMO, "--url", stub.url) as process:
         assert waiting.wait(60)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
-        assert process.returncode != 0
+        assert process.returncode == 130
         assert out == ""
     assert removed.is_set()
     assert stub.asked[-1].path == "/v1/jobs/j1"
+
+
+def test_a_run_that_was_killed_goes_on_with_its_job(service: Service, tmp_path: Path) -> None:
+    """Nothing is uploaded or transcribed a second time; with --again it is."""
+    first = run("transcribe", DEMO, "--url", service.url, "--format", "json")
+    copy = tmp_path / "renamed.flac"
+    copy.write_bytes(DEMO.read_bytes())
+    before = listed(service)
+    assert run("transcribe", copy, "--url", service.url, "--format", "json") == first
+    subtitles = run("transcribe", copy, "--url", service.url, "--format", "srt", "--max-lines", 1)
+    assert " --> " in subtitles[1]
+    assert listed(service) == before
+    assert run("transcribe", DEMO, "--url", service.url, "--format", "json", "--again") == first
+    assert len(listed(service)) == len(before) + 1
+
+
+def listed(service: Service) -> list[dict[str, Any]]:
+    status, out, err = run("jobs", "list", "--json", "--limit", 1000, "--url", service.url)
+    assert (status, err) == (0, "")
+    return json.loads(out)
+
+
+def test_a_running_job_is_found_by_its_file_and_waited_for() -> None:
+    """As after a kill: the server has the job, so no upload follows."""
+    looks = iter(["queued", "running", "finished"])
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path.startswith("/v1/jobs?idempotency_key="):
+            return Answer(200, {"jobs": [{"id": "j1", "status": "running", "progress": 0.1}]})
+        if asked.path == "/v1/jobs/j1":
+            return Answer(200, {"id": "j1", "status": next(looks), "progress": 0.5})
+        return Answer(200, b"the text\n", {"Content-Type": "text/plain; charset=utf-8"})
+
+    with answering(answer) as stub:
+        assert run("transcribe", DEMO, "--url", stub.url) == (0, "the text\n", "")
+    assert {asked.method for asked in stub.asked} == {"GET"}
+
+
+def test_a_failed_job_is_tried_again_by_the_next_run() -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.path.startswith("/v1/jobs?idempotency_key="):
+            return Answer(200, {"jobs": [{"id": "j1", "status": "failed", "progress": 0.1}]})
+        if asked.method == "POST":
+            return Answer(202, {"id": "j1", "status": "queued", "progress": 0})
+        if asked.path == "/v1/jobs/j1":
+            return Answer(200, {"id": "j1", "status": "finished", "progress": 1})
+        return Answer(200, b"the text\n")
+
+    with answering(answer) as stub:
+        assert run("transcribe", DEMO, "--url", stub.url) == (0, "the text\n", "")
+    assert [asked.path for asked in stub.asked if asked.method == "POST"] == ["/v1/jobs/j1/retry"]
+
+
+def test_directories_keep_their_shape_and_what_has_a_result_is_left(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("a.flac", "deep/b.flac", "deep/notes.txt"):
+        (tmp_path / "in" / name).write_bytes(DEMO.read_bytes())
+    out = tmp_path / "out"
+    flags = ["--out", out, "--url", service.url]
+    assert run("transcribe", tmp_path / "in", *flags) == (0, "", "")
+    assert [str(path.relative_to(out)) for path in out.rglob("*.*")] == ["a.txt"]
+    status, _, err = run("transcribe", tmp_path / "in", "--recursive", *flags)
+    assert status == 0
+    assert err == f"steno: {tmp_path / 'in' / 'a.flac'}: has a result already; --again makes it anew\n"
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == ["a.txt", "deep/b.txt"]
+    status, _, err = run("transcribe", tmp_path / "out", "--url", service.url)
+    assert (status, "no media file" in err) == (2, True)
+
+
+def test_a_directory_is_watched_until_ctrl_c(service: Service, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "first.flac").write_bytes(DEMO.read_bytes())
+    flags = ["--watch", "--out", out, "--url", service.url]
+    with start("transcribe", folder, *flags) as process:
+        wait_for(out / "first.flac.txt")
+        (folder / "second.flac").write_bytes(clip("en_stew").path.read_bytes())
+        wait_for(out / "second.flac.txt")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert (out / "first.flac.txt").read_text() != (out / "second.flac.txt").read_text()
+    status, _, err = run("transcribe", folder, "--watch", "--url", service.url)
+    assert (status, "--out" in err) == (2, True)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+def test_jobs_are_listed_shown_cancelled_and_tried_again(service: Service, tmp_path: Path) -> None:
+    status, out, _ = run("transcribe", DEMO, "--again", "--url", service.url)
+    assert status == 0
+    job = listed(service)[0]
+    assert (job["status"], job["name"]) == ("finished", DEMO.name)
+    status, out, err = run("jobs", "list", "--status", "finished", "--limit", 1, "--url", service.url)
+    assert (status, err) == (0, "")
+    header, row = out.splitlines()
+    assert header.split() == ["job", "status", "done", "created", "name"]
+    assert row.split() == [job["id"], "finished", "100%", job["created_at"], DEMO.name]
+
+    status, out, _ = run("jobs", "show", job["id"], "--url", service.url)
+    assert status == 0
+    assert f"id          {job['id']}" in out.splitlines()
+    status, out, _ = run("jobs", "cancel", job["id"], "--json", "--url", service.url)
+    assert (status, json.loads(out)) == (0, job)
+    status, out, err = run("jobs", "retry", job["id"], "--url", service.url)
+    assert (status, out) == (2, "")
+    assert err == "steno: only a failed job can be tried again; this one is finished\n"
+    status, out, err = run("jobs", "show", "0" * 32, "--url", service.url)
+    assert (status, err.startswith("steno: no such job")) == (2, True)
+    status, out, err = run("jobs", "list", "--status", "done", "--url", service.url)
+    assert (status, "queued, running" in err) == (2, True)
+
+
+def test_a_failed_job_shows_in_the_exit_status() -> None:
+    record = {
+        "id": "j1",
+        "status": "failed",
+        "progress": 0.5,
+        "error": {"code": "bad_audio", "message": "no \x1b[2Jaudio"},
+    }
+    with answering(lambda _: Answer(200, record)) as stub:
+        status, out, err = run("jobs", "show", "j1", "--url", stub.url)
+    assert (status, err) == (1, "")
+    assert "error       no  [2Jaudio" in out.splitlines()

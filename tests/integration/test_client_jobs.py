@@ -1,12 +1,14 @@
 """File jobs through the client: what the edge may say, and what it never should."""
 
 import io
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import client.sync
 from client import (
     BadAudio,
     BadReply,
@@ -15,8 +17,11 @@ from client import (
     JobFailed,
     JobOptions,
     JobProblem,
+    JobProgress,
+    JobRecord,
     Jobs,
     NotFound,
+    Segment,
     TimedOut,
     Timeout,
     TooLarge,
@@ -172,3 +177,76 @@ async def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path
     async with Jobs("http://127.0.0.1:9") as jobs:
         with pytest.raises(FileNotFoundError):
             await jobs.submit(tmp_path / "none.wav")
+
+
+async def test_a_key_goes_along_with_the_file_or_its_address() -> None:
+    with answering(lambda _: Answer(202, {"id": "j1", "status": "queued", "progress": 0})) as stub:
+        async with Jobs(stub.url) as jobs:
+            await jobs.submit(io.BytesIO(b"x"), key="k1")
+            await jobs.submit_url("https://example.com/a.mp3", JobOptions(words=True, track=2), key="k2")
+    assert [asked.headers["Idempotency-Key"] for asked in stub.asked] == ["k1", "k2"]
+    assert json.loads(stub.asked[1].body) == {
+        "url": "https://example.com/a.mp3",
+        "words": "true",
+        "track": "2",
+    }
+
+
+async def test_jobs_are_listed_page_by_page() -> None:
+    def answer(asked: Asked) -> Answer:
+        row = {"id": "j1" if "cursor=c" in asked.path else "j2", "status": "failed", "progress": 0}
+        return Answer(200, {"jobs": [row]} | ({} if row["id"] == "j1" else {"next_cursor": "c"}))
+
+    with answering(answer) as stub:
+        async with Jobs(stub.url) as jobs:
+            first = await jobs.list(status="failed", limit=1)
+            second = await jobs.list(cursor=first.next_cursor)
+    assert [job.id for job in (*first.jobs, *second.jobs)] == ["j2", "j1"]
+    assert (first.next_cursor, second.next_cursor) == ("c", "")
+    assert stub.asked[0].path == "/v1/jobs?status=failed&limit=1"
+
+
+SEGMENT = b'event: segment\nid: %d\ndata: {"start": %d, "end": 2, "text": "one"}\n\n'
+END = b'event: end\ndata: {"id": "j1", "status": "finished", "progress": 1.0}\n\n'
+
+
+async def test_events_go_on_behind_the_last_segment_after_a_cut() -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.headers["Last-Event-ID"] == "0":
+            progress = b': hello\n\nevent: progress\ndata: {"status": "running", "progress": 0.5}\n\n'
+            return Answer(200, progress + SEGMENT % (1, 0) + b"event: segm")
+        return Answer(200, SEGMENT % (2, 1) + END)
+
+    with answering(answer) as stub:
+        async with Jobs(stub.url) as jobs:
+            events = [event async for event in jobs.events("j1")]
+    assert events == [
+        JobProgress(status="running", progress=0.5),
+        Segment(start=0.0, end=2.0, text="one"),
+        Segment(start=1.0, end=2.0, text="one"),
+        JobRecord(id="j1", status="finished", progress=1.0),
+    ]
+    assert [asked.headers["Last-Event-ID"] for asked in stub.asked] == ["0", "1"]
+
+
+def test_all_of_it_works_without_async() -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.path.endswith("/events"):
+            return Answer(200, SEGMENT % (1, 0) + END)
+        if asked.path.endswith("/deliveries"):
+            return Answer(200, {"deliveries": [{"id": "msg_1", "url": "https://example.com"}]})
+        if asked.path.endswith("/redeliver"):
+            return Answer(202, {"id": "msg_1", "url": "https://example.com", "state": "pending"})
+        row = {"id": "j1", "status": "failed", "progress": 0}
+        return Answer(200, {"jobs": [row]} if asked.path.startswith("/v1/jobs?") else row)
+
+    with answering(answer) as stub, client.sync.Jobs(stub.url) as jobs:
+        assert [type(event) for event in jobs.events("j1")] == [Segment, JobRecord]
+        assert jobs.list(limit=3).jobs[0].id == "j1"
+        found = jobs.find("key")
+        assert found is not None
+        assert found.status == "failed"
+        assert jobs.retry("j1").id == "j1"
+        assert jobs.submit_url("https://example.com/a").id == "j1"
+        (delivery,) = jobs.deliveries("j1")
+        assert jobs.redeliver("j1", delivery.id).state == "pending"

@@ -41,10 +41,14 @@ async def desk(redis_url: str, data_dir: Path):
 async def test_a_file_becomes_a_transcript_in_every_format(desk: Edge, talk: Path) -> None:
     async with decoding(desk.redis_url) as decoder:
         job = await desk.submit(talk, words="true")
-        assert await desk.job(job) == {"id": job, "status": "queued", "progress": 0.0}
+        queued = await desk.job(job)
         log = await desk.work()
 
-    assert await desk.job(job) == {"id": job, "status": "finished", "progress": 1.0}
+    assert (queued["status"], queued["progress"], queued["name"]) == ("queued", 0.0, "talk.bin")
+    finished = await desk.job(job)
+    assert (finished["status"], finished["progress"]) == ("finished", 1.0)
+    assert finished["duration"] == pytest.approx(queued["duration"], abs=0.1)
+    assert queued["created_at"] == finished["created_at"] < finished["started_at"] < finished["ended_at"]
     count = len(decoder.heard)
     assert count >= 3
     assert [window.number for window in decoder.heard] == list(range(count))
@@ -55,7 +59,13 @@ async def test_a_file_becomes_a_transcript_in_every_format(desk: Edge, talk: Pat
     assert document["text"] == text
     assert document["language"] == "en"
     assert len(document["segments"][0]["words"]) == 2
-    for form, media_type in [("srt", "application/x-subrip"), ("vtt", "text/vtt"), ("txt", "text/plain")]:
+    for form, media_type in [
+        ("verbose_json", "application/json"),
+        ("srt", "application/x-subrip"),
+        ("vtt", "text/vtt"),
+        ("tsv", "text/tab-separated-values"),
+        ("txt", "text/plain"),
+    ]:
         answer = await desk.http.get(f"/v1/jobs/{job}/result", params={"format": form})
         assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
         assert f"window {count - 1}" in answer.text
@@ -64,6 +74,17 @@ async def test_a_file_becomes_a_transcript_in_every_format(desk: Edge, talk: Pat
     assert desk.redis.xlen("steno:{00}:windows") == 0
     assert not list(desk.redis.scan_iter("steno:*:j:*"))
     assert "window 0" not in log
+
+
+async def test_a_job_says_how_its_result_is_to_look(desk: Edge, talk: Path) -> None:
+    async with decoding(desk.redis_url):
+        job = await desk.submit(talk, format="vtt", words="true", max_line_chars="10", max_lines="1")
+        await desk.work()
+    path = f"/v1/jobs/{job}/result"
+    assert (await desk.http.get(path)).text.startswith("WEBVTT")
+    assert "\nwindow 0\n" in (await desk.http.get(path, params={"format": "srt"})).text
+    wrong = await desk.http.get(path, params={"max_lines": 99})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "bad_parameter")
 
 
 async def test_windows_carry_what_was_asked_for_and_the_prompt_stays_out_of_rq(
@@ -278,3 +299,16 @@ async def test_options_are_kept_beside_the_upload_only(desk: Edge, talk: Path) -
     (path,) = desk.data_dir.glob("jobs/*/options.json")
     assert path.parent.name == job
     assert json.loads(path.read_text())["prompt"] == "Zwetschge"
+
+
+async def test_a_small_file_with_endless_audio_fails_and_does_not_go_on(
+    redis_url: str, data_dir: Path, tmp_path: Path
+) -> None:
+    """What comes out of a file is bounded, whatever it weighs and says."""
+    bomb = write_media(tmp_path / "bomb.flac", np.zeros(120 * 16_000, np.float32))
+    async with edge(redis_url, data_dir, settings={"STENO_AUDIO_S_MAX": "60"}) as desk:
+        job = await desk.submit(bomb)
+        await desk.work()
+        record = await desk.job(job)
+    assert (record["status"], record["error"]["code"]) == ("failed", "too_large")
+    assert "60 s" in record["error"]["message"]

@@ -12,6 +12,7 @@ from shared.redis.embedded import EmbeddedServer
 from shared.redis.presence import Presence, WorkerPresence
 from tests.support.file_jobs import UPLOAD_BYTES_MAX, Edge, edge
 from tests.support.media import tone, write_media, write_silent_video
+from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
 UNKNOWN = "0" * 32
@@ -153,3 +154,82 @@ async def test_a_lost_redis_is_said_and_the_upload_is_not_kept(data_dir: Path, w
 async def test_many_uploads_at_once_all_become_jobs(desk: Edge, wav: bytes) -> None:
     answers = await asyncio.gather(*(desk.post(wav) for _ in range(12)))
     assert len({answer.json()["id"] for answer in answers}) == 12
+
+
+async def test_a_full_storage_is_said_and_nothing_is_kept(redis_url: str, data_dir: Path, wav: bytes) -> None:
+    async with edge(redis_url, data_dir, bytes_max=len(wav) + 5_000) as desk:
+        first = await desk.post(wav)
+        assert first.status_code == 202
+        answer = await desk.post(wav)
+        assert "full" in refused(answer, 507, "storage_full")
+        assert answer.json()["error"]["retryable"] is True
+        assert answer.headers["retry-after"] == "60"
+        assert [path.name for path in files(desk)] == [first.json()["id"]]
+        assert (await desk.job(first.json()["id"]))["status"] == "queued"
+
+
+async def test_a_name_leads_nowhere(desk: Edge, wav: bytes) -> None:
+    for name in ("../../../../etc/passwd", "/etc/passwd", "a\x00b.wav", "..", "C:\\x\\y.wav", "%2e%2e%2fx"):
+        answer = await desk.http.post("/v1/jobs", files={"file": (name, wav)})
+        assert answer.status_code == 202, answer.text
+        assert not {"/", "\\", "\0"} & set(answer.json().get("name", ""))
+    found = {str(path.relative_to(desk.data_dir)) for path in desk.data_dir.rglob("*") if path.is_file()}
+    assert {name.split("/")[-1] for name in found} == {"input", "options.json"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"track": "1"}, "below 1"),
+        ({"track": "first"}, "track"),
+        ({"track": "99"}, "track"),
+        ({"channels": "left"}, "mix, split"),
+        ({"max_lines": "0"}, "max_lines"),
+        ({"priority": "now"}, "interactive"),
+        ({"format": "docx"}, "srt"),
+        ({"idempotency_key": "k" * 300}, "idempotency_key"),
+    ],
+)
+async def test_a_wrong_option_of_the_job_is_named(
+    desk: Edge, wav: bytes, fields: dict[str, str], reason: str
+) -> None:
+    assert reason in refused(await desk.post(wav, **fields), 400, "bad_parameter")
+    no_trace(desk)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (b'name="file"; filename="a"\r\n\r\nx\r\n--x\r\n%b name="file"; filename="b"', "one file"),
+        (b'name="words"; filename="a"', "may hold a file"),
+        (b'name="file"', "must be a file"),
+        (b'name="language"\r\n\r\nen\r\n--x\r\n%b name="language"', "twice"),
+        (b'name="prompt"\r\n\r\n\xff', "UTF-8"),
+    ],
+)
+async def test_a_form_that_says_two_things_is_refused(desk: Edge, parts: bytes, reason: str) -> None:
+    head = b"Content-Disposition: form-data;"
+    body = b"--x\r\n" + head + b" " + parts.replace(b"%b", head) + b"\r\n\r\nx\r\n--x--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    assert reason in refused(
+        await desk.http.post("/v1/jobs", content=body, headers=kind), 400, "bad_parameter"
+    )
+    no_trace(desk)
+
+
+async def test_a_client_that_goes_away_in_mid_upload_leaves_nothing(service: Service) -> None:
+    jobs = Path(service.environment["STENO_DATA_DIR"]) / "jobs"
+    before = set(jobs.glob("*"))
+    _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(
+        b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(2_000_000)
+    )
+    await writer.drain()
+    async with asyncio.timeout(30):
+        while set(jobs.glob("*")) == before:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+        writer.close()
+        while set(jobs.glob("*")) != before:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)

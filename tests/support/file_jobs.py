@@ -14,8 +14,10 @@ import httpx
 from fastapi import FastAPI
 
 from api import faults
-from api.job_desk import JobDesk
-from api.jobs import job_router
+from api.job_desk import DeskParts, JobDesk
+from api.job_intake import JobIntake
+from api.jobs import JobParts, job_router
+from api.webhook_sender import SenderParts, WebhookSender
 from shared.events import Word
 from shared.redis.connection import AsyncRedis, SyncRedis, connect, connect_sync
 from shared.redis.keys import Keys
@@ -23,11 +25,13 @@ from shared.redis.presence import Presence
 from shared.redis.windows import Window, WindowResult, WindowSource
 from shared.storage import JobStorage
 from shared.transcript import Segment
+from shared.webhooks import check_secret
 
 KEYS = Keys(1)
 TTL_S = 3600
 UPLOAD_BYTES_MAX = 8_000_000
 WAIT_S = 60.0
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def canned(window: Window) -> WindowResult:
@@ -89,10 +93,13 @@ class Edge:
     """The routes of file jobs, and what lies behind them."""
 
     http: httpx.AsyncClient
+    desk: JobDesk
     storage: JobStorage
     redis: SyncRedis
     redis_url: str
     data_dir: Path
+    settings: dict[str, str] = field(default_factory=dict[str, str])
+    """What the jobs worker is told beside what it needs."""
 
     async def submit(self, path: Path, **fields: str) -> str:
         """Queue a file. Returns the job's id."""
@@ -126,7 +133,7 @@ class Edge:
             "-m",
             "worker.jobs",
             *arguments,
-            env=os.environ | settings | {"STENO_JOB_TTL_S": str(TTL_S)},
+            env=os.environ | settings | {"STENO_JOB_TTL_S": str(TTL_S)} | self.settings,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
@@ -145,16 +152,49 @@ class Edge:
 
 
 @contextlib.asynccontextmanager
-async def edge(redis_url: str, data_dir: Path, *, timeout_s: int = 300) -> AsyncGenerator[Edge]:
-    """The routes in this loop, on a real Redis."""
+async def edge(
+    redis_url: str,
+    data_dir: Path,
+    *,
+    timeout_s: int = 300,
+    bytes_max: int = 0,
+    webhooks: bool = False,
+    webhook_private: bool = True,
+    fetch_hosts: tuple[str, ...] = (),
+    storage_url: str = "",
+    settings: dict[str, str] | None = None,
+) -> AsyncGenerator[Edge]:
+    """The routes in this loop, on a real Redis; with `webhooks` their sender too."""
     redis, client = connect_sync(redis_url), connect(redis_url)
-    storage = JobStorage(data_dir)
-    desk = JobDesk(redis, KEYS, storage, ttl_s=TTL_S, timeout_s=timeout_s)
+    storage = JobStorage(storage_url or f"file://{data_dir}/jobs", bytes_max=bytes_max)
+    parts = DeskParts(
+        client=redis, keys=KEYS, storage=storage, ttl_s=TTL_S, timeout_s=timeout_s, webhooks=webhooks
+    )
+    desk = JobDesk(parts)
     app = FastAPI()
     faults.install(app)
-    app.include_router(job_router(desk, Presence(client), upload_bytes_max=UPLOAD_BYTES_MAX))
+    routes = JobParts(
+        intake=JobIntake(parts, desk),
+        desk=desk,
+        presence=Presence(client),
+        upload_bytes_max=UPLOAD_BYTES_MAX,
+        fetch_hosts=fetch_hosts,
+    )
+    app.include_router(job_router(routes))
+    sender = WebhookSender(
+        SenderParts(
+            deliveries=desk.webhook_log,
+            find=desk.find,
+            key=check_secret(WEBHOOK_SECRET),
+            private=webhook_private,
+        )
+    )
+    beside = [asyncio.create_task(sender.run_forever(), name="webhooks")] if webhooks else []
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as http:
-        yield Edge(http, storage, redis, redis_url, data_dir)
+        yield Edge(http, desk, storage, redis, redis_url, data_dir, settings or {})
+    for task in beside:
+        task.cancel()
+    await asyncio.gather(*beside, return_exceptions=True)
     await client.aclose()
     redis.close()

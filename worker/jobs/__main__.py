@@ -17,9 +17,13 @@ from rq import Queue, Worker
 from rq.job import Job
 
 from shared.errors import BadParameter, StenoError
-from shared.jobs import QUEUE
+from shared.jobs import QUEUES
 from shared.logs import configure
-from shared.redis.connection import SyncRedis, connect_sync
+from shared.redis.connection import ConnectionLost, SyncRedis, connect_sync
+from shared.redis.deliveries import Deliveries
+from shared.redis.job_index import JobIndex
+from shared.redis.keys import Keys
+from shared.redis.windows import WindowQueue
 from shared.settings import Settings, load_settings
 from shared.storage import JobStorage
 from worker.jobs import PARENT_PID
@@ -34,6 +38,12 @@ _MAINTENANCE_S: Final = 5
 """Between two searches for such jobs, while this worker has nothing to do."""
 _DEQUEUE_S: Final = 5
 _RECONNECT_S_MAX: Final = 5.0
+_SWEEP_S: Final = 300.0
+"""Between two sweeps: listing a bucket costs money."""
+_ORPHAN_S: Final = 3600
+"""Files of a job that RQ does not know go after this; an upload that still comes in is younger."""
+_LISTED_CHECKED: Final = 200
+"""Jobs at the end of the list that are looked up at once, whether they are still there."""
 
 
 class JobsWorker(Worker):
@@ -41,10 +51,10 @@ class JobsWorker(Worker):
 
     max_connection_wait_time = _RECONNECT_S_MAX
 
-    def __init__(self, connection: SyncRedis, storage: JobStorage, job_ttl_s: int) -> None:
-        queue = Queue(QUEUE, connection=connection, serializer="json")
+    def __init__(self, connection: SyncRedis, storage: JobStorage, keys: Keys, job_ttl_s: int) -> None:
         super().__init__(
-            [queue],
+            # In this order: a job of a later queue is begun only when the earlier ones are empty.
+            [Queue(name, connection=connection, serializer="json") for name in QUEUES.values()],
             connection=connection,
             serializer="json",
             # RQ waits for work for the time to live less 15 s.
@@ -55,12 +65,22 @@ class JobsWorker(Worker):
             log_job_description=False,
         )
         self._storage = storage
-        self._job_ttl_s = job_ttl_s
+        self._keys = keys
+        self._index = JobIndex(connection, keys)
+        self._deliveries = Deliveries(connection, keys, ttl_s=job_ttl_s)
+        self._orphan_s = min(_ORPHAN_S, job_ttl_s)
+        self._swept_at_s = float("-inf")
         self.asked_to_stop = False
 
     def get_heartbeat_ttl(self, job: Job) -> int:
         """RQ's is the interval and a minute."""
         return _SILENCE_S
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Also let webhooks know of the job's end, here where RQ has written it down."""
+        super().execute_job(job, queue)
+        with contextlib.suppress(*ConnectionLost):  # they look by themselves, later
+            self._deliveries.nudge(job.id, time.time())
 
     def handle_warm_shutdown_request(self) -> None:
         """RQ waits for the running job; it is told to leave instead, and goes on from its checkpoint."""
@@ -80,10 +100,23 @@ class JobsWorker(Worker):
                 os.kill(self.horse_pid, signal.SIGTERM)
 
     def run_maintenance_tasks(self) -> None:
-        """Also delete files of jobs that nobody can ask for any more."""
+        """Also delete files of jobs that nobody can ask for any more, and take such jobs off the list."""
         super().run_maintenance_tasks()
-        if count := self._storage.sweep(older_than_s=self._job_ttl_s, now_s=time.time()):
+        if time.monotonic() - self._swept_at_s < _SWEEP_S:
+            return
+        self._swept_at_s = time.monotonic()
+        if count := self._storage.sweep(
+            older_than_s=self._orphan_s, now_s=time.time(), is_known=self._is_known
+        ):
             log.info("old files deleted", extra={"jobs": count})
+        oldest = self._index.oldest(_LISTED_CHECKED)
+        self._index.remove(job for job in oldest if not self._is_known(job) and not self._is_cancelled(job))
+
+    def _is_known(self, job_id: str) -> bool:
+        return bool(Job.exists(job_id, connection=self.connection))
+
+    def _is_cancelled(self, job_id: str) -> bool:
+        return WindowQueue(self.connection, self._keys, job_id).is_cancelled()
 
 
 def serve(settings: Settings, *, burst: bool) -> bool:
@@ -94,8 +127,9 @@ def serve(settings: Settings, *, burst: bool) -> bool:
     os.environ[PARENT_PID] = str(os.getpid())
     connection = connect_sync(settings.redis_url)
     try:
-        worker = JobsWorker(connection, JobStorage(settings.data_dir), settings.job_ttl_s)
-        log.info("jobs worker ready", extra={"queue": QUEUE})
+        storage = JobStorage(settings.jobs_url)
+        worker = JobsWorker(connection, storage, Keys(settings.shards), settings.job_ttl_s)
+        log.info("jobs worker ready", extra={"queues": len(worker.queues)})
         worker.work(burst=burst, logging_level="WARNING")
         return burst or worker.asked_to_stop
     finally:

@@ -25,14 +25,23 @@ from rq.timeouts import JobTimeoutException
 from shared.audio import media
 from shared.codec import to_map
 from shared.errors import StenoError
-from shared.jobs import META_CANCELLED, META_ERROR, META_PROGRESS, META_WARNING, JobProblem
+from shared.jobs import (
+    META_CANCELLED,
+    META_DURATION,
+    META_ERROR,
+    META_PROGRESS,
+    META_WARNING,
+    SPLIT,
+    JobProblem,
+)
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 from shared.storage import JobStorage
 from shared.transcript import Transcript
 from worker.engine.silero import SileroVad
 from worker.jobs import PARENT_PID
+from worker.jobs.fetch import FetchPolicy, fetch
 from worker.jobs.splitter import Splitter
 from worker.jobs.transcriber import Cancelled, Stopping, Transcriber
 
@@ -49,11 +58,11 @@ def run(job_id: str) -> Retry | None:
     if job is None:
         raise RuntimeError("this is a job of RQ and is called by its worker")
     settings = load_settings()
-    storage = JobStorage(settings.data_dir)
+    storage = JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max)
     queue = WindowQueue(job.connection, Keys(settings.shards), job_id)
     try:
         if not storage.has_result(job_id):
-            storage.write_result(job_id, _transcribe(job, job_id, storage, queue))
+            storage.write_result(job_id, _transcribe(job, storage, queue, settings))
     except Stopping:
         log.info("file job is handed over", extra={"job": job_id})
         return Retry(max=_HANDOVERS_MAX)
@@ -62,10 +71,10 @@ def run(job_id: str) -> Retry | None:
         storage.delete(job_id)
     except JobTimeoutException:
         message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
-        _give_up(job, storage, JobProblem(code="too_large", message=message))
+        _give_up(job, JobProblem(code="too_large", message=message))
         raise
     except StenoError as error:
-        _give_up(job, storage, _problem(error))
+        _give_up(job, _problem(error))
         raise
     else:
         _note(job, **{META_PROGRESS: 1.0})
@@ -74,30 +83,49 @@ def run(job_id: str) -> Retry | None:
     return None
 
 
-def _transcribe(job: Job, job_id: str, storage: JobStorage, queue: WindowQueue) -> Transcript:
+def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Settings) -> Transcript:
     stop = _stop_signal()
     parent = int(os.environ.get(PARENT_PID) or os.getppid())
+    options = storage.options(job.id)
     transcriber = Transcriber(
-        job_id,
-        storage.options(job_id),
+        job.id,
+        options,
         queue,
         tell=lambda progress: _note(job, **{META_PROGRESS: progress}),
         # RQ's parent may be killed outright; nobody would wait for this process, or extend its lease.
         is_stopping=lambda: stop.is_set() or os.getppid() != parent,
     )
-    path = storage.input_path(job_id)
-    duration_s = media.probe(path).duration_s
-    if duration_s is None:
-        duration_s = media.scan_duration(path)
-    chunks = media.decode_chunks(
-        path,
-        chunk_samples=_CHUNK_SAMPLES,
-        on_damage=lambda what: _note(job, **{META_WARNING: f"the file is damaged: {what}"}),
+    if (url := storage.source(job.id)) and not storage.has_input(job.id):
+        fetch(url, job.id, storage, _fetch_policy(settings), check=transcriber.check)
+    with storage.opened_input(job.id) as file:
+        duration_s = media.probe(file, track=options.track).duration_s
+        if duration_s is None:
+            duration_s = media.scan_duration(file, track=options.track)
+        _note(job, **{META_DURATION: duration_s})
+        chunks = media.decode_channels(
+            file,
+            split=options.channels == SPLIT,
+            chunk_samples=_CHUNK_SAMPLES,
+            on_damage=lambda what: _note(job, **{META_WARNING: f"the file is damaged: {what}"}),
+            track=options.track,
+            s_max=settings.audio_s_max,
+        )
+        try:
+            transcript = transcriber.run(chunks, lambda: Splitter(SileroVad()), duration_s=duration_s)
+        finally:
+            chunks.close()
+    # What it really was, whatever the file said.
+    _note(job, **{META_DURATION: transcript.duration})
+    return transcript
+
+
+def _fetch_policy(settings: Settings) -> FetchPolicy:
+    return FetchPolicy(
+        hosts=tuple(settings.fetch_hosts.split(",")),
+        private=settings.fetch_private,
+        bytes_max=settings.upload_bytes_max,
+        s_max=settings.fetch_s_max,
     )
-    try:
-        return transcriber.run(chunks, Splitter(SileroVad()), duration_s=duration_s)
-    finally:
-        chunks.close()
 
 
 def _stop_signal() -> threading.Event:
@@ -107,11 +135,11 @@ def _stop_signal() -> threading.Event:
     return stop
 
 
-def _give_up(job: Job, storage: JobStorage, problem: JobProblem) -> None:
-    """Say why, and let RQ fail the job at once: the same would happen again."""
+def _give_up(job: Job, problem: JobProblem) -> None:
+    """Say why, and let RQ fail the job at once: the same would happen again. The upload stays, so that the
+    client may ask for another try."""
     job.retries_left = 0
     _note(job, **{META_ERROR: to_map(problem)})
-    storage.drop_input(job.id)
 
 
 def _problem(error: StenoError) -> JobProblem:

@@ -9,16 +9,17 @@ known, windows go one after the other.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shared.audio.pcm import to_seconds
 from shared.errors import EngineFault
-from shared.jobs import JobOptions
+from shared.jobs import SPLIT, JobOptions
 from shared.languages import AUTO
 from shared.redis.windows import Window, WindowQueue, WindowResult
 from shared.transcript import Transcript
+from worker.jobs.assembly import Assembly
 from worker.jobs.cutter import Stretch
 from worker.jobs.splitter import Splitter
 
@@ -46,6 +47,7 @@ class _Put:
     window: Window
     entry: bytes
     start: int
+    channel: int
 
 
 class Transcriber:
@@ -70,42 +72,54 @@ class Transcriber:
         self._outstanding: dict[int, _Put] = {}
         self._count = 0
         self._told = 0.0
+        self._assembly = Assembly(split=options.channels == SPLIT)
+        self._said = 0
 
-    def run(self, chunks: Iterable[bytes], splitter: Splitter, *, duration_s: float) -> Transcript:
-        """Work through the file; `duration_s` is how long it says it is, for the progress.
+    def run(
+        self, chunks: Iterable[Sequence[bytes]], new_splitter: Callable[[], Splitter], *, duration_s: float
+    ) -> Transcript:
+        """Work through the file; a chunk has as many parts as there are channels to decode. `duration_s` is
+        how long the file says it is, for the progress. Finished segments are said as they come.
 
         Raises `Cancelled`, `Stopping`, `EngineFault` for a window that can't be decoded, and what the
         decoding of `chunks` raises.
         """
+        splitters: list[Splitter] = []
         for chunk in chunks:
-            self._check()
-            for stretch in splitter.push(chunk):
-                self._offer(stretch)
-            self._progress(splitter, duration_s)
-        for stretch in splitter.flush():
-            self._offer(stretch)
+            self.check()
+            splitters = splitters or [new_splitter() for _ in chunk]
+            for channel, (splitter, part) in enumerate(zip(splitters, chunk, strict=True)):
+                for stretch in splitter.push(part):
+                    self._offer(stretch, channel)
+            self._progress(splitters, duration_s)
+        for channel, splitter in enumerate(splitters):
+            for stretch in splitter.flush():
+                self._offer(stretch, channel)
         while self._outstanding:
             self._collect()
-            self._progress(splitter, duration_s)
+            self._progress(splitters, duration_s)
+        self._say(float("inf"))
         log.info("file transcribed", extra={"job": self._job, "windows": self._count})
         return Transcript(
             language="" if self._language == AUTO else self._language,
-            duration=to_seconds(splitter.samples),
-            segments=tuple(s for n in range(self._count) for s in self._results[n].segments),
+            duration=to_seconds(max((splitter.samples for splitter in splitters), default=0)),
+            segments=self._assembly.segments,
+            task=self._options.task,
         )
 
-    def _offer(self, stretch: Stretch) -> None:
+    def _offer(self, stretch: Stretch, channel: int) -> None:
         """Put the window when there is room, unless it has a result from before."""
         number, self._count = self._count, self._count + 1
         if number in self._results:
             self._learn(self._results[number])
+            self._assembly.add(number, channel, self._results[number].segments)
             return
         while len(self._outstanding) >= (1 if self._language == AUTO else OUTSTANDING_MAX):
             self._collect()
-        self._put(self._window(number, stretch), stretch.start)
+        self._put(self._window(number, stretch), stretch.start, channel)
 
-    def _put(self, window: Window, start: int) -> None:
-        self._outstanding[window.number] = _Put(window, self._queue.put(window), start)
+    def _put(self, window: Window, start: int, channel: int) -> None:
+        self._outstanding[window.number] = _Put(window, self._queue.put(window), start, channel)
 
     def _window(self, number: int, stretch: Stretch) -> Window:
         return Window(
@@ -123,14 +137,14 @@ class Transcriber:
 
     def _collect(self) -> None:
         """Take what has come; wait a moment when nothing has."""
-        self._check()
+        self.check()
         found = self._queue.results_of(self._outstanding)
         if not found and not self._queue.wait(WAIT_MS):
             found = self._find_lost()
         for number in sorted(found):
-            del self._outstanding[number]
-            self._results[number] = found[number]
+            put = self._outstanding.pop(number)
             self._learn(found[number])
+            self._assembly.add(number, put.channel, found[number].segments)
 
     def _find_lost(self) -> dict[int, WindowResult]:
         """Put windows again that Redis has lost: it may forget its last second when it crashes."""
@@ -140,7 +154,7 @@ class Transcriber:
         for put in gone:
             if put.window.number not in found:
                 log.warning("window is put again", extra={"job": self._job, "window": put.window.number})
-                self._put(put.window, put.start)
+                self._put(put.window, put.start, put.channel)
         return found
 
     def _learn(self, result: WindowResult) -> None:
@@ -149,18 +163,26 @@ class Transcriber:
         if self._language == AUTO and any(segment.text for segment in result.segments):
             self._language = result.language or AUTO
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises `Stopping` or `Cancelled` when the job must not go on."""
         if self._is_stopping():
             raise Stopping
         if self._queue.is_cancelled():
             raise Cancelled
 
-    def _progress(self, splitter: Splitter, duration_s: float) -> None:
+    def _progress(self, splitters: Sequence[Splitter], duration_s: float) -> None:
         """Audio before the oldest window without a result is done."""
-        done_s = to_seconds(min((put.start for put in self._outstanding.values()), default=splitter.position))
-        total_s = max(duration_s, to_seconds(splitter.samples), 0.001)
+        starts = [put.start for put in self._outstanding.values()]
+        done = min(starts + [splitter.position for splitter in splitters])
+        self._say(to_seconds(done))
+        length_s = to_seconds(max(splitter.samples for splitter in splitters))
         # Complete only when the result is stored, which is not known here.
-        progress = min(0.99, done_s / total_s)
+        progress = min(0.99, to_seconds(done) / max(duration_s, length_s, 0.001))
         if progress >= self._told + _STEP:
             self._told = progress
             self._tell(round(progress, 3))
+
+    def _say(self, until_s: float) -> None:
+        for segment in self._assembly.settle(until_s):
+            self._said += 1
+            self._queue.say(self._said, segment)

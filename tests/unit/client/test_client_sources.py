@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from client.cli.listen import _parse_speed
+from client.cli.media_files import MediaFile, result_paths
 from client.cli.sources import Feed, Source, open_source
-from client.cli.transcribe import result_paths
 from client.errors import NotInstalled
 from client.options import StreamOptions
 from shared.errors import BadAudio, BadParameter, Unavailable
@@ -158,14 +158,17 @@ def test_what_is_no_speed(text: str) -> None:
 
 def test_a_result_is_named_after_its_file() -> None:
     a, b, c = Path("x/talk.mp3"), Path("x/talk.wav"), Path("note.ogg")
-    assert result_paths([a, c], Path("out"), "srt") == {a: Path("out/talk.srt"), c: Path("out/note.srt")}
-    assert result_paths([a, b], Path("out"), "srt") == {
+    assert result_paths([MediaFile(a), MediaFile(c)], Path("out"), "srt") == {
+        a: Path("out/talk.srt"),
+        c: Path("out/note.srt"),
+    }
+    assert result_paths([MediaFile(a), MediaFile(b)], Path("out"), "srt") == {
         a: Path("out/talk.mp3.srt"),
         b: Path("out/talk.wav.srt"),
     }
-    assert result_paths([a, a], Path("out"), "srt") == {a: Path("out/talk.srt")}
+    assert result_paths([MediaFile(a), MediaFile(a)], Path("out"), "srt") == {a: Path("out/talk.srt")}
 
 
 def test_no_result_is_written_over_another() -> None:
     with pytest.raises(BadParameter, match=r"talk\.mp3"):
-        result_paths([Path("x/talk.mp3"), Path("y/talk.mp3")], Path("out"), "txt")
+        result_paths([MediaFile(Path("x/talk.mp3")), MediaFile(Path("y/talk.mp3"))], Path("out"), "txt")

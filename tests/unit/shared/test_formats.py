@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.errors import BadParameter
 from shared.events import Word
-from shared.formats import FORMATS, cues, format_named, to_json, to_srt, to_txt, to_vtt
+from shared.formats import FORMATS, format_named, to_json, to_srt, to_tsv, to_txt, to_verbose_json, to_vtt
+from shared.subtitles import Layout, cues
 from shared.transcript import Segment, Transcript
 
 EMPTY = Transcript(language="", duration=2.5, segments=())
@@ -107,6 +108,52 @@ def test_words_that_are_not_the_text_are_not_trusted() -> None:
     assert cue.lines == ("the text",)
 
 
+def test_lines_are_as_long_and_as_many_as_was_asked_for() -> None:
+    segment = spoken("one two three four five six seven eight nine ten " * 4, pace_s=0.2)
+    for layout in (Layout(20, 1), Layout(16, 3), Layout(80, 2)):
+        made = cues(transcript(segment), layout)
+        assert max(len(cue.lines) for cue in made) == layout.max_lines
+        assert all(len(line) <= layout.max_line_chars for cue in made for line in cue.lines)
+        assert "".join("".join(cue.lines) for cue in made).replace(" ", "") == segment.text.replace(" ", "")
+
+
+@pytest.mark.parametrize("wrong", [(9, 2), (201, 2), (42, 0), (42, 11)])
+def test_a_layout_that_nobody_can_read_is_refused(wrong: tuple[int, int]) -> None:
+    with pytest.raises(BadParameter, match="max_line"):
+        Layout(*wrong)
+
+
+def test_speakers_stand_before_their_text() -> None:
+    made = transcript(
+        Segment(start=0, end=1, text="Hello.", speaker="S1", channel=0),
+        Segment(start=1, end=2, text="You there?", speaker="S1", channel=0),
+        Segment(start=2, end=3, text="Yes.", speaker="S2", channel=1),
+    )
+    assert to_txt(made) == "S1: Hello. You there?\nS2: Yes.\n"
+    assert "\nS2: Yes.\n" in to_srt(made)
+    assert "\n<v S2>Yes.\n" in to_vtt(made)
+    assert to_tsv(made).splitlines()[3] == "2000\t3000\tS2: Yes."
+    row = json.loads(to_json(made))["segments"][2]
+    assert row == {"start": 2, "end": 3, "text": "Yes.", "speaker": "S2", "channel": 1}
+
+
+def test_tsv_is_as_whisper_writes_it() -> None:
+    made = to_tsv(transcript(Segment(start=0.5, end=1.25, text="a\ttab and\na line")))
+    assert made == "start\tend\ttext\n500\t1250\ta tab and a line\n"
+
+
+def test_verbose_json_has_what_the_decoder_thought() -> None:
+    segment = Segment(start=0, end=1, text="Hi", avg_logprob=-0.25, no_speech_prob=0.01)
+    made = Transcript(
+        language="en", duration=1.5, segments=(segment, spoken("oh no", start=1)), task="translate"
+    )
+    document = json.loads(to_verbose_json(made))
+    assert (document["task"], document["language"], document["duration"]) == ("translate", "en", 1.5)
+    first = document["segments"][0]
+    assert (first["id"], first["avg_logprob"], first["no_speech_prob"]) == (0, -0.25, 0.01)
+    assert [word["word"] for word in document["words"]] == ["oh", "no"]
+
+
 def test_scripts_without_spaces_are_joined_without_spaces() -> None:
     words = tuple(
         Word(text=char, start=i * 0.1, end=i * 0.1 + 0.1, probability=1)
@@ -124,7 +171,7 @@ def test_json_has_words_only_where_there_are_any() -> None:
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(BadParameter, match="json, srt, vtt, txt"):
+    with pytest.raises(BadParameter, match="json, verbose_json, srt, vtt, tsv, txt"):
         format_named("pdf")
     assert all(format_named(name) is FORMATS[name] for name in FORMATS)
 

@@ -1,16 +1,14 @@
 """Uploads and results appear whole, are found again, and go away."""
 
-import io
 import os
 import stat
 from pathlib import Path
-from typing import IO
 
 import pytest
 
-from shared.errors import BadParameter, NotFound
+from shared.errors import BadParameter, NotFound, StorageFull
 from shared.events import Word
-from shared.jobs import JobOptions, status_word
+from shared.jobs import JobOptions, file_name, status_word
 from shared.storage import JobStorage
 from shared.transcript import Segment, Transcript
 
@@ -30,15 +28,25 @@ RESULT = Transcript(
 )
 
 
+def keep(storage: JobStorage, job: str, data: bytes = b"x", options: JobOptions | None = None) -> Path:
+    """A complete upload with its options. Returns where it lies."""
+    writer = storage.begin(job)
+    writer.write(data)
+    writer.commit()
+    storage.write_options(job, options or JobOptions())
+    with storage.opened_input(job) as path:
+        assert isinstance(path, Path)
+        return path
+
+
 @pytest.fixture
 def storage(tmp_path: Path) -> JobStorage:
-    return JobStorage(tmp_path)
+    return JobStorage(f"file://{tmp_path}/jobs")
 
 
 def test_an_upload_and_its_options_are_found_again(storage: JobStorage) -> None:
     options = JobOptions(language="de", prompt="Müller", words=True)
-    path = storage.create(JOB, io.BytesIO(b"x" * 3_000_000), options)
-    assert storage.input_path(JOB) == path
+    path = keep(storage, JOB, b"x" * 3_000_000, options)
     assert path.read_bytes() == b"x" * 3_000_000
     assert storage.options(JOB) == options
     assert not storage.has_result(JOB)
@@ -46,37 +54,73 @@ def test_an_upload_and_its_options_are_found_again(storage: JobStorage) -> None:
 
 
 def test_a_result_is_found_again(storage: JobStorage) -> None:
-    storage.create(JOB, io.BytesIO(b"x"), JobOptions())
+    keep(storage, JOB)
     storage.write_result(JOB, RESULT)
     assert storage.has_result(JOB)
     assert storage.read_result(JOB) == RESULT
 
 
 def test_an_upload_that_fails_half_way_leaves_no_file(storage: JobStorage, tmp_path: Path) -> None:
-    class Broken(io.RawIOBase):
-        def read(self, size: int = -1) -> bytes:
-            raise OSError("the disk is full")
+    writer = storage.begin(JOB)
+    writer.write(b"half")
+    assert not storage.has_input(JOB)
+    writer.discard()
+    assert list((tmp_path / "jobs" / JOB).iterdir()) == []
+    with pytest.raises(NotFound), storage.opened_input(JOB):
+        pass
 
-    upload: IO[bytes] = Broken()  # pyright: ignore[reportAssignmentType]
-    with pytest.raises(OSError, match="disk is full"):
-        storage.create(JOB, upload, JobOptions())
-    assert [path.name for path in (tmp_path / "jobs" / JOB).iterdir()] == ["options.json"]
-    with pytest.raises(NotFound):
-        storage.input_path(JOB)
+
+def test_what_is_over_the_quota_is_refused_until_something_goes(tmp_path: Path) -> None:
+    now_s = 0.0
+    storage = JobStorage(f"file://{tmp_path}/jobs", bytes_max=2000, clock=lambda: now_s)
+    keep(storage, JOB, b"x" * 1500)
+    writer = storage.begin(OTHER)
+    writer.write(b"y" * 300)
+    with pytest.raises(StorageFull) as caught:
+        writer.write(b"y" * 300)
+    assert caught.value.retry_after_s
+    writer.discard()
+    # A result is kept whatever the quota says.
+    storage.write_result(JOB, RESULT)
+    storage.delete(JOB)
+    now_s = 11.0
+    keep(storage, OTHER, b"y" * 1500)
+    assert JobStorage(f"file://{tmp_path}/jobs", bytes_max=2000).has_input(OTHER)
+
+
+def test_what_others_stored_counts(tmp_path: Path) -> None:
+    keep(JobStorage(f"file://{tmp_path}/jobs"), JOB, b"x" * 1500)
+    writer = JobStorage(f"file://{tmp_path}/jobs", bytes_max=2000).begin(OTHER)
+    with pytest.raises(StorageFull):
+        writer.write(b"y" * 600)
+    writer.discard()
+
+
+def test_a_job_whose_file_is_to_be_fetched_says_from_where(storage: JobStorage) -> None:
+    storage.write_options(JOB, JobOptions(), source="https://example.com/a.mp3")
+    assert storage.source(JOB) == "https://example.com/a.mp3"
+    assert not storage.has_input(JOB)
+    keep(storage, OTHER)
+    assert storage.source(OTHER) == ""
+
+
+def test_a_storage_that_is_not_known_is_named() -> None:
+    with pytest.raises(BadParameter, match="STENO_STORAGE_URL"):
+        JobStorage("gopher://example")
 
 
 def test_dropping_the_upload_keeps_the_result(storage: JobStorage) -> None:
-    storage.create(JOB, io.BytesIO(b"x"), JobOptions())
+    keep(storage, JOB)
     storage.write_result(JOB, RESULT)
     for _ in range(2):
         storage.drop_input(JOB)
-    with pytest.raises(NotFound, match="gone"):
-        storage.input_path(JOB)
+    with pytest.raises(NotFound, match="gone"), storage.opened_input(JOB):
+        pass
     assert storage.read_result(JOB) == RESULT
 
 
 def test_a_deleted_job_is_gone_and_cannot_get_a_result(storage: JobStorage) -> None:
-    storage.create(JOB, io.BytesIO(b"x"), JobOptions())
+    keep(storage, JOB)
     for _ in range(2):
         storage.delete(JOB)
     with pytest.raises(NotFound):
@@ -90,18 +134,19 @@ def test_a_deleted_job_is_gone_and_cannot_get_a_result(storage: JobStorage) -> N
 @pytest.mark.parametrize("job_id", ["", "..", "../../etc", "A" * 32, "0" * 31, "0" * 32 + "/x"])
 def test_only_ids_name_files(storage: JobStorage, job_id: str) -> None:
     with pytest.raises(NotFound):
-        storage.input_path(job_id)
+        storage.has_input(job_id)
     with pytest.raises(NotFound):
         storage.delete(job_id)
 
 
 def test_the_sweep_takes_what_has_not_changed_for_long(storage: JobStorage) -> None:
     assert storage.sweep(older_than_s=1, now_s=1e10) == 0
-    old = storage.create(JOB, io.BytesIO(b"x"), JobOptions())
-    new = storage.create(OTHER, io.BytesIO(b"x"), JobOptions())
+    old = keep(storage, JOB)
+    new = keep(storage, OTHER)
     for path in (old, old.parent / "options.json", old.parent, new.parent, new.parent / "options.json"):
         os.utime(path, (1000, 1000))
     os.utime(new, (1900, 1900))
+    assert storage.sweep(older_than_s=500, now_s=2000, is_known=lambda job: job == JOB) == 0
     assert storage.sweep(older_than_s=500, now_s=2000) == 1
     assert not old.exists()
     assert new.exists()
@@ -114,9 +159,16 @@ def test_the_sweep_takes_what_has_not_changed_for_long(storage: JobStorage) -> N
         ({"task": "sing"}, "transcribe, translate"),
         ({"prompt": "x" * 5000}, "prompt"),
         ({"hotwords": "x" * 5000}, "hotwords"),
+        ({"channels": "left"}, "mix, split"),
+        ({"priority": "now"}, "interactive, normal, low"),
+        ({"track": -1}, "track"),
+        ({"format": "docx"}, "format"),
+        ({"max_lines": 0}, "max_lines"),
+        ({"webhook_url": "ftp://example.com"}, "webhook_url"),
+        ({"webhook_url": "https://me:secret@example.com"}, "user name"),
     ],
 )
-def test_options_that_cannot_be_served_are_refused(fields: dict[str, str], reason: str) -> None:
+def test_options_that_cannot_be_served_are_refused(fields: dict[str, object], reason: str) -> None:
     with pytest.raises(BadParameter, match=reason):
         JobOptions(**fields)  # pyright: ignore[reportArgumentType]
 
@@ -126,3 +178,27 @@ def test_every_status_of_rq_has_a_word() -> None:
 
     words = {status_word(status.value) for status in JobStatus}
     assert words == {"queued", "running", "finished", "failed", "cancelled"}
+
+
+def test_what_a_killed_edge_left_half_written_is_swept(storage: JobStorage, tmp_path: Path) -> None:
+    storage.begin(JOB).write(b"half")
+    (half,) = (tmp_path / "jobs" / JOB).iterdir()
+    written_s = half.stat().st_mtime
+    assert storage.sweep(older_than_s=3600, now_s=written_s + 3000) == 0
+    assert storage.sweep(older_than_s=3600, now_s=written_s + 4000) == 1
+    assert not (tmp_path / "jobs" / JOB).exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("talk.mp3", "talk.mp3"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\talk.wav", "talk.wav"),
+        ("a\x1b[2J\nb\u202e.wav", "a[2Jb.wav"),
+        ("/", ""),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_a_file_name_is_only_for_show(given: str, shown: str) -> None:
+    assert file_name(given) == shown

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.redis import keys as module
-from shared.redis.keys import PERMANENT, WORKERS, Keys
+from shared.redis.keys import JOBS, PERMANENT, WEBHOOKS, WORKERS, Keys
 from shared.redis.scripts import source
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "redis-model.md").read_text()
-DOCUMENTED = set(re.findall(r"^\| `([^`]+)` \| (?:stream|hash|string|pub)", DOCUMENT, re.MULTILINE))
+DOCUMENTED = set(re.findall(r"^\| `([^`]+)` \| (?:stream|hash|string|pub|sorted)", DOCUMENT, re.MULTILINE))
 
 
 def generic(name: str, ident: str) -> str:
@@ -30,6 +30,9 @@ def all_names() -> set[str]:
         keys.takers(0),
         keys.windows(0),
         WORKERS,
+        JOBS,
+        WEBHOOKS,
+        keys.job_key("s1d"),
     }
     return {generic(name, "s1d") for name in names}
 

@@ -6,10 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.audio.media import decode_chunks, probe, scan_duration
+from shared.audio.media import decode_channels, decode_chunks, probe, scan_duration
 from shared.audio.pcm import SAMPLE_RATE, pcm16_to_float
-from shared.errors import BadAudio
-from tests.support.media import CODECS, tone, write_media, write_silent_video
+from shared.errors import BadAudio, BadParameter, TooLarge
+from tests.support.media import (
+    CODECS,
+    mulaw_header,
+    tone,
+    write_float_wav,
+    write_media,
+    write_silent_video,
+    write_tracks,
+    write_with_cover,
+)
 
 KINDS = sorted(CODECS)
 # Codecs with a filter bank begin and end with a little more than was put in.
@@ -53,6 +62,105 @@ def test_channels_are_mixed(tmp_path: Path) -> None:
     """A voice on one channel alone is heard."""
     path = write_media(tmp_path / "a.wav", np.stack([tone(1.0), np.zeros(SAMPLE_RATE, np.float32)]))
     assert pitch_hz(decoded(path)) == pytest.approx(440, abs=3)
+
+
+def test_channels_can_be_had_each_by_itself(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.flac", np.stack([tone(1.0, hz=300), tone(1.0, hz=700)]))
+    chunks = list(decode_channels(path, split=True, chunk_samples=1000))
+    assert all(len(left) == len(right) <= 2000 for left, right in chunks)
+    left, right = (pcm16_to_float(b"".join(parts)) for parts in zip(*chunks, strict=True))
+    assert (pitch_hz(left), pitch_hz(right)) == (pytest.approx(300, abs=3), pytest.approx(700, abs=3))
+
+
+def test_one_channel_is_one_when_split(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.wav", tone(0.3))
+    assert [len(chunk) for chunk in decode_channels(path, split=True, chunk_samples=1600)] == [1, 1, 1]
+
+
+def test_a_track_can_be_chosen(tmp_path: Path) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [tone(1.0, hz=300), tone(1.0, hz=700), tone(1.0, hz=1100)])
+    assert probe(path).tracks == 3
+    for track, hz in enumerate((300, 700, 1100)):
+        assert pitch_hz(decoded(path, track=track)) == pytest.approx(hz, abs=3)
+    with pytest.raises(BadParameter, match="below 3"):
+        probe(path, track=3)
+
+
+def test_cover_art_is_not_in_the_way(tmp_path: Path) -> None:
+    path = write_with_cover(tmp_path / "a.mp3", tone(1.0, rate=44_100), rate=44_100)
+    assert pitch_hz(decoded(path)) == pytest.approx(440, abs=3)
+    assert probe(path).tracks == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_suffix_of_a_name_says_nothing(kind: str, tmp_path: Path) -> None:
+    rate = 48_000
+    path = write_media(tmp_path / f"a.{kind}", tone(0.5, rate=rate), rate=rate)
+    for name in ("a.txt", "a.wav" if kind != "wav" else "a.mp3", "upload"):
+        assert len(decoded(path.rename(path.with_name(name)))) / SAMPLE_RATE == pytest.approx(
+            0.5, abs=SLACK_S
+        )
+        path = path.with_name(name)
+
+
+def test_an_open_file_is_read_like_one_on_disk(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", tone(1.0, rate=48_000), rate=48_000)
+    with path.open("rb") as file:
+        for _ in range(2):
+            assert probe(file).duration_s == pytest.approx(1.0, abs=SLACK_S)
+            assert b"".join(decode_chunks(file)) == b"".join(decode_chunks(path))
+        assert not file.closed
+
+
+def test_variable_bit_rate_is_of_its_true_length(tmp_path: Path) -> None:
+    loud = np.random.default_rng(4).normal(0, 0.2, 4 * 44_100).astype(np.float32)
+    samples = np.concatenate([np.zeros(4 * 44_100, np.float32), loud])
+    path = write_media(tmp_path / "a.mp3", samples, rate=44_100, options={"qscale": "6", "flags": "+qscale"})
+    assert len(decoded(path)) / SAMPLE_RATE == pytest.approx(8.0, abs=SLACK_S)
+
+
+def test_the_sample_rate_may_change_in_mid_file(tmp_path: Path) -> None:
+    """Streams that are joined without a container, as recorders do."""
+    parts = [
+        write_media(tmp_path / f"{rate}.mp3", tone(1.0, rate=rate), rate=rate).read_bytes()
+        for rate in (44_100, 22_050, 48_000)
+    ]
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(b"".join(parts))
+    heard = decoded(path)
+    assert len(heard) / SAMPLE_RATE == pytest.approx(3.0, abs=3 * SLACK_S)
+    for second in range(3):
+        middle = heard[second * SAMPLE_RATE + 4000 : second * SAMPLE_RATE + 13_000]
+        assert pitch_hz(middle) == pytest.approx(440, abs=6)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_silence(wrong: float, tmp_path: Path) -> None:
+    samples = tone(1.0)
+    samples[4000:8000] = wrong
+    told: list[str] = []
+    heard = decoded(write_float_wav(tmp_path / "a.wav", samples), on_damage=told.append)
+    assert np.abs(heard[4000:8000]).max() == 0
+    assert np.abs(heard[8000:]).max() == pytest.approx(0.5, abs=0.01)
+    assert len(told) == 1
+
+
+def test_a_length_that_is_only_claimed_costs_nothing(tmp_path: Path) -> None:
+    """100 h in the header, a second in the file."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(mulaw_header(360_000) + b"\xff" * 8000)
+    assert len(decoded(path)) == SAMPLE_RATE
+    assert len(decoded(path, s_max=2.0)) == SAMPLE_RATE
+
+
+def test_audio_without_end_is_cut_off_with_an_error(tmp_path: Path) -> None:
+    """A file that is small on disk and long when it is decoded."""
+    path = write_media(tmp_path / "a.flac", np.zeros(60 * SAMPLE_RATE, np.float32))
+    assert path.stat().st_size < 60_000
+    chunks = decode_chunks(path, s_max=10.0)
+    with pytest.raises(TooLarge, match="10 s"):
+        for _ in chunks:
+            pass
 
 
 def test_canonical_wav_comes_out_unchanged(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""A form is read as it comes: the same wherever the network cuts it, and never whole in memory."""
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from api.uploads import Form, read_form
+from shared.errors import BadRequest, StenoError, TooLarge
+
+pytestmark = pytest.mark.anyio
+HEAD = b'--x\r\nContent-Disposition: form-data; name="language"\r\n\r\nde\r\n'
+FILE_HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a \xc3\xbc.wav"\r\n\r\n'
+END = b"\r\n--x--\r\n"
+
+
+def request(chunks: Iterable[bytes]) -> Request:
+    waiting = iter(chunks)
+
+    async def receive() -> dict[str, Any]:
+        chunk = next(waiting, None)
+        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+
+
+async def read(chunks: Iterable[bytes], *, bytes_max: int = 10**9) -> tuple[Form, list[bytes]]:
+    pieces: list[bytes] = []
+
+    async def write(piece: bytes) -> None:
+        pieces.append(piece)
+
+    form = await read_form(request(chunks), known=("language",), write=write, bytes_max=bytes_max)
+    return form, pieces
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_form_is_the_same_wherever_it_is_cut(seed: int) -> None:
+    print("seed", seed)
+    rng = random.Random(seed)
+    # What looks like the end of the part, in the middle of it.
+    data = rng.randbytes(5000) + b"\r\n--" + rng.randbytes(100) + b"\r\n--y--\r\n" + rng.randbytes(5000)
+    body = HEAD + FILE_HEAD + data + END
+    cuts = sorted(rng.randrange(len(body)) for _ in range(200))
+    chunks = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    form, pieces = await read(chunks)
+    assert form == Form(fields={"language": "de"}, file_name="a ü.wav")
+    assert b"".join(pieces) == data
+
+
+async def test_a_large_file_is_handed_on_in_pieces() -> None:
+    chunk, count = bytes(64 * 1024), 200
+    form, pieces = await read([FILE_HEAD, *([chunk] * count), END])
+    assert form.file_name is not None
+    assert sum(map(len, pieces)) == len(chunk) * count
+    assert max(map(len, pieces)) <= 1024**2 + len(chunk)
+
+
+async def test_what_is_over_its_limit_is_not_read_to_its_end() -> None:
+    for endless in ([FILE_HEAD], [b'--x\r\nContent-Disposition: form-data; name="language"\r\n\r\n']):
+        sent = 0
+
+        def chunks(head: list[bytes] = endless) -> Iterable[bytes]:
+            nonlocal sent
+            yield from head
+            while True:
+                sent += 10_000
+                yield bytes(10_000)
+
+        with pytest.raises(TooLarge):
+            await read(chunks(), bytes_max=100_000)
+        assert sent < 300_000
+
+
+@pytest.mark.parametrize(
+    "body", [b"", HEAD, HEAD + FILE_HEAD, HEAD + FILE_HEAD + b"abc", b"nonsense", b"--y\r\n"], ids=range(6)
+)
+async def test_a_form_that_is_cut_off_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        await read([body])
+
+
+async def test_random_bytes_are_refused_and_nothing_worse() -> None:
+    rng = random.Random(11)
+    body = HEAD + FILE_HEAD + b"abc" + END
+    for _ in range(300):
+        broken = bytearray(body)
+        for _ in range(rng.randrange(1, 6)):
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+        try:
+            await read([bytes(broken)])
+        except StenoError:
+            continue
