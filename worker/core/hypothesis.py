@@ -90,6 +90,10 @@ class Hypothesis:
         if count:
             self.earlier = deque((heard, said[count:]) for heard, said in self.earlier)
 
+    def doubt(self) -> None:
+        """Forget what earlier hypotheses said: one came that is not believed, so they did not all agree."""
+        self.earlier.clear()
+
     def _agreed(self, fresh: list[str], heard_s: float) -> int:
         """How many units all hypotheses of the span share with the newest."""
         while len(self.earlier) > 1 and self.earlier[1][0] <= heard_s - self.agree_s:

@@ -276,6 +276,7 @@ class Session:
     def _partial(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         text = asked.utterance.text
         if not result.text:
+            text.doubt()
             return []
         if not self._memory.language:
             if asked.request.duration_s >= self._options.language_lock_s:

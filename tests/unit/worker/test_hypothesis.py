@@ -148,3 +148,13 @@ def test_committed_text_is_followed_by_what_the_free_text_says_behind_it(
 @given(TEXTS.map(str.strip), TEXTS.map(str.strip))
 def test_a_splice_begins_with_what_is_committed(stable: str, free: str) -> None:
     assert spliced(stable, free).startswith(stable)
+
+
+def test_a_doubt_in_between_makes_agreement_begin_again() -> None:
+    hypothesis = Hypothesis(hold_back=0, agree_s=1.0)
+    hypothesis.update("he was", 0.5)
+    hypothesis.doubt()
+    hypothesis.update("he was", 1.6)
+    assert hypothesis.stable == ""
+    hypothesis.update("he was", 2.7)
+    assert hypothesis.stable == "he was"
