@@ -72,7 +72,9 @@ def clips(folder: Path, *, minutes: float) -> list[Clip]:
     length_s = 0.0
     for row in _in_turns(readers, long):
         if length_s < minutes * 60:
-            chosen.append(Clip(row["text"], b"".join(decode_chunks(folder / row["audio"]))))
+            # The normaliser leaves out what stands in brackets; here it is read aloud.
+            text = row["text"].translate({ord(bracket): " " for bracket in "()[]"})
+            chosen.append(Clip(text, b"".join(decode_chunks(folder / row["audio"]))))
             length_s += chosen[-1].duration_s
     return chosen
 

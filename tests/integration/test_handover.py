@@ -144,7 +144,9 @@ async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_
         stop.set()
         await supervisor
     assert [m["code"] for m in killed.of("error")] == ["engine_fault"]
-    assert statuses == [status] * 3
+    # On a busy machine a worker may die before it has said whom it had, and one more death is needed.
+    assert set(statuses) == {status}
+    assert len(statuses) in (3, 4)
     check([other], [harmless])
     own.wait_until_ready()
 

@@ -87,6 +87,7 @@ class Hypothesis:
             return
         if not commit:
             self.tentative = text[len(self.committed) :]
+            self.doubt()
             return
         fresh = units(text[len(self.committed) :])
         count = max(0, min(self._agreed(fresh, heard_s), len(fresh) - self.hold_back))
@@ -96,6 +97,10 @@ class Hypothesis:
         if count:
             self.committed_until_s = self.earlier[0][0]
             self.earlier = deque((heard, said[count:]) for heard, said in self.earlier)
+
+    def doubt(self) -> None:
+        """Forget what earlier hypotheses said: one came that is not believed, so they did not all agree."""
+        self.earlier.clear()
 
     def _agreed(self, fresh: list[str], heard_s: float) -> int:
         """How many units all hypotheses of the span share with the newest."""

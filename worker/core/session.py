@@ -22,7 +22,7 @@ from shared.codec import pack
 from shared.events import Closed, SessionConfig, SpeechEnd, SpeechStart
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
-from worker.core.decode import DecodeRequest, DecodeResult
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import (
     Checkpoint,
     Close,
@@ -237,17 +237,20 @@ class Session:
         self, asked: Asked, result: DecodeResult, take: Callable[[Asked, DecodeResult], list[Effect]]
     ) -> list[Effect]:
         """Take what is believed of an answer."""
-        kind = asked.request.kind
+        kind, utterance = asked.request.kind, asked.utterance
         speech_s = self._voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end)
         longest_s = longest_word_s(asked, result, self._voice)
+        heard = result.text
         result, reason = believed(
             result,
             kind,
             speech_s,
             self._options.filters,
             longest_word_s=longest_s,
-            is_first=not asked.utterance.text.text,
+            is_first=not (utterance.text.text or utterance.echoes(result.text)),
         )
+        if kind is Kind.PARTIAL:
+            utterance.last_heard = heard
         return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
@@ -271,6 +274,8 @@ class Session:
 
     def _partial(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         utterance, text = asked.utterance, asked.utterance.text
+        if not result.text:
+            text.doubt()
         if self._language.is_outdated(asked):
             utterance.heard = utterance.start
             return []

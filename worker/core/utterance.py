@@ -3,14 +3,17 @@ session machine."""
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Final
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import SessionOptions
-from worker.core.hypothesis import Hypothesis
+from worker.core.hypothesis import Hypothesis, common_prefix, units
 from worker.core.voice import Voice
 from worker.core.writing import Shown
+
+_ECHO_UNITS: Final = 2
 
 
 @dataclass(slots=True)
@@ -26,6 +29,8 @@ class Utterance:
     text: Hypothesis
     step_s: float
     """New audio that the next partial waits for."""
+    last_heard: str = ""
+    """What its last partial said, believed or not."""
     stumbled: bool = False
     """Whether its last partial could not be shown."""
     end: int | None = None
@@ -53,6 +58,10 @@ class Utterance:
             wanted_s += options.partial_patience * wait_s
             self.step_s = (self.step_s + min(wanted_s, options.partial_step_s_max)) / 2
         self.stumbled = not usable
+
+    def echoes(self, text: str) -> bool:
+        """Whether a partial begins as the one before it did: twice the same is seldom invented."""
+        return common_prefix(units(self.last_heard), units(text)) >= _ECHO_UNITS
 
     def start_over(self, language: str) -> None:
         """It is in another language than was thought; nothing of it is committed. The next partial is due at

@@ -109,7 +109,7 @@ def test_what_is_no_cost_table_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_an_unknown_table_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--cost", "abacus"]) == 2
-    assert "cpu-zen3-base, gpu-h200-turbo" in capsys.readouterr().err
+    assert "cpu-zen3-base, cpu-zen4-base, gpu-h200-turbo" in capsys.readouterr().err
 
 
 def test_the_output_says_that_it_is_a_simulation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,13 +19,15 @@ def word(text: str, end: float) -> Word:
     return Word(text=text, start=end - 0.3, end=end, probability=0.9)
 
 
-def test_a_doubtful_text_is_shown_and_neither_commits_nor_counts_against_a_commitment() -> None:
+def test_a_doubtful_text_is_shown_and_ends_agreement() -> None:
     text = Hypothesis(agree_s=1.0, hold_back=1)
     text.update("one two three", 2.0)
-    text.update("won too three", 2.5, commit=False)
-    assert (text.committed, text.text) == ("", "won too three")
+    text.update("one two three four", 2.9, commit=False)
+    assert (text.committed, text.text) == ("", "one two three four")
     text.update("one two three four", 3.0)
-    assert text.committed == "one two three"
+    assert text.committed == ""
+    text.update("one two three four five", 4.0)
+    assert text.committed == "one two three four"
 
 
 def test_committed_text_was_said_before_the_first_agreeing_hypothesis_ended() -> None:
@@ -166,3 +168,13 @@ def test_committed_text_is_followed_by_what_the_free_text_says_behind_it(
 @given(TEXTS.map(str.strip), TEXTS.map(str.strip))
 def test_a_splice_begins_with_what_is_committed(stable: str, free: str) -> None:
     assert spliced(stable, free).startswith(stable)
+
+
+def test_a_doubt_in_between_makes_agreement_begin_again() -> None:
+    hypothesis = Hypothesis(hold_back=0, agree_s=1.0)
+    hypothesis.update("he was", 0.5)
+    hypothesis.doubt()
+    hypothesis.update("he was", 1.6)
+    assert hypothesis.stable == ""
+    hypothesis.update("he was", 2.7)
+    assert hypothesis.stable == "he was"

@@ -505,3 +505,16 @@ def test_a_successor_of_a_session_at_rest_has_nothing_to_hear_again() -> None:
     second = Driver(committed=first.session.covered, checkpoint=first.left)
     second.hear(pcm16(silence(1), speech(2, seed=2), silence(1)), start=first.session.covered)
     assert [final.utterance for final in second.finals] == [1]
+
+
+def test_a_doubtful_first_partial_waits_for_one_that_says_the_same() -> None:
+    said = iter(["but how", "on the road again", "on the road against them", "on the road"])
+
+    def answer(request: DecodeRequest) -> DecodeResult:
+        unsure = -0.8 if request.kind is Kind.PARTIAL else -0.2
+        return DecodeResult(text=next(said, "on the road"), language="en", avg_logprob=unsure)
+
+    driver = Driver(answer, config=SessionConfig(language="en"))
+    driver.hear(pcm16(speech(2)))
+    assert [partial.text for partial in driver.partials] == ["on the road against them", "on the road"]
+    assert {partial.committed for partial in driver.partials} == {0}
