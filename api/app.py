@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import faults
 from api.health import health_router
 from api.job_desk import JobDesk
 from api.jobs import job_router
 from api.stream import StreamParts, stream_router
-from shared.redis.connection import connect, connect_sync
+from shared.errors import Unavailable
+from shared.redis.connection import connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
@@ -24,6 +25,8 @@ from shared.tasks import end_tasks
 def create_app(settings: Settings) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops."""
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
+    jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
+    jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
     keys = Keys(settings.shards)
     presence = Presence(client)
     feed = LiveFeed(client, keys)
@@ -37,7 +40,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     storage = JobStorage(settings.data_dir)
-    desk = JobDesk(sync_client, keys, storage, ttl_s=settings.job_ttl_s, timeout_s=settings.job_timeout_s)
+    desk = JobDesk(
+        jobs_client,
+        keys,
+        storage,
+        ttl_s=settings.job_ttl_s,
+        timeout_s=settings.job_timeout_s,
+        windows=sync_client,
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
@@ -48,10 +58,18 @@ def create_app(settings: Settings) -> FastAPI:
             await end_tasks([reader])
             await client.aclose()
             sync_client.close()
+            jobs_client.close()
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app)
     app.include_router(health_router(presence))
     app.include_router(stream_router(parts))
-    app.include_router(job_router(desk, presence, upload_bytes_max=settings.upload_bytes_max))
+    app.include_router(
+        job_router(desk, presence, upload_bytes_max=settings.upload_bytes_max),
+        dependencies=[] if jobs_url else [Depends(_refuse_jobs)],
+    )
     return app
+
+
+def _refuse_jobs() -> None:
+    raise Unavailable("file jobs are off: beside a Redis Cluster they need STENO_JOBS_REDIS_URL")

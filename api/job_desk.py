@@ -38,9 +38,18 @@ class JobDesk:
     attempt may take."""
 
     def __init__(
-        self, client: SyncRedis, keys: Keys, storage: JobStorage, *, ttl_s: int, timeout_s: int
+        self,
+        client: SyncRedis,
+        keys: Keys,
+        storage: JobStorage,
+        *,
+        ttl_s: int,
+        timeout_s: int,
+        windows: SyncRedis | None = None,
     ) -> None:
+        """`client` is of RQ's server, `windows` of that of the workers if it is another."""
         self._client = client
+        self._windows_client = windows or client
         self._keys = keys
         self._storage = storage
         self._ttl_s = ttl_s
@@ -121,7 +130,7 @@ class JobDesk:
         return Job.fetch(job_id, connection=self._client, serializer="json")
 
     def _windows(self, job_id: str) -> WindowQueue:
-        return WindowQueue(self._client, self._keys, job_id)
+        return WindowQueue(self._windows_client, self._keys, job_id)
 
     def _record(self, job: Job) -> JobRecord:
         meta: dict[str, Any] = job.meta

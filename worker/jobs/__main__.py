@@ -19,7 +19,7 @@ from rq.job import Job
 from shared.errors import BadParameter, StenoError
 from shared.jobs import QUEUE
 from shared.logs import configure
-from shared.redis.connection import SyncRedis, connect_sync
+from shared.redis.connection import SyncRedis, connect_sync, jobs_address
 from shared.settings import Settings, load_settings
 from shared.storage import JobStorage
 from worker.jobs import PARENT_PID
@@ -91,8 +91,10 @@ def serve(settings: Settings, *, burst: bool) -> bool:
     another reason."""
     if not settings.redis_url:
         raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
+    if not (url := jobs_address(settings.jobs_redis_url, settings.redis_url)):
+        raise BadParameter("STENO_JOBS_REDIS_URL is not set; beside a Redis Cluster, jobs need another server")
     os.environ[PARENT_PID] = str(os.getpid())
-    connection = connect_sync(settings.redis_url)
+    connection = connect_sync(url)
     try:
         worker = JobsWorker(connection, JobStorage(settings.data_dir), settings.job_ttl_s)
         log.info("jobs worker ready", extra={"queue": QUEUE})

@@ -26,6 +26,7 @@ from shared.audio import media
 from shared.codec import to_map
 from shared.errors import StenoError
 from shared.jobs import META_CANCELLED, META_ERROR, META_PROGRESS, META_WARNING, JobProblem
+from shared.redis.connection import connect_sync
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.settings import load_settings
@@ -50,7 +51,8 @@ def run(job_id: str) -> Retry | None:
         raise RuntimeError("this is a job of RQ and is called by its worker")
     settings = load_settings()
     storage = JobStorage(settings.data_dir)
-    queue = WindowQueue(job.connection, Keys(settings.shards), job_id)
+    # Closed by the end of this process, which has one job. RQ's own connection may be to another server.
+    queue = WindowQueue(connect_sync(settings.redis_url), Keys(settings.shards), job_id)
     try:
         if not storage.has_result(job_id):
             storage.write_result(job_id, _transcribe(job, job_id, storage, queue))
