@@ -31,7 +31,7 @@ class EmbeddedServer:
     ) -> None:
         """`port` is one on this machine to listen on besides, for replicas and clusters; 0: none. `options`
         are the server's own, by name."""
-        self._options = dict(options or {})
+        self.options = dict(options or {})
         self._data_dir = data_dir
         self.port = port
         self._run_dir = Path(tempfile.mkdtemp(prefix="steno-valkey-"))
@@ -112,7 +112,7 @@ class EmbeddedServer:
             # A subscriber that does not read for long is cut off instead of filling the server's memory.
             "client-output-buffer-limit": "pubsub 32mb 8mb 60",
             "daemonize": "no",
-            **self._options,
+            **self.options,
         }
         return [
             str(binary_path()),

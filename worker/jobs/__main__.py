@@ -92,7 +92,7 @@ def serve(settings: Settings, *, burst: bool) -> bool:
     if not settings.redis_url:
         raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
     if not (url := jobs_address(settings.jobs_redis_url, settings.redis_url)):
-        raise BadParameter("STENO_JOBS_REDIS_URL is not set; beside a Redis Cluster, jobs need another server")
+        raise BadParameter("STENO_JOBS_REDIS_URL is not set; jobs can't be kept in a Redis Cluster")
     os.environ[PARENT_PID] = str(os.getpid())
     connection = connect_sync(url)
     try:
