@@ -106,7 +106,7 @@ class _ShardChannels:
         self._wanted.discard(channel)
         if not self._wanted:
             self._subscribed.clear()
-        await self._send(lambda pubsub: pubsub.sunsubscribe(channel))
+        await self._send(lambda pubsub: cast(Awaitable[Any], pubsub.sunsubscribe(channel)))
 
     async def _send(self, command: Callable[[PubSub], Awaitable[Any]]) -> None:
         """Without a connection there is nothing to do: the next one begins with all that is wanted."""

@@ -41,7 +41,7 @@ WAIT_S_MAX = 60.0
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
     with Cluster.running(tmp_path_factory.mktemp("cluster")) as running:
         yield running
-        masters = [node.url for n, node in enumerate(running.nodes) if running.role(n) == "master"]
+        masters = [node.url for n, node in enumerate(running.nodes) if running.is_master(n)]
         assert [leaked_keys(url) for url in masters] == [[]] * len(masters)
 
 
@@ -232,7 +232,7 @@ async def test_announcements_are_heard_again_when_their_slot_went_to_another_nod
 def give_slot(cluster: Cluster, slot: int, node: int) -> None:
     """All masters agree whose the slot is."""
     ident = cluster.ident(node)
-    others = [n for n in range(len(cluster.nodes)) if n != node and cluster.role(n) == "master"]
+    others = [n for n in range(len(cluster.nodes)) if n != node and cluster.is_master(n)]
     for n in (node, *others):
         cluster.ask(n, "CLUSTER SETSLOT", slot, "NODE", ident)
 
@@ -242,7 +242,7 @@ async def test_a_planned_failover_loses_no_word_and_ends_no_session(own: Service
     async with sessions_on_every_node(own, cluster) as sessions:
         speaking = [asyncio.create_task(speak(*pair)) for pair in zip(sessions, talks, strict=True)]
         await asyncio.gather(*(until_partial(session) for session in sessions))
-        await asyncio.to_thread(promote, cluster, 3)
+        await asyncio.to_thread(promote, cluster, 0 if cluster.is_master(3) else 3)
         await asyncio.gather(*speaking)
     check(sessions, talks)
 
@@ -250,13 +250,13 @@ async def test_a_planned_failover_loses_no_word_and_ends_no_session(own: Service
 def promote(cluster: Cluster, node: int) -> None:
     """Make a replica the master, in agreement with the old one."""
     cluster.ask(node, "CLUSTER FAILOVER")
-    wait_until(lambda: cluster.role(node) == "master", "the replica is the master")
+    wait_until(lambda: cluster.is_master(node), "the replica is the master")
 
 
 async def test_a_master_that_dies_is_followed_by_its_replica_and_clients_resume(
     own: Service, cluster: Cluster
 ) -> None:
-    replica, master = (0, 3) if cluster.role(3) == "master" else (3, 0)
+    replica, master = (0, 3) if cluster.is_master(3) else (3, 0)
     talks = [talk(n) for n in range(4)]
     try:
         async with sessions_on_every_node(own, cluster) as undisturbed, asyncio.timeout(WAIT_S_MAX):
@@ -268,7 +268,7 @@ async def test_a_master_that_dies_is_followed_by_its_replica_and_clients_resume(
                 assert words(events) == list(said.words)
             await bystander
         check([undisturbed[1]], [talks[0]])
-        assert cluster.role(replica) == "master"
+        assert cluster.is_master(replica)
     finally:
         await asyncio.to_thread(cluster.nodes[master].restart)
         await asyncio.to_thread(wait_until, cluster.is_well, "the cluster is well")

@@ -50,19 +50,22 @@ class Cluster:
         """The id that a node has in the cluster."""
         return self.ask(node, "CLUSTER", "MYID").decode()
 
-    def role(self, node: int) -> str:
-        """`master` or `slave`."""
-        return self.ask(node, "ROLE")[0].decode()
+    def is_master(self, node: int) -> bool:
+        """Whether it is one now."""
+        return self.ask(node, "ROLE")[0] == b"master"
 
     def is_well(self) -> bool:
-        """Whether every node knows all others and every replica follows."""
+        """Whether every node knows all others, and every one that is a replica follows."""
+        masters = 0
         for node in range(len(self.nodes)):
             info = self.ask(node, "CLUSTER INFO")
             if info["cluster_state"] != "ok" or info["cluster_known_nodes"] != str(len(self.nodes)):
                 return False
-            if node >= self.masters and self.ask(node, "ROLE")[3] != b"connected":
+            role = self.ask(node, "ROLE")
+            masters += role[0] == b"master"
+            if role[0] != b"master" and role[3] != b"connected":
                 return False
-        return True
+        return masters == self.masters
 
     @classmethod
     @contextlib.contextmanager
