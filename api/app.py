@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import faults
 from api.health import health_router
@@ -13,7 +13,8 @@ from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
 from api.stream import StreamParts, stream_router
 from api.webhook_sender import SenderParts, WebhookSender
-from shared.redis.connection import connect, connect_sync
+from shared.errors import Unavailable
+from shared.redis.connection import connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
@@ -27,6 +28,8 @@ from shared.webhooks import check_secret
 def create_app(settings: Settings) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops."""
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
+    jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
+    jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
     keys = Keys(settings.shards)
     presence = Presence(client)
     feed = LiveFeed(client, keys)
@@ -40,7 +43,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     desk_parts = DeskParts(
-        client=sync_client,
+        client=jobs_client,
+        windows=sync_client,
         keys=keys,
         storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
         ttl_s=settings.job_ttl_s,
@@ -74,10 +78,15 @@ def create_app(settings: Settings) -> FastAPI:
             await end_tasks(tasks)
             await client.aclose()
             sync_client.close()
+            jobs_client.close()
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app)
     app.include_router(health_router(presence))
     app.include_router(stream_router(parts))
-    app.include_router(job_router(job_parts))
+    app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])
     return app
+
+
+def _refuse_jobs() -> None:
+    raise Unavailable("file jobs are off: beside a Redis Cluster they need STENO_JOBS_REDIS_URL")

@@ -40,6 +40,9 @@ class DeskParts:
     may take."""
 
     client: SyncRedis
+    """Of RQ's server."""
+    windows: SyncRedis
+    """Of the workers' server, which may be another."""
     keys: Keys
     storage: JobStorage
     ttl_s: int
@@ -192,7 +195,7 @@ class JobDesk:
         return Job.fetch(job_id, connection=self._parts.client, serializer="json")
 
     def _windows(self, job_id: str) -> WindowQueue:
-        return WindowQueue(self._parts.client, self._parts.keys, job_id)
+        return WindowQueue(self._parts.windows, self._parts.keys, job_id)
 
     def _record(self, job_id: str, job: Job | None) -> JobRecord | None:
         """The job, whether or not RQ knows it still; None when nobody does."""

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     redis_url: str = ""
     """Empty: `steno up` starts the embedded Valkey."""
+    jobs_redis_url: str = ""
+    """Where RQ keeps file jobs; empty: on the same server as all else, which must not be a cluster then."""
     data_dir: Path = Field(default_factory=_default_data_dir)
     """Uploads, results and the embedded server's files."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

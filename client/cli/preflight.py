@@ -41,19 +41,19 @@ def check_data_dir(path: Path) -> None:
         ) from None
 
 
-def check_redis(url: str) -> None:
+def check_redis(url: str, *, variable: str = "STENO_REDIS_URL") -> None:
     """Raises `BrokerLost` unless the server answers, `BadParameter` when `url` is not an address."""
     from shared.redis.connection import RedisError, connect_sync
 
     try:
         client = connect_sync(url)
     except ValueError as error:
-        raise BadParameter(f"STENO_REDIS_URL is not an address: {error}") from None
+        raise BadParameter(f"{variable} is not an address: {error}") from None
     try:
         client.ping()
     except RedisError as error:
         raise BrokerLost(
-            f"Redis at {without_secret(url)} does not answer ({error}); start it, correct STENO_REDIS_URL, "
+            f"Redis at {without_secret(url)} does not answer ({error}); start it, correct {variable}, "
             "or unset it to use the embedded server"
         ) from None
     finally:

@@ -13,6 +13,7 @@ from client.cli.processes import python
 from client.cli.server import ServerKeeper
 from client.cli.supervise import Spec, Supervisor
 from shared.guard import Guard
+from shared.redis.connection import jobs_address
 from shared.settings import Settings
 
 _READY_S_MAX: Final = 180.0
@@ -48,6 +49,8 @@ def check(settings: Settings) -> None:
     check_data_dir(settings.data_dir)
     if settings.redis_url:
         check_redis(settings.redis_url)
+    if settings.jobs_redis_url:
+        check_redis(settings.jobs_redis_url, variable="STENO_JOBS_REDIS_URL")
     if settings.workers and settings.engine == "faster_whisper":
         from shared.models import resolve
 
@@ -96,9 +99,11 @@ def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
     """The processes, in the order in which they stop."""
     numbers = range(1, settings.workers + 1)
     stop_s = settings.drain_s + _WORKER_STOP_S
+    jobs = Spec(name="job worker", command=python("worker.jobs"), env=environment)
+    has_jobs = jobs_address(settings.jobs_redis_url, environment["STENO_REDIS_URL"])
     return [
         Spec(name="edge", command=python("api"), env=environment),
-        Spec(name="job worker", command=python("worker.jobs"), env=environment),
+        *([jobs] if has_jobs else []),
         *(
             Spec(
                 name=f"worker {n}",

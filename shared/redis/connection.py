@@ -1,30 +1,40 @@
-"""The only place that creates Redis clients, and that says which errors mean 'out of reach, try again'.
+"""The only place that creates Redis clients.
 
 Replies stay bytes. redis-py 8 gives every socket a read timeout of 5 s by default, which breaks blocking
 reads; the timeouts here are longer than the longest block that a caller asks for, so a read that ends by
 timeout is a dead connection, and not much longer, so that a cut network is noticed soon.
 
-Addresses are `redis://`, `rediss://`, `unix://`, and `redis+sentinel://[:password@]host:port,host:port/service[/db]`,
-where Sentinel is asked for the primary at each new connection.
+Addresses are `redis://`, `rediss://`, `unix://`, `redis+sentinel://[:password@]host:port,host:port/service[/db]`,
+where Sentinel is asked for the primary at each new connection, and `redis+cluster://[:password@]host:port,host:port`
+(`rediss+cluster://` with TLS), where the nodes that are named are asked for the others.
 """
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import EqualJitterBackoff
-from redis.exceptions import ClusterDownError, MasterDownError, TryAgainError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shared.errors import BadParameter
+from shared.redis import cluster
+from shared.redis.address import Servers
+from shared.redis.outages import (
+    PAUSE_S_FIRST,
+    PAUSE_S_MAX,
+    RETRIES,
+    ConnectionLost,
+    NotNow,
+    is_not_now,
+    pauses,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,49 +49,9 @@ _ANSWER_S: Final = 4.0
 """What an answer may take beside the block: a slow command of someone else, a fork, a busy machine. Then
 the connection counts as dead, and the command is not tried again here: it would take as long again."""
 _CONNECT_S: Final = 2.0
-_RETRIES: Final = 5
-"""With the pauses between them a server may be away for 1.2 s at least and not be noticed: the time of a
-restart. redis-py tries to connect as often within each attempt, so 15 s may pass before `ConnectionLost`."""
-_PAUSE_S_FIRST: Final = 0.1
-_PAUSE_S_MAX: Final = 1.0
 _SENTINEL: Final = "redis+sentinel"
 
 RedisError = redis.RedisError
-
-
-class NotNow(redis.ConnectionError):
-    """The server answers, but can't do this now: it is a replica since a failover, out of memory, out of
-    disk, or busy with a script. A child of redis-py's `ConnectionError`, so that redis-py connects anew,
-    which is what finds the new primary, and tries again."""
-
-
-ConnectionLost = (redis.ConnectionError, redis.TimeoutError)
-"""What a command raises when it may succeed later, retries included: no connection, no answer, `NotNow`.
-Whatever else a server refuses is a fault of ours, and is not tried again."""
-
-_NOT_NOW: Final = (
-    redis.ReadOnlyError,
-    redis.OutOfMemoryError,
-    MasterDownError,
-    ClusterDownError,
-    TryAgainError,
-)
-_NOT_NOW_WORDS: Final = (
-    "READONLY",
-    "OOM",
-    "MISCONF",
-    "NOREPLICAS",
-    "BUSY ",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "UNBLOCKED",
-)
-"""First words of refusals that redis-py has no class for, or that come out of a script."""
-
-
-def is_not_now(error: redis.ResponseError) -> bool:
-    """Whether a refusal is the server's state of the moment and not what was asked."""
-    return isinstance(error, _NOT_NOW) or str(error).startswith(_NOT_NOW_WORDS)
 
 
 class _AsyncClient(redis.asyncio.Redis):
@@ -119,11 +89,27 @@ def _sentinel_clients(pool: Any) -> list[Any]:
     return [] if manager is None else list(manager.sentinels)
 
 
+def is_cluster(url: str) -> bool:
+    """Whether the address is a Redis Cluster's. RQ can't use one."""
+    return urlsplit(url).scheme in cluster.SCHEMES
+
+
+def jobs_address(jobs_url: str, url: str) -> str:
+    """Where RQ keeps file jobs: at `jobs_url`, or without that at `url`; empty when that is a cluster. Raises
+    `BadParameter` when `jobs_url` is one."""
+    if is_cluster(jobs_url):
+        raise BadParameter("STENO_JOBS_REDIS_URL can't be a cluster: RQ does not speak its protocol")
+    return jobs_url or ("" if is_cluster(url) else url)
+
+
 def connect(url: str) -> AsyncRedis:
     """A client with a connection pool of its own; close it with `aclose`. Connects at the first command.
     Raises `BadParameter` for an address that is none."""
+    if is_cluster(url):
+        # It is no subclass, but has all commands that we use.
+        return cast(AsyncRedis, cluster.AsyncCluster(**cluster.options_of(url), **_options(BLOCK_MS_MAX)))
     options: dict[str, Any] = _options(BLOCK_MS_MAX) | {
-        "retry": AsyncRetry(_backoff(), _RETRIES, (redis.ConnectionError,))
+        "retry": AsyncRetry(_backoff(), RETRIES, (redis.ConnectionError,))
     }
     if urlsplit(url).scheme == _SENTINEL:
         sentinels, service, own = _sentinels(url)
@@ -136,23 +122,16 @@ def connect(url: str) -> AsyncRedis:
 
 def connect_sync(url: str) -> SyncRedis:
     """The same for code without an event loop: RQ, commands and tests."""
+    if is_cluster(url):
+        return cast(SyncRedis, cluster.LateCluster(**cluster.options_of(url), **_options(SYNC_BLOCK_MS_MAX)))
     options: dict[str, Any] = _options(SYNC_BLOCK_MS_MAX) | {
-        "retry": Retry(_backoff(), _RETRIES, (redis.ConnectionError,))
+        "retry": Retry(_backoff(), RETRIES, (redis.ConnectionError,))
     }
     if urlsplit(url).scheme == _SENTINEL:
         sentinels, service, own = _sentinels(url)
         options |= own
         return Sentinel(sentinels, **_options(0)).master_for(service, redis_class=_SyncClient, **options)
     return _SyncClient.from_url(url, **options)
-
-
-def pauses() -> Iterator[float]:
-    """Seconds between attempts to reach the server: doubling, and each process with its own jitter, so that a
-    server that comes back is not met by all at once."""
-    pause_s = _PAUSE_S_FIRST
-    while True:
-        yield pause_s * random.uniform(0.5, 1.0)
-        pause_s = min(_PAUSE_S_MAX, pause_s * 2)
 
 
 T = TypeVar("T")
@@ -180,28 +159,13 @@ def _options(block_ms: int) -> dict[str, Any]:
 
 
 def _backoff() -> EqualJitterBackoff:
-    return EqualJitterBackoff(cap=_PAUSE_S_MAX, base=_PAUSE_S_FIRST)
+    return EqualJitterBackoff(cap=PAUSE_S_MAX, base=PAUSE_S_FIRST)
 
 
-def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
+def _sentinels(url: str) -> tuple[tuple[tuple[str, int], ...], str, dict[str, Any]]:
     """Addresses, service name, and options of connections to the primary."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    service, _, db = parts.path.strip("/").partition("/")
-    try:
-        sentinels = [
-            (host, int(port or 26379))
-            for host, _, port in (h.rpartition(":") if ":" in h else (h, "", "") for h in hosts.split(","))
-        ]
-        own: dict[str, Any] = {"db": int(db or 0)}
-    except ValueError:
-        raise BadParameter(
-            "STENO_REDIS_URL: a port or database number of the Sentinel address is no number"
-        ) from None
-    if not service or not all(host for host, _ in sentinels):
-        raise BadParameter(
-            "STENO_REDIS_URL: a Sentinel address is redis+sentinel://host:port,host:port/service"
-        )
-    user, _, password = login.partition(":")
-    own |= {name: unquote(value) for name, value in (("username", user), ("password", password)) if value}
-    return sentinels, service, own
+    servers = Servers.parse(url, port=26379)
+    service, _, db = servers.path.partition("/")
+    if not service or not (db or "0").isdecimal():
+        raise BadParameter("a Sentinel address is redis+sentinel://host:port,host:port/service[/db]")
+    return servers.hosts, service, servers.login | {"db": int(db or 0)}

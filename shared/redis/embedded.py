@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -25,8 +26,12 @@ _STOP_S_MAX: Final = 10.0
 class EmbeddedServer:
     """One server process. `url` is valid between `start` and `stop`."""
 
-    def __init__(self, data_dir: Path | None = None, *, port: int = 0) -> None:
-        """`port` is one on this machine to listen on besides, for replicas and clusters; 0: none."""
+    def __init__(
+        self, data_dir: Path | None = None, *, port: int = 0, options: Mapping[str, str] | None = None
+    ) -> None:
+        """`port` is one on this machine to listen on besides, for replicas and clusters; 0: none. `options`
+        are the server's own, by name."""
+        self.options = dict(options or {})
         self._data_dir = data_dir
         self.port = port
         self._run_dir = Path(tempfile.mkdtemp(prefix="steno-valkey-"))
@@ -107,6 +112,7 @@ class EmbeddedServer:
             # A subscriber that does not read for long is cut off instead of filling the server's memory.
             "client-output-buffer-limit": "pubsub 32mb 8mb 60",
             "daemonize": "no",
+            **self.options,
         }
         return [
             str(binary_path()),

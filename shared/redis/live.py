@@ -1,4 +1,4 @@
-"""One pub/sub connection per process, shared by all sessions that are followed there.
+"""The announcements of all sessions that a process follows, over pub/sub connections that they share.
 
 Pub/sub forgets: what was announced while the connection was down is lost. Numbers have no gaps, so a
 follower sees that it missed something, and reads it from the session's log (`SessionLog.events_after`);
@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncGenerator
-from typing import Any, Final, cast
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final, NoReturn
 
 from shared.codec import CodecError, unpack_event
+from shared.redis.channels import Announced, Channels, Missed, channels_of
 from shared.redis.connection import AsyncRedis, ConnectionLost
 from shared.redis.keys import Keys
 from shared.redis.sessions import Numbered
+from shared.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,9 @@ _CONNECTION: Final = b"connection"
 FOLLOWER_EVENTS_MAX: Final = 256
 """Events that wait for a slow follower. Beyond this the oldest go: it reads logged ones from the log, and
 partials are replaced anyway."""
+
+
+_RECONNECT_S: Final = 0.2
 
 
 class Follower:
@@ -54,60 +59,67 @@ class LiveFeed:
     """Dispatches announced events to followers. Run `run_forever` as a task."""
 
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
-        self._pubsub = client.pubsub(ignore_subscribe_messages=True)
         self._keys = keys
-        self._followers: dict[bytes, set[Follower]] = {}
-        self._subscribed = asyncio.Event()
+        self._channels = channels_of(client, keys)
+        self._followers: dict[Channels, dict[bytes, set[Follower]]] = {c: {} for c in self._channels}
 
     @contextlib.asynccontextmanager
     async def follow(self, session: str) -> AsyncGenerator[Follower]:
         """Follow a session. Begin before it is opened, or read its log afterwards, and nothing is missed."""
-        channel = self._keys.session(session).live.encode()
+        name = self._keys.session(session).live.encode()
+        channels = self._channels[self._keys.shard(session) % len(self._channels)]
+        followers = self._followers[channels]
         follower = Follower()
-        self._followers.setdefault(channel, set()).add(follower)
+        followers.setdefault(name, set()).add(follower)
         try:
-            await self._pubsub.subscribe(channel)
-            self._subscribed.set()
+            await channels.subscribe(name)
             yield follower
         finally:
-            others = self._followers[channel]
+            others = followers[name]
             others.remove(follower)
             if not others:  # a connection of the session that took over from this one may be here too
-                del self._followers[channel]
+                del followers[name]
                 with contextlib.suppress(*ConnectionLost):
-                    await self._pubsub.unsubscribe(channel)
+                    await channels.unsubscribe(name)
 
     async def run_forever(self) -> None:
-        """Read announcements until cancelled; through reconnects, which redis-py follows by subscribing
-        again."""
+        """Read announcements until cancelled, through reconnects."""
+        readers = [
+            asyncio.create_task(self._read_forever(channels), name=f"live-feed-{n}")
+            for n, channels in enumerate(self._channels)
+        ]
         try:
-            while True:
-                await self._subscribed.wait()
-                try:
-                    await self._dispatch_one()
-                except ConnectionLost:
-                    log.warning("pub/sub connection lost")
-                    for follower in itertools.chain.from_iterable(self._followers.values()):
-                        follower.offer(None)
-                    await asyncio.sleep(0.2)
+            await asyncio.gather(*readers)
         finally:
-            await self._pubsub.aclose()
+            await end_tasks(readers)
+            for channels in self._channels:
+                await channels.aclose()
 
-    async def _dispatch_one(self) -> None:
-        if not self._pubsub.subscribed:
-            self._subscribed.clear()
-            return
-        message = cast(dict[str, Any] | None, await self._pubsub.get_message(timeout=1.0))
-        if message is None or message["type"] != "message":
-            return
-        followers = self._followers.get(message["channel"], ())
-        head, _, payload = message["data"].partition(b":")
+    async def _read_forever(self, channels: Channels) -> NoReturn:
+        while True:
+            try:
+                if (announced := await channels.next()) is not None:
+                    self._dispatch(announced, self._followers[channels])
+            except Missed:
+                self._tell_missed(channels)
+            except ConnectionLost as error:
+                log.warning("pub/sub connection lost: %s", error)
+                self._tell_missed(channels)
+                await asyncio.sleep(_RECONNECT_S)
+
+    def _tell_missed(self, channels: Channels) -> None:
+        for follower in itertools.chain.from_iterable(self._followers[channels].values()):
+            follower.offer(None)
+
+    def _dispatch(self, announced: Announced, followers: Mapping[bytes, set[Follower]]) -> None:
+        name, data = announced
+        head, _, payload = data.partition(b":")
         try:
             item = None if head == _CONNECTION else (int(head), unpack_event(payload))
         except CodecError as error:
             log.error("unreadable event on a live channel: %s", error)
             return
-        for follower in followers:
+        for follower in followers.get(name, ()):
             if item is None:
                 follower.connection = int(payload)
             follower.offer(item)

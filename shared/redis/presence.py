@@ -43,7 +43,6 @@ class Presence:
     """Reads and writes the set of living workers."""
 
     def __init__(self, client: AsyncRedis) -> None:
-        self._client = client
         self._scripts = Scripts(client)
 
     async def beat(self, presence: WorkerPresence) -> None:
@@ -56,14 +55,11 @@ class Presence:
 
     async def workers(self) -> list[WorkerPresence]:
         """The living workers."""
-        async with self._client.pipeline(transaction=False) as pipe:
-            pipe.time()
-            pipe.hgetall(WORKERS)
-            (now_s, _), rows = await pipe.execute()
+        now_s, flat = await self._scripts.run("living", [WORKERS], [])
         living: list[WorkerPresence] = []
-        for value in rows.values():
+        for value in flat[1::2]:
             seen, _, packed = value.partition(b":")
-            if now_s - int(seen) > DEAD_AFTER_S:
+            if int(now_s) - int(seen) > DEAD_AFTER_S:
                 continue
             try:
                 living.append(unpack(WorkerPresence, packed))

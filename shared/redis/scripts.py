@@ -6,14 +6,16 @@ front of each.
 """
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from shared.errors import MustResume, NotFound, StenoError, Superseded, TakenOver
-from shared.redis.connection import AsyncRedis, SyncRedis
+from shared.redis.cluster import AsyncCluster
+from shared.redis.connection import AsyncRedis
 
 _REFUSALS: Final[Mapping[str, type[StenoError]]] = {
     "SUPERSEDED": Superseded,
@@ -24,34 +26,37 @@ _REFUSALS: Final[Mapping[str, type[StenoError]]] = {
 
 
 @functools.cache
-def source(name: str) -> str:
-    """The text of a script."""
+def source(name: str, *, sharded: bool = False) -> str:
+    """The text of a script. `sharded`: announcements stay with the nodes of their slot, as in a cluster."""
     folder = resources.files("shared.redis") / "lua"
-    return (folder / "_common.lua").read_text() + (folder / f"{name}.lua").read_text()
+    parts = (folder / "_common.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return f"local PUBLISH = '{'SPUBLISH' if sharded else 'PUBLISH'}'\n" + parts
+
+
+@functools.cache
+def _digest(name: str, *, sharded: bool) -> str:
+    # The name that Redis gives to a script; no secret depends on it.
+    return hashlib.sha1(source(name, sharded=sharded).encode(), usedforsecurity=False).hexdigest()
 
 
 class Scripts:
-    """Runs scripts on one client, by hash, loading a script again when the server has lost it."""
+    """Runs scripts on one client, by hash, sending a script whole when the server has not got it."""
 
     def __init__(self, client: AsyncRedis) -> None:
         self._client = client
+        self._sharded = isinstance(client, AsyncCluster)
 
     async def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run script `name`. Raises what the script refuses with: `Superseded`, `NotFound`,
         `TakenOver` or `MustResume`."""
-        script = self._client.register_script(source(name))
+        given = (len(keys), *keys, *args)
         try:
-            return await script(keys=keys, args=args)
+            try:
+                return await cast(Any, self._client.evalsha(_digest(name, sharded=self._sharded), *given))
+            except NoScriptError:
+                return await cast(Any, self._client.eval(source(name, sharded=self._sharded), *given))
         except ResponseError as error:
             raise _refusal(error) from None
-
-
-def run_sync(client: SyncRedis, name: str, keys: list[str], args: list[Any]) -> Any:
-    """`Scripts.run` without an event loop."""
-    try:
-        return client.register_script(source(name))(keys=keys, args=args)
-    except ResponseError as error:
-        raise _refusal(error) from None
 
 
 def _refusal(error: ResponseError) -> Exception:

@@ -168,7 +168,13 @@ async def edge(
     redis, client = connect_sync(redis_url), connect(redis_url)
     storage = JobStorage(storage_url or f"file://{data_dir}/jobs", bytes_max=bytes_max)
     parts = DeskParts(
-        client=redis, keys=KEYS, storage=storage, ttl_s=TTL_S, timeout_s=timeout_s, webhooks=webhooks
+        client=redis,
+        windows=redis,
+        keys=KEYS,
+        storage=storage,
+        ttl_s=TTL_S,
+        timeout_s=timeout_s,
+        webhooks=webhooks,
     )
     desk = JobDesk(parts)
     app = FastAPI()

@@ -19,7 +19,7 @@ from rq.job import Job
 from shared.errors import BadParameter, StenoError
 from shared.jobs import QUEUES
 from shared.logs import configure
-from shared.redis.connection import ConnectionLost, SyncRedis, connect_sync
+from shared.redis.connection import ConnectionLost, SyncRedis, connect_sync, jobs_address
 from shared.redis.deliveries import Deliveries
 from shared.redis.job_index import JobIndex
 from shared.redis.keys import Keys
@@ -51,7 +51,15 @@ class JobsWorker(Worker):
 
     max_connection_wait_time = _RECONNECT_S_MAX
 
-    def __init__(self, connection: SyncRedis, storage: JobStorage, keys: Keys, job_ttl_s: int) -> None:
+    def __init__(
+        self,
+        connection: SyncRedis,
+        windows: SyncRedis,
+        storage: JobStorage,
+        keys: Keys,
+        job_ttl_s: int,
+    ) -> None:
+        """`windows` is of the device workers' server, which may be another than RQ's."""
         super().__init__(
             # In this order: a job of a later queue is begun only when the earlier ones are empty.
             [Queue(name, connection=connection, serializer="json") for name in QUEUES.values()],
@@ -64,6 +72,7 @@ class JobsWorker(Worker):
             default_result_ttl=job_ttl_s,
             log_job_description=False,
         )
+        self._windows = windows
         self._storage = storage
         self._keys = keys
         self._index = JobIndex(connection, keys)
@@ -116,7 +125,7 @@ class JobsWorker(Worker):
         return bool(Job.exists(job_id, connection=self.connection))
 
     def _is_cancelled(self, job_id: str) -> bool:
-        return WindowQueue(self.connection, self._keys, job_id).is_cancelled()
+        return WindowQueue(self._windows, self._keys, job_id).is_cancelled()
 
 
 def serve(settings: Settings, *, burst: bool) -> bool:
@@ -124,16 +133,19 @@ def serve(settings: Settings, *, burst: bool) -> bool:
     another reason."""
     if not settings.redis_url:
         raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
+    if not (url := jobs_address(settings.jobs_redis_url, settings.redis_url)):
+        raise BadParameter("STENO_JOBS_REDIS_URL is not set; jobs can't be kept in a Redis Cluster")
     os.environ[PARENT_PID] = str(os.getpid())
-    connection = connect_sync(settings.redis_url)
+    connection, windows = connect_sync(url), connect_sync(settings.redis_url)
     try:
         storage = JobStorage(settings.jobs_url)
-        worker = JobsWorker(connection, storage, Keys(settings.shards), settings.job_ttl_s)
+        worker = JobsWorker(connection, windows, storage, Keys(settings.shards), settings.job_ttl_s)
         log.info("jobs worker ready", extra={"queues": len(worker.queues)})
         worker.work(burst=burst, logging_level="WARNING")
         return burst or worker.asked_to_stop
     finally:
         connection.close()
+        windows.close()
 
 
 def _allow_fork_on_macos() -> None:

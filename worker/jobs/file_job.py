@@ -34,6 +34,7 @@ from shared.jobs import (
     SPLIT,
     JobProblem,
 )
+from shared.redis.connection import connect_sync
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.settings import Settings, load_settings
@@ -59,7 +60,8 @@ def run(job_id: str) -> Retry | None:
         raise RuntimeError("this is a job of RQ and is called by its worker")
     settings = load_settings()
     storage = JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max)
-    queue = WindowQueue(job.connection, Keys(settings.shards), job_id)
+    # Closed by the end of this process, which has one job. RQ's own connection may be to another server.
+    queue = WindowQueue(connect_sync(settings.redis_url), Keys(settings.shards), job_id)
     try:
         if not storage.has_result(job_id):
             storage.write_result(job_id, _transcribe(job, storage, queue, settings))

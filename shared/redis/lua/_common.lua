@@ -1,3 +1,5 @@
+-- In front of this stands PUBLISH, the command that announces: in a cluster SPUBLISH.
+
 local function fence_or_error(state, fence)
   local current = redis.call('HGET', state, 'fence')
   if not current then return redis.error_reply('NOSESSION the session is gone') end
@@ -9,7 +11,7 @@ end
 local function publish(state, events, live, keep, payload)
   local seq = redis.call('HINCRBY', state, 'seq', 1)
   if keep then redis.call('XADD', events, seq .. '-0', 'e', payload) end
-  redis.call('PUBLISH', live, seq .. ':' .. payload)
+  redis.call(PUBLISH, live, seq .. ':' .. payload)
   return seq
 end
 

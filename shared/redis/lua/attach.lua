@@ -6,5 +6,5 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('NOSESSION t
 local connection = redis.call('HINCRBY', KEYS[1], 'connection', 1)
 local state = redis.call('HMGET', KEYS[1], 'status', 'received', 'finalized', 'ended', 'seq')
 if state[1] == 'open' then redis.call('SET', KEYS[2], '1', 'EX', ARGV[2]) end
-redis.call('PUBLISH', ARGV[1], 'connection:' .. connection)
+redis.call(PUBLISH, ARGV[1], 'connection:' .. connection)
 return {connection, state[1], state[2], state[3] or '0', state[4] or '0', state[5]}
