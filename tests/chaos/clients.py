@@ -1,5 +1,5 @@
-"""Clients that come back: the SDK as its callers use it, and a raw one that resumes by itself and sends things
-twice. Each reaches an edge over a line of its own, which can be cut or lead to the other edge."""
+"""Clients that come back: the SDK as its callers use it, and a raw one that resumes by itself and sends
+things twice. Each reaches an edge over a line of its own, which can be cut or lead to the other edge."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ class Heard:
         return list(pairwise(self.times))
 
 
-async def sdk_client(said: Talk, line: Proxy, pace: float) -> Heard:
+async def sdk_client(pcm16: bytes, line: Proxy, pace: float) -> Heard:
     """Speak through the SDK, and hear what its caller hears."""
     heard = Heard()
 
@@ -70,7 +70,7 @@ async def sdk_client(said: Talk, line: Proxy, pace: float) -> Heard:
                 if not error.retryable:
                     raise
                 await asyncio.sleep(_RETRY_S)
-        speaking = asyncio.create_task(_speak(session, said, pace), name="speaking")
+        speaking = asyncio.create_task(_speak(session, pcm16, pace), name="speaking")
         try:
             async for event in session:
                 heard.take({"seq": session.last_seq, **event_to_map(event)})
@@ -81,16 +81,16 @@ async def sdk_client(said: Talk, line: Proxy, pace: float) -> Heard:
     return heard
 
 
-async def _speak(session: LiveSession, said: Talk, pace: float) -> None:
-    for at in range(0, len(said.pcm16), CHUNK_BYTES):
-        await session.send(said.pcm16[at : at + CHUNK_BYTES])
+async def _speak(session: LiveSession, pcm16: bytes, pace: float) -> None:
+    for at in range(0, len(pcm16), CHUNK_BYTES):
+        await session.send(pcm16[at : at + CHUNK_BYTES])
         await asyncio.sleep(0.1 / pace)
     await session.end()
 
 
 class RawClient:
-    """Speaks the protocol itself. With `doubles` it comes back, in mid-speech, without having left: it goes on
-    sending to its old connection what it sends to the new one, on another edge."""
+    """Speaks the protocol itself. With `doubles` it comes back, in mid-speech, without having left: it goes
+    on sending to its old connection what it sends to the new one, on another edge."""
 
     def __init__(
         self, said: Talk, line: Proxy, other: Proxy, *, pace: float, doubles: bool, seed: int

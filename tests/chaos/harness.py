@@ -85,7 +85,7 @@ class Stack:
         await asyncio.to_thread(self.service.wait_until_workers, len(self.workers))
         async with asyncio.timeout(WAIT_S_MAX):
             for edge in self.edges:
-                while await asyncio.to_thread(_served, edge.port) < 0:
+                while await asyncio.to_thread(_served, edge.port) < 0:  # noqa: ASYNC110 - in another process
                     await asyncio.sleep(0.1)
 
     def other(self, edge: Member) -> Member:
@@ -152,11 +152,11 @@ def _served(port: int) -> float:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, *, workers: int, **settings: str) -> AsyncGenerator[Stack]:
+async def running(
+    folder: Path, *, workers: int, engine: str = "scripted", model: str = "marks", **settings: str
+) -> AsyncGenerator[Stack]:
     """Two edges and so many workers; stopped in order at the end, each with status 0."""
-    service_at = Service.running(
-        folder, engine="scripted", model="marks", modules=(), persistent=True, **settings
-    )
+    service_at = Service.running(folder, engine=engine, model=model, modules=(), persistent=True, **settings)
     async with contextlib.AsyncExitStack() as stops:
         service = await asyncio.to_thread(service_at.__enter__)
         stops.push_async_callback(asyncio.to_thread, service_at.__exit__, None, None, None)

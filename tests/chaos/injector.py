@@ -57,10 +57,10 @@ class Injector:
             "audio appended again, and out of order": self._repeat,
         }
 
-    async def disturb(self, count: int) -> None:
-        """So many disturbances, with pauses between."""
+    async def disturb(self, count: int, *, apart_s: tuple[float, float] = (0.1, 0.8)) -> None:
+        """So many disturbances, with pauses between: at least and at most so long."""
         for _ in range(count):
-            await asyncio.sleep(self._random.uniform(0.1, 0.8))
+            await asyncio.sleep(self._random.uniform(*apart_s))
             choices = self._mild | (self._deadly if self._deaths < DEATHS_MAX else {})
             kind = self._random.choice(list(choices))
             self._deaths += kind in self._deadly

@@ -1,5 +1,5 @@
-"""Audio that reaches Redis a second time, or out of order, in the name of the connection that owns the session:
-what an edge would do whose commands were repeated or overtook each other on the way."""
+"""Audio that reaches Redis a second time, or out of order, in the name of the connection that owns the
+session: what an edge would do whose commands were repeated or overtook each other on the way."""
 
 import random
 from typing import Final
@@ -16,8 +16,8 @@ _FAR_SAMPLES: Final = 16_000 * 3600
 
 
 async def repeat_appends(url: str, draw: random.Random) -> tuple[int, list[str]]:
-    """Append the newest audio of every open session again, in a drawn order, and audio from far ahead. Returns
-    how much was appended again, and what Redis did not refuse."""
+    """Append the newest audio of every open session again, in a drawn order, and audio from far ahead.
+    Returns how much was appended again, and what Redis did not refuse."""
     client = connect(url)
     log = SessionLog(client, Keys(), resume_s=20.0)
     repeated, wrong = 0, list[str]()

@@ -105,7 +105,7 @@ async def speak(
     pace = PACE * draw.uniform(0.7, 1.3)
     line = await lines.enter_async_context(stack.line_to(edge))
     if client.kind == "sdk":
-        return sdk_client(client.said, line, pace)
+        return sdk_client(client.said.pcm16, line, pace)
     other = await lines.enter_async_context(stack.line_to(stack.other(edge)))
     doubles = client.kind != "raw"
     return RawClient(client.said, line, other, pace=pace, doubles=doubles, seed=draw.randrange(1 << 30)).run()
