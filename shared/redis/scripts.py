@@ -35,15 +35,24 @@ class Scripts:
 
     def __init__(self, client: AsyncRedis) -> None:
         self._client = client
+        self._registered: dict[str, Any] = {}
+
+    def sha(self, name: str) -> str:
+        """The hash by which the server knows a script, once it has it."""
+        return str(self._script(name).sha)
 
     async def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run script `name`. Raises what the script refuses with: `Superseded`, `NotFound`,
         `TakenOver` or `MustResume`."""
-        script = self._client.register_script(source(name))
         try:
-            return await script(keys=keys, args=args)
+            return await self._script(name)(keys=keys, args=args)
         except ResponseError as error:
-            raise _refusal(error) from None
+            raise refusal(error) from None
+
+    def _script(self, name: str) -> Any:
+        if name not in self._registered:
+            self._registered[name] = self._client.register_script(source(name))
+        return self._registered[name]
 
 
 def run_sync(client: SyncRedis, name: str, keys: list[str], args: list[Any]) -> Any:
@@ -51,10 +60,11 @@ def run_sync(client: SyncRedis, name: str, keys: list[str], args: list[Any]) -> 
     try:
         return client.register_script(source(name))(keys=keys, args=args)
     except ResponseError as error:
-        raise _refusal(error) from None
+        raise refusal(error) from None
 
 
-def _refusal(error: ResponseError) -> Exception:
+def refusal(error: ResponseError) -> Exception:
+    """What a script refused with, as our error; another error as it is."""
     words = str(error).split()
-    refusal = _REFUSALS.get(words[0]) if words else None
-    return refusal(str(error)) if refusal else error
+    cls = _REFUSALS.get(words[0]) if words else None
+    return cls(str(error)) if cls else error
