@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from shared.redis.connection import AsyncRedis, ConnectionLost, is_not_now
+from shared.redis.connection import AsyncRedis, is_not_now
 from shared.redis.scripts import Scripts, refusal
 
 _BATCH_MAX: Final = 64
@@ -80,10 +80,10 @@ class Batches:
                 for asked in batch:
                     pipe.evalsha(self._scripts.sha(asked.name), len(asked.keys), *asked.keys, *asked.args)
                 replies = await pipe.execute(raise_on_error=False)
-        except ConnectionLost as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the script was asked for
             for asked in batch:
                 if not asked.reply.done():
-                    asked.reply.set_exception(type(error)(*error.args))
+                    asked.reply.set_exception(error)
             return
         for asked, reply in zip(batch, replies, strict=True):
             if not asked.reply.done():
