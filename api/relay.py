@@ -10,6 +10,8 @@ from shared.redis.sessions import FIRST_CONNECTION, Attached, Numbered, SessionL
 
 _LOOK_S: Final = 2.0
 """How long to go without an announcement before the log is asked whether one was missed."""
+_LOOK_S_MAX: Final = 16.0
+"""The same after several looks that found nothing: a session that nobody speaks in costs little."""
 
 
 async def events(
@@ -36,8 +38,10 @@ async def events(
             yield numbered
             if is_last(numbered[1]):
                 return
+    look_s = _LOOK_S
     while attached.is_open:
-        item = await follower.next(_LOOK_S)
+        item = await follower.next(look_s)
+        look_s = min(2 * look_s, _LOOK_S_MAX) if item is None else _LOOK_S
         if follower.connection > attached.connection:
             raise TakenOver("a newer connection has the session")
         if item is None or item[0] > last + 1:

@@ -49,6 +49,9 @@ _ANSWER_S: Final = 4.0
 """What an answer may take beside the block: a slow command of someone else, a fork, a busy machine. Then
 the connection counts as dead, and the command is not tried again here: it would take as long again."""
 _CONNECT_S: Final = 2.0
+_CONNECTIONS_MAX: Final = 100_000
+"""Not the 100 that a pool has by default: a worker has a blocking read for each of its sessions. Their number
+bounds it, and the limit of open files."""
 _SENTINEL: Final = "redis+sentinel"
 
 RedisError = redis.RedisError
@@ -155,6 +158,7 @@ def _options(block_ms: int) -> dict[str, Any]:
         "socket_timeout": block_ms / 1000 + _ANSWER_S,
         "socket_connect_timeout": _CONNECT_S,
         "health_check_interval": 15,
+        "max_connections": _CONNECTIONS_MAX,
     }
 
 

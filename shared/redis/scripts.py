@@ -44,7 +44,12 @@ class Scripts:
 
     def __init__(self, client: AsyncRedis) -> None:
         self._client = client
-        self._sharded = isinstance(client, AsyncCluster)
+        self.sharded = isinstance(client, AsyncCluster)
+        """Whether the client speaks to a cluster."""
+
+    def sha(self, name: str) -> str:
+        """The hash by which the server knows a script, once it has it."""
+        return _digest(name, sharded=self.sharded)
 
     async def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run script `name`. Raises what the script refuses with: `Superseded`, `NotFound`,
@@ -52,14 +57,15 @@ class Scripts:
         given = (len(keys), *keys, *args)
         try:
             try:
-                return await cast(Any, self._client.evalsha(_digest(name, sharded=self._sharded), *given))
+                return await cast(Any, self._client.evalsha(_digest(name, sharded=self.sharded), *given))
             except NoScriptError:
-                return await cast(Any, self._client.eval(source(name, sharded=self._sharded), *given))
+                return await cast(Any, self._client.eval(source(name, sharded=self.sharded), *given))
         except ResponseError as error:
-            raise _refusal(error) from None
+            raise refusal(error) from None
 
 
-def _refusal(error: ResponseError) -> Exception:
+def refusal(error: ResponseError) -> Exception:
+    """What a script refused with, as our error; another error as it is."""
     words = str(error).split()
-    refusal = _REFUSALS.get(words[0]) if words else None
-    return refusal(str(error)) if refusal else error
+    cls = _REFUSALS.get(words[0]) if words else None
+    return cls(str(error)) if cls else error

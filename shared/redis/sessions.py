@@ -18,6 +18,7 @@ from shared.audio.pcm import SAMPLE_BYTES
 from shared.codec import pack, pack_event, unpack, unpack_event
 from shared.errors import NotFound
 from shared.events import Error, Event, Ready, SessionConfig, Warning
+from shared.redis.batches import Batches
 from shared.redis.connection import AsyncRedis
 from shared.redis.keys import CLOSED_TTL_S, GROUP, LIVE_TTL_S, Keys
 from shared.redis.replies import Entry
@@ -87,6 +88,7 @@ class SessionLog:
         self._client = client
         self._keys = keys
         self._scripts = Scripts(client)
+        self._batches = Batches(client, self._scripts)
         self._resume_s = round(resume_s)
 
     async def open(
@@ -153,7 +155,7 @@ class SessionLog:
         k = self._keys.session(session)
         end = start_sample + len(pcm16) // SAMPLE_BYTES
         args = [connection, start_sample, end, pcm16, LIVE_TTL_S]
-        return bool(await self._scripts.run("append", [k.audio, k.state], args))
+        return bool(await self._batches.run("append", [k.audio, k.state], args))
 
     async def mark(
         self,

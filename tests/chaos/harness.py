@@ -1,8 +1,5 @@
 """The service as many processes, with a network between them that can be disturbed: embedded Valkey, two
-edges, workers. Whoever dies is started again, as a supervisor would.
-
-Clients that reconnect, and with them the death of edges, join here once sessions can be resumed: there,
-`Stack.speak` is the client, and `Injector` what is done to edges.
+edges, workers, and a line from each client. Whoever dies is started again, as a supervisor would.
 """
 
 import asyncio
@@ -10,6 +7,8 @@ import contextlib
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +20,12 @@ from shared.redis.connection import connect
 from shared.redis.keys import GROUP, Keys
 from shared.redis.replies import stream_entries
 from tests.conftest import leaked_keys
-from tests.support.live import RawSession, raw_session
-from tests.support.marked import Talk
+from tests.support.live import Message
 from tests.support.proxy import Proxy
 from tests.support.service import Service, free_port
 
-CHUNK_BYTES = 3200
 WAIT_S_MAX = 60.0
+_SESSIONS = "steno_edge_sessions"
 
 
 @dataclass
@@ -47,6 +45,8 @@ class Stack:
 
     service: Service
     members: dict[str, Member] = field(default_factory=dict[str, Member])
+    lines: list[Proxy] = field(default_factory=list[Proxy])
+    """From clients to edges."""
     deaths: int = 0
 
     @property
@@ -76,39 +76,48 @@ class Stack:
 
     async def calm(self) -> None:
         """End every disturbance, and wait until edges and workers are well."""
+        for line in self.lines:
+            line.delay_s, line.silent = 0.0, False
         for member in self.members.values():
             member.proxy.delay_s, member.proxy.silent = 0.0, False
             if member.process.poll() is None:
                 member.process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(self.service.wait_until_workers, len(self.workers))
+        async with asyncio.timeout(WAIT_S_MAX):
+            for edge in self.edges:
+                while await asyncio.to_thread(_served, edge.port) < 0:  # noqa: ASYNC110 - in another process
+                    await asyncio.sleep(0.1)
 
-    async def speak(self, said: Talk, edge: Member, pace: float) -> RawSession:
-        """One client: everything that it received until the service closed its session."""
-        async with raw_session(f"ws://127.0.0.1:{edge.port}") as session:
-            hearing = asyncio.create_task(session.until_closed())
+    def other(self, edge: Member) -> Member:
+        """The edge that is not this one."""
+        return next(e for e in self.edges if e.name != edge.name)
+
+    def lead(self, line: Proxy, edge: Member) -> None:
+        """Have a line lead to an edge, and break what runs over it."""
+        line.lead_to(("127.0.0.1", edge.port))
+
+    @contextlib.asynccontextmanager
+    async def line_to(self, edge: Member) -> AsyncGenerator[Proxy]:
+        """A client's way to an edge, and later perhaps to another."""
+        async with Proxy(("127.0.0.1", edge.port)) as line:
+            self.lines.append(line)
             try:
-                for i in range(0, len(said.pcm16), CHUNK_BYTES):
-                    await session.socket.send(said.pcm16[i : i + CHUNK_BYTES])
-                    await asyncio.sleep(0.1 / pace)
-                await session.say("end")
-                await hearing
+                yield line
             finally:
-                hearing.cancel()
-                await asyncio.gather(hearing, return_exceptions=True)
-        return session
+                self.lines.remove(line)
 
-    async def logged(self, session: RawSession) -> list[tuple[int, str]]:
+    async def logged(self, ready: Message) -> list[tuple[int, str]]:
         """A session's log in Redis: numbers and types of events."""
         client = connect(self.service.redis.url)
         try:
-            key = Keys().session(session.messages[0]["session"]).events
+            key = Keys().session(ready["session"]).events
             entries = stream_entries([[key, await client.xrange(key)]])
             return [(int(i.split(b"-")[0]), unpack_event(fields[b"e"]).type) for i, fields in entries]
         finally:
             await client.aclose()
 
     async def leftovers(self) -> list[str]:
-        """What a run must not leave in Redis, once workers have had the time to settle."""
+        """What a run must not leave in Redis and edges, once workers have had the time to settle."""
         client = connect(self.service.redis.url)
         deadline = time.monotonic() + WAIT_S_MAX
         try:
@@ -118,6 +127,9 @@ class Stack:
                 left += [f"{n} queued" for n in [await client.xlen(Keys().queue(0))] if n]
                 pending = (await client.xpending(Keys().queue(0), GROUP))["pending"]
                 left += [f"{pending} leases"] if pending else []
+                for edge in self.edges:
+                    if (served := await asyncio.to_thread(_served, edge.port)) != 0:
+                        left.append(f"{edge.name} serves {served} clients")
                 if not left or time.monotonic() > deadline:
                     return left
                 await asyncio.sleep(0.1)
@@ -129,12 +141,22 @@ class Stack:
         return {name: psutil.Process(m.process.pid).num_fds() for name, m in self.members.items()}
 
 
+def _served(port: int) -> float:
+    """Clients that an edge has; less than none when it does not say."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+            lines = reply.read().decode().splitlines()
+    except (urllib.error.URLError, OSError):
+        return -1.0
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{_SESSIONS} "))
+
+
 @contextlib.asynccontextmanager
-async def running(folder: Path, *, workers: int, **settings: str) -> AsyncGenerator[Stack]:
+async def running(
+    folder: Path, *, workers: int, engine: str = "scripted", model: str = "marks", **settings: str
+) -> AsyncGenerator[Stack]:
     """Two edges and so many workers; stopped in order at the end, each with status 0."""
-    service_at = Service.running(
-        folder, engine="scripted", model="marks", modules=(), persistent=True, **settings
-    )
+    service_at = Service.running(folder, engine=engine, model=model, modules=(), persistent=True, **settings)
     async with contextlib.AsyncExitStack() as stops:
         service = await asyncio.to_thread(service_at.__enter__)
         stops.push_async_callback(asyncio.to_thread, service_at.__exit__, None, None, None)

@@ -3,13 +3,29 @@
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from tests.chaos.harness import Member, Stack
+from tests.chaos.repeats import repeat_appends
+from tests.support.proxy import Proxy
 
 DEATHS_MAX: Final = 2
 """Workers that a run may lose: a session that loses three owners at one place is set aside, by design."""
+
+Action = Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What was done, and from when to when on this process's monotonic clock."""
+
+    kind: str
+    what: str
+    began: float
+    ended: float
 
 
 class Injector:
@@ -19,49 +35,64 @@ class Injector:
         self._stack = stack
         self._random = random.Random(seed)
         self._deaths = 0
-        self.done: list[str] = []
+        self.done: list[Disturbance] = []
+        self.wrong: list[str] = []
+        """What a disturbance itself found."""
+        self._deadly: dict[str, Action] = {
+            "worker killed": self._kill_worker,
+            "worker stopped for up to 3 s": self._freeze_worker,
+            "worker's network silent for up to 3 s": self._silence_worker,
+        }
+        self._mild: dict[str, Action] = {
+            "worker terminated": self._terminate_worker,
+            "Redis killed": self._restart_redis,
+            "connections to Redis cut": self._cut,
+            "connections to Redis slow": self._delay,
+            "edge killed": self._kill_edge,
+            "edge terminated": self._terminate_edge,
+            "edge stopped for up to 3 s": self._freeze_edge,
+            "client's line cut": self._cut_line,
+            "client moved to the other edge": self._move_line,
+            "client's line silent for up to 3 s": self._silence_line,
+            "audio appended again, and out of order": self._repeat,
+        }
 
-    async def disturb(self, count: int) -> None:
-        """So many disturbances, with pauses between."""
+    async def disturb(self, count: int, *, apart_s: tuple[float, float] = (0.1, 0.8)) -> None:
+        """So many disturbances, with pauses between: at least and at most so long."""
         for _ in range(count):
-            await asyncio.sleep(self._random.uniform(0.1, 0.8))
-            await self._one()
-
-    async def _one(self) -> None:
-        deadly: list[Callable[[], Awaitable[str]]] = [self._kill, self._freeze, self._silence_worker]
-        mild: list[Callable[[], Awaitable[str]]] = [
-            self._terminate,
-            self._restart_redis,
-            self._cut,
-            self._delay,
-        ]
-        choices = mild + (deadly if self._deaths < DEATHS_MAX else [])
-        action = self._random.choice(choices)
-        self._deaths += action in deadly
-        self.done.append(await action())
+            await asyncio.sleep(self._random.uniform(*apart_s))
+            choices = self._mild | (self._deadly if self._deaths < DEATHS_MAX else {})
+            kind = self._random.choice(list(choices))
+            self._deaths += kind in self._deadly
+            began = time.monotonic()
+            what = await choices[kind]()
+            self.done.append(Disturbance(kind, what, began, time.monotonic()))
 
     def _worker(self) -> Member:
         return self._random.choice(self._stack.workers)
 
+    def _edge(self) -> Member:
+        return self._random.choice(self._stack.edges)
+
+    def _line(self) -> tuple[int, Proxy]:
+        number = self._random.randrange(len(self._stack.lines))
+        return number, self._stack.lines[number]
+
     def _any(self) -> Member:
         return self._random.choice(list(self._stack.members.values()))
 
-    async def _kill(self) -> str:
+    async def _kill_worker(self) -> str:
         member = self._worker()
         member.process.kill()
         return f"kill {member.name}"
 
-    async def _terminate(self) -> str:
+    async def _terminate_worker(self) -> str:
         member = self._worker()
         member.process.send_signal(signal.SIGTERM)
         return f"SIGTERM {member.name}"
 
-    async def _freeze(self) -> str:
-        member, for_s = self._worker(), self._random.uniform(0.5, 3.0)
-        member.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(for_s)
-        member.process.send_signal(signal.SIGCONT)
-        return f"SIGSTOP {member.name} for {for_s:.1f} s"
+    async def _freeze_worker(self) -> str:
+        return await self._freeze(self._worker())
 
     async def _restart_redis(self) -> str:
         await asyncio.to_thread(self._stack.service.restart_redis)
@@ -80,10 +111,72 @@ class Injector:
         return f"delay {member.name} by {1000 * delay_s:.0f} ms"
 
     async def _silence_worker(self) -> str:
-        member, for_s = self._worker(), self._random.uniform(0.5, 3.0)
-        member.proxy.silent = True
+        member = self._worker()
+        return f"silence {member.name} for {await self._silence(member.proxy):.1f} s"
+
+    async def _kill_edge(self) -> str:
+        edge = self._edge()
+        edge.process.kill()
+        return f"kill {edge.name}, {self._move_some(edge)} clients to the other"
+
+    async def _terminate_edge(self) -> str:
+        edge = self._edge()
+        edge.process.send_signal(signal.SIGTERM)
+        return f"SIGTERM {edge.name}, {self._move_some(edge)} clients to the other"
+
+    async def _freeze_edge(self) -> str:
+        """The edge wakes up with clients that have come back elsewhere, and does not know it."""
+        edge = self._edge()
+        moved = 0
+
+        def move() -> None:
+            nonlocal moved
+            moved = self._move_some(edge)
+
+        asyncio.get_running_loop().call_later(self._random.uniform(0.05, 0.4), move)
+        frozen = await self._freeze(edge)
+        return f"{frozen}, {moved} clients to the other"
+
+    async def _cut_line(self) -> str:
+        number, line = self._line()
+        line.cut()
+        return f"cut line {number}"
+
+    async def _move_line(self) -> str:
+        number, line = self._line()
+        edge = self._edge()
+        self._stack.lead(line, edge)
+        return f"line {number} to {edge.name}"
+
+    async def _silence_line(self) -> str:
+        number, line = self._line()
+        return f"silence line {number} for {await self._silence(line):.1f} s"
+
+    async def _repeat(self) -> str:
+        appended, wrong = await repeat_appends(self._stack.service.redis.url, self._random)
+        self.wrong += wrong
+        return f"{appended} appends again"
+
+    async def _freeze(self, member: Member) -> str:
+        for_s = self._random.uniform(0.5, 3.0)
+        member.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(for_s)
+        member.process.send_signal(signal.SIGCONT)
+        return f"SIGSTOP {member.name} for {for_s:.1f} s"
+
+    async def _silence(self, line: Proxy) -> float:
+        for_s = self._random.uniform(0.5, 3.0)
+        line.silent = True
         await asyncio.sleep(for_s)
         # What was swallowed is gone; a connection that went on behind it would be no TCP.
-        member.proxy.cut()
-        member.proxy.silent = False
-        return f"silence {member.name} for {for_s:.1f} s"
+        line.cut()
+        line.silent = False
+        return for_s
+
+    def _move_some(self, edge: Member) -> int:
+        """Lead some of an edge's clients to the other one, at once; the rest wait for this one."""
+        lines = [line for line in self._stack.lines if line.target == ("127.0.0.1", edge.port)]
+        moved = [line for line in lines if self._random.random() < 0.5]
+        for line in moved:
+            self._stack.lead(line, self._stack.other(edge))
+        return len(moved)

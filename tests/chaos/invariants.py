@@ -13,21 +13,27 @@ _FRAME_S = 512 / 16_000
 
 def violations(messages: Sequence[Message], said: Talk, logged: Sequence[tuple[int, str]]) -> list[str]:
     """Everything that is wrong with one session, in words. `logged` is its log in Redis: numbers, types."""
+    return [*violations_but_words(messages, said.duration_s, logged), *_words(messages, said)]
+
+
+def violations_but_words(
+    messages: Sequence[Message], duration_s: float, logged: Sequence[tuple[int, str]]
+) -> list[str]:
+    """The same where it is not known exactly what is to be heard."""
     return [
-        *_ending(messages, said),
+        *_ending(messages, duration_s),
         *_numbers(messages, logged),
         *_utterances(messages),
-        *_words(messages, said),
-        *_coverage(messages, said),
+        *_coverage(messages, duration_s),
     ]
 
 
-def _ending(messages: Sequence[Message], said: Talk) -> list[str]:
+def _ending(messages: Sequence[Message], duration_s: float) -> list[str]:
     last = messages[-1] if messages else {"type": "nothing"}
     if last["type"] != "closed":
         return [f"ended with {last}"]
-    if abs(last["duration"] - said.duration_s) > 0.001:
-        return [f"{said.duration_s} s were sent and {last['duration']} s decided"]
+    if abs(last["duration"] - duration_s) > 0.001:
+        return [f"{duration_s} s were sent and {last['duration']} s decided"]
     return []
 
 
@@ -77,12 +83,12 @@ def _words(messages: Sequence[Message], said: Talk) -> list[str]:
     ]
 
 
-def _coverage(messages: Sequence[Message], said: Talk) -> list[str]:
+def _coverage(messages: Sequence[Message], duration_s: float) -> list[str]:
     """Finals lie one behind the other within the audio, and what is covered never goes back."""
     finals = [m for m in messages if m["type"] == "final"]
     wrong = [f"final {b['utterance']} overlaps" for a, b in pairwise(finals) if b["start"] < a["end"] - 0.001]
     if any(b["covered"] < a["covered"] for a, b in pairwise(finals)):
         wrong.append("covered goes back")
-    if finals and finals[-1]["end"] > said.duration_s + _FRAME_S:
+    if finals and finals[-1]["end"] > duration_s + _FRAME_S:
         wrong.append("a final ends behind the audio")
     return wrong
