@@ -31,8 +31,6 @@ from shared.redis.outages import RETRIES, NotNow, is_not_now, pauses
 SCHEMES: Final = {"redis+cluster": False, "rediss+cluster": True}
 """And whether they mean TLS."""
 _PORT: Final = 6379
-_CONNECTIONS_MAX: Final = 100_000
-"""To one node. Each session that a worker reads holds one; `STENO_WORKER_SESSIONS` is what bounds them."""
 _AT_ONCE: Final = 1
 """Retries on the nodes as they are found anew, before the first pause."""
 _RETRIED: Final = (redis.ConnectionError, ClusterDownError, SlotNotCoveredError)
@@ -51,7 +49,6 @@ def options_of(url: str) -> dict[str, Any]:
         "ssl": SCHEMES[scheme],
         "dynamic_startup_nodes": False,
         "require_full_coverage": False,
-        "max_connections": _CONNECTIONS_MAX,
         # A slot that has moved says so itself; to look all up would cut every connection.
         "reinitialize_steps": 0,
     }
