@@ -9,7 +9,7 @@ READY := $(VENV)/ready
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test lint bench lock clean
+.PHONY: help up demo test chaos lint bench lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 8
@@ -22,6 +22,9 @@ demo: $(READY) ## Run the service on a bundled clip, live and as a file, then st
 
 test: $(READY) ## Run all tests
 	$(BIN)/pytest $(ARGS)
+
+chaos: $(READY) ## Kill, freeze and cut processes under live sessions, 200 times
+	STENO_CHAOS_RUNS=$(or $(STENO_CHAOS_RUNS),200) $(BIN)/pytest tests/chaos -s $(ARGS)
 
 lint: $(READY) ## Check style, types and the import rules
 	$(BIN)/ruff format --check

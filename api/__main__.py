@@ -4,6 +4,7 @@ import logging
 import signal
 import socket
 import sys
+from typing import Final
 
 import uvicorn
 
@@ -18,6 +19,15 @@ log = logging.getLogger("api")
 _DRAIN_S = 5
 """How long open connections may finish after SIGTERM; live sessions reconnect elsewhere."""
 
+_KEEPALIVE: Final = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 30_000,
+}
+"""Seconds of quiet before the kernel asks, between its questions, how many; and milliseconds that what was
+sent may wait to be taken. Where a system has no such option, its own times apply."""
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `BadParameter` when the port is taken."""
@@ -30,6 +40,10 @@ def serve(settings: Settings) -> None:
         ws_max_size=MESSAGE_BYTES_MAX,
         # Audio does not shrink, and compressing each partial costs more than it saves.
         ws_per_message_deflate=False,
+        # Pings keep proxies from closing an idle connection. Their answers are not waited for: they come
+        # behind audio that is not read while workers are behind. The kernel notices who is gone.
+        ws_ping_interval=20.0,
+        ws_ping_timeout=None,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_DRAIN_S,
     )
@@ -45,6 +59,7 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _notice_the_dead(listener)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
@@ -55,6 +70,14 @@ def _listen(settings: Settings) -> socket.socket:
         ) from None
     listener.set_inheritable(True)
     return listener
+
+
+def _notice_the_dead(listener: socket.socket) -> None:
+    """Connections accepted here fail when their client is silently gone, or does not read for long."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if (option := getattr(socket, name, None)) is not None:
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from shared.redis.presence import Presence
 from shared.redis.sessions import SessionLog
 from shared.settings import Settings
 from shared.storage import JobStorage
+from shared.tasks import end_tasks
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -44,8 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            await end_tasks([reader])
             await client.aclose()
             sync_client.close()
 

@@ -34,6 +34,8 @@ STATUS: Final[Mapping[str, int]] = {
     "engine_fault": 500,
     "model_unavailable": 503,
     "superseded": 500,
+    "taken_over": 409,
+    "must_resume": 503,
 }
 """HTTP status by error code; a code that is not here is a 500."""
 
@@ -47,6 +49,8 @@ CLOSE: Final[Mapping[str, int]] = {
     "unavailable": 1013,
     "no_capacity": 1013,
     "broker_lost": 1013,
+    "taken_over": 4001,
+    "must_resume": 4002,
 }
 """WebSocket close code by error code; a code that is not here closes with 1011."""
 

@@ -5,6 +5,17 @@ from prometheus_client import Counter, Gauge
 SESSIONS = Gauge("steno_edge_sessions", "Clients connected to live sessions")
 SESSIONS_OPENED = Counter("steno_edge_sessions_opened", "Live sessions opened")
 REFUSED = Counter("steno_edge_refused", "Live sessions refused or failed by the edge", ["code"])
+RESUMED = Counter("steno_edge_sessions_resumed", "Connections that resumed a live session")
+TAKEN_OVER = Counter(
+    "steno_edge_connections_taken_over", "Connections closed because a newer one has the session"
+)
+WARNINGS = Counter("steno_edge_warnings", "Warnings written to clients", ["code"])
+LAGGING = Gauge("steno_edge_lagging_sessions", "Sessions whose socket is not read because workers are behind")
+PARTIALS_DROPPED = Counter("steno_edge_partials_dropped", "Partials replaced before a slow client read them")
+CUT_OFF = Counter(
+    "steno_edge_connections_cut_off",
+    "Connections closed so that the client resumes: it read too slowly, or Redis lost audio",
+)
 WORKERS = Gauge("steno_workers", "Living workers")
 CAPACITY_FREE = Gauge("steno_workers_free_sessions", "Live sessions that the workers would still take")
 OLDEST_UNSERVED_S = Gauge(

@@ -1,45 +1,41 @@
 """The native live protocol: `WS /v1/stream`. docs/protocol.md is its reference.
 
-Three tasks per connection: the socket's messages to Redis, the session's events to the socket, and a sign
-that the client is still there. The first that ends ends the others; the session itself goes on in Redis,
-and is closed by its worker.
+A connection opens a session, or takes one over that another connection began (docs/adr/0005-resume.md). All
+that a session is lies in Redis, so that any edge process serves any connection of it.
 """
 
-import asyncio
-import contextlib
-import json
 import logging
 import secrets
 import uuid
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, WebSocket
 
-from api.faults import CLOSE
-from api.ingest import Ingest
-from api.metrics import REFUSED, SESSIONS, SESSIONS_OPENED
+from api.admission import admit
+from api.connection import Connection, is_about_connection
+from api.faults import response
+from api.live_session import Attachment, LiveSession
+from api.metrics import CUT_OFF, REFUSED, RESUMED, SESSIONS, SESSIONS_OPENED, TAKEN_OVER
 from api.params import StreamParams, check_against_workers, parse_stream_params
-from api.relay import events
-from shared.audio.pcm import to_samples
-from shared.codec import event_to_map
-from shared.errors import BadMessage, BrokerLost, NoCapacity, NotFound, StenoError, Unavailable
-from shared.events import Closed, Error, Event, Final, Limits, Ready
+from api.resuming import ResumeAsked, check_against_session, parse_resume
+from shared.errors import BrokerLost, NoCapacity, NotFound, StenoError, TakenOver
+from shared.events import Limits, Ready, Resumed
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import Follower, LiveFeed
-from shared.redis.presence import Presence
-from shared.redis.sessions import SessionLog
+from shared.redis.presence import Presence, WorkerPresence
+from shared.redis.sessions import NEW, SessionLog
 
 log = logging.getLogger(__name__)
 
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Two minutes of 16 kHz pcm16. The server refuses a longer message with close code 1009 before it is in
 memory."""
-_CLOSE_OK = 1000
-_CLAIM_LOOK_S = 0.05
-_LAST_EVENT_S = 5.0
-"""How long the last event of a closed session may take to come through; longer than `relay` waits to look
-into the log."""
+_SESSION_ID_CHARS: Final = 32
+_READY_SEQ: Final = 1
+_BROKER_RETRY_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,145 +53,140 @@ class StreamParts:
 def stream_router(parts: StreamParts) -> APIRouter:
     """The routes of the native live protocol."""
     router = APIRouter()
-
-    async def stream(socket: WebSocket) -> None:
-        await socket.accept()
-        connection = _Connection(socket)
-        try:
-            params = parse_stream_params(socket.query_params)
-            workers = await parts.presence.workers()
-            check_against_workers(params.config, workers)
-            model = params.config.model or next((w.model for w in workers), "")
-            await _LiveSession(connection, params, parts).serve(model)
-        except StenoError as error:
-            await connection.refuse(error)
-        except ConnectionLost:
-            await connection.refuse(BrokerLost("the service can't reach its queue", retry_after_s=2.0))
-
-    router.add_api_websocket_route("/v1/stream", stream)
-    router.add_api_websocket_route("/stream", stream)
+    door = _Door(parts)
+    router.add_api_websocket_route("/v1/stream", door.stream)
+    router.add_api_websocket_route("/stream", door.stream)
     return router
 
 
-class _Connection:
-    """One client's socket: events out, with their numbers. A client that is gone is no error."""
+class _Door:
+    """Lets connections in."""
 
-    def __init__(self, socket: WebSocket) -> None:
-        self.socket = socket
-        self._last = 0
-
-    async def send(self, seq: int, event: Event) -> None:
-        """Send an event; the last one closes the socket with the code that belongs to it."""
-        self._last = seq
-        message = event_to_map(event)
-        text = json.dumps({"type": message.pop("type"), "seq": seq, **message}, ensure_ascii=False)
-        # RuntimeError is what Starlette raises for a socket that was closed meanwhile.
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await self.socket.send_text(text)
-            if isinstance(event, Closed):
-                await self.socket.close(_CLOSE_OK)
-            elif isinstance(event, Error):
-                await self.socket.close(CLOSE.get(event.code, 1011), event.code)
-
-    async def refuse(self, error: StenoError) -> None:
-        """Say an error that is not in the session's log, because there is none or it can't be reached."""
-        REFUSED.labels(error.code).inc()
-        await self.send(self._last + 1, as_event(error))
-
-
-def as_event(error: StenoError) -> Error:
-    """The message that says an error."""
-    return Error(
-        code=error.code, message=error.message, retryable=error.retryable, retry_after_s=error.retry_after_s
-    )
-
-
-class _LiveSession:
-    """One session while its client is connected here."""
-
-    def __init__(self, connection: _Connection, params: StreamParams, parts: StreamParts) -> None:
-        self._connection = connection
-        self._params = params
+    def __init__(self, parts: StreamParts) -> None:
         self._parts = parts
-        self._session = uuid.uuid4().hex
-        self._ingest = Ingest(self._session, params, parts.sessions)
 
-    async def serve(self, model: str) -> None:
-        """Open the session and serve it until it is over or the client is gone. `model` is what will
-        likely decode."""
+    async def stream(self, socket: WebSocket) -> None:
+        """Serve one connection."""
+        refusal = await self._refusal(socket)
+        if refusal and "origin" not in socket.headers:
+            # Programs read the answer to their upgrade; a browser hides it from the page, and gets a message.
+            REFUSED.labels(refusal.code).inc()
+            await socket.send_denial_response(response(refusal))
+            return
+        await socket.accept()
+        connection = Connection(socket)
+        try:
+            if refusal:
+                raise refusal
+            await self._serve(connection)
+        except StenoError as error:
+            await _ended(connection, error)
+        except ConnectionLost:
+            await connection.refuse(_broker_lost())
+
+    async def _refusal(self, socket: WebSocket) -> NoCapacity | None:
+        """Why a new session would not be served; None when it may be, and for one that is resumed."""
+        parts = self._parts
+        if "session" in socket.query_params:
+            return None
+        try:
+            workers, waiting = await parts.presence.workers(), await parts.sessions.waiting()
+            admit(workers, waiting, retry_after_s=parts.queue_s)
+        except NoCapacity as error:
+            return error
+        except ConnectionLost:
+            return None  # said as a message, like every failure of Redis
+        return None
+
+    async def _serve(self, connection: Connection) -> None:
+        query = connection.socket.query_params
+        asked = parse_resume(query)
+        opening = self._resume(connection, asked) if asked else self._open(connection)
+        async with opening as (attachment, follower):
+            live = LiveSession(
+                connection,
+                attachment,
+                self._parts.sessions,
+                queue_s=self._parts.queue_s,
+                resume_s=self._parts.resume_s,
+            )
+            with SESSIONS.track_inprogress():
+                await live.serve(follower)
+        await connection.close()
+
+    @asynccontextmanager
+    async def _open(self, connection: Connection) -> AsyncGenerator[tuple[Attachment, Follower]]:
+        """A new session, and this connection its first."""
+        parts = self._parts
+        params = parse_stream_params(connection.socket.query_params)
+        workers = await parts.presence.workers()
+        check_against_workers(params.config, workers)
+        session, token = uuid.uuid4().hex, secrets.token_urlsafe(24)
+        ready = self._ready(session, "", params, workers)
+        async with parts.feed.follow(session) as follower:
+            await parts.sessions.open(session, token, params.config, ready, audio=params.audio)
+            log.info("session opened", extra={"session": session})
+            SESSIONS_OPENED.inc()
+            yield (
+                Attachment(session=session, token=token, params=params, attached=NEW, after=0),
+                follower,
+            )
+
+    @asynccontextmanager
+    async def _resume(
+        self, connection: Connection, asked: ResumeAsked
+    ) -> AsyncGenerator[tuple[Attachment, Follower]]:
+        """The session that the client comes back to, and this connection its newest. Raises `NotFound` and
+        `BadParameter`; the session is then as it was."""
+        sessions, session = self._parts.sessions, asked.session
+        if len(session) != _SESSION_ID_CHARS or not session.isalnum() or not session.isascii():
+            raise NotFound("no such session, or the token is not its")
+        kept = await sessions.look(session, asked.token)
+        params = check_against_session(connection.socket.query_params, asked, kept)
+        async with self._parts.feed.follow(session) as follower:
+            attached = await sessions.attach(session)
+            log.info("session resumed", extra={"session": session, "connection": attached.connection})
+            RESUMED.inc()
+            resumed = Resumed(
+                sample=params.audio.restart(attached.received).sample,
+                finalized=attached.finalized,
+                ended=attached.ended or not attached.is_open,
+            )
+            after = max(asked.after, _READY_SEQ)
+            workers = await self._parts.presence.workers()
+            connection.push(after, self._ready(session, asked.token, params, workers, resumed))
+            yield (
+                Attachment(session=session, token=asked.token, params=params, attached=attached, after=after),
+                follower,
+            )
+
+    def _ready(
+        self,
+        session: str,
+        token: str,
+        params: StreamParams,
+        workers: list[WorkerPresence],
+        resumed: Resumed | None = None,
+    ) -> Ready:
         parts = self._parts
         limits = Limits(
             message_bytes_max=MESSAGE_BYTES_MAX, session_s_max=parts.session_s_max, resume_s=parts.resume_s
         )
-        token = secrets.token_urlsafe(24)
-        config = self._params.config
-        ready = Ready(session=self._session, token=token, model=model, limits=limits)
-        async with parts.feed.follow(self._session) as follower:
-            await parts.sessions.open(self._session, token, config, ready)
-            log.info("session opened", extra={"session": self._session})
-            SESSIONS_OPENED.inc()
-            with SESSIONS.track_inprogress():
-                await _first_to_end(self._receive(), self._send(follower), self._stay())
-
-    async def _receive(self) -> None:
-        """The socket's messages, until the client is gone. What comes behind `end` is ignored."""
-        try:
-            while True:
-                message = await self._connection.socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                if (data := message.get("bytes")) is not None:
-                    await self._ingest.audio(data)
-                else:
-                    await self._ingest.control(message.get("text") or "")
-        except BadMessage as error:
-            REFUSED.labels(error.code).inc()
-            await self._parts.sessions.fail(self._session, as_event(error))
-        except NotFound:
-            pass  # closed by its worker, or failed by us
-        await asyncio.sleep(_LAST_EVENT_S)  # meanwhile the last event reaches the client, and ends this
-        raise Unavailable("the session was lost with the data of Redis; open a new one")
-
-    async def _send(self, follower: Follower) -> None:
-        """The session's events until the last."""
-        source = events(follower, self._parts.sessions, self._session)
-        async with contextlib.aclosing(source):
-            async for seq, event in source:
-                if isinstance(event, Final):
-                    self._ingest.covered(to_samples(event.covered))
-                await self._connection.send(seq, event)
-
-    async def _stay(self) -> None:
-        """Give the session up when no worker takes it in time; then say again and again that the client is
-        here."""
-        sessions, parts = self._parts.sessions, self._parts
-        if not await self._is_claimed_in_time():
-            error = NoCapacity("no worker had room for the session in time", retry_after_s=parts.queue_s)
-            REFUSED.labels(error.code).inc()
-            with contextlib.suppress(NotFound):
-                await sessions.fail(self._session, as_event(error))
-        while True:
-            await sessions.touch_client(self._session)
-            await asyncio.sleep(parts.resume_s / 4)
-
-    async def _is_claimed_in_time(self) -> bool:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._parts.queue_s
-        while not await self._parts.sessions.is_claimed(self._session):
-            if clock() > deadline:
-                return False
-            await asyncio.sleep(_CLAIM_LOOK_S)
-        return True
+        model = params.config.model or next((w.model for w in workers), "")
+        return Ready(session=session, token=token, model=model, limits=limits, resumed=resumed)
 
 
-async def _first_to_end(*work: Coroutine[None, None, None]) -> None:
-    """Run all; when the first ends, cancel the others and let its error out."""
-    tasks = [asyncio.create_task(item) for item in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def _ended(connection: Connection, error: StenoError) -> None:
+    """Tell the client why its connection ends."""
+    if isinstance(error, TakenOver):
+        TAKEN_OVER.inc()
+    elif is_about_connection(error):
+        CUT_OFF.inc()
+    if is_about_connection(error):
+        await connection.close(error)
+    else:
+        await connection.refuse(error)
+
+
+def _broker_lost() -> BrokerLost:
+    return BrokerLost("the service can't reach its queue", retry_after_s=_BROKER_RETRY_S)

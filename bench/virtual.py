@@ -1,9 +1,9 @@
 """Sessions on a virtual clock: the real session machines, scheduler and engine, without sockets, Redis and
 waiting.
 
-A decode starts when the scheduler says so and its answer comes after the CPU time that it took here, so
-latencies are those of a machine with nothing else to do, and hardly change when several experiments run side
-by side. What the service adds, some milliseconds a message, is not in them.
+A decode starts when the scheduler says so and its answer comes after the time that a table says
+(`bench.cost_table`), so latencies are those of a machine with nothing else to do, and hardly change when
+several experiments run side by side. What the service adds, some milliseconds a message, is not in them.
 """
 
 import heapq
@@ -12,16 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
+from bench.cost_table import BEAM_FINAL, cost_table
 from bench.dataset import Program
 from bench.latency import Arrival
 from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
-from worker.core.scheduler import Job, Plan, Scheduler
+from worker.core.scheduler import Plan, Scheduler
 from worker.core.session import Session
+from worker.core.waiting import Job
 from worker.device import BATCH_S
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
@@ -69,6 +69,7 @@ class Stage:
     ) -> None:
         self._engine = engine
         self._free = free
+        self._table = cost_table("cpu-zen3-base")
         self._setting = setting
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
@@ -133,7 +134,7 @@ class Stage:
     def _offer(
         self, key: str, decode: Decode, apply: Callable[[list[Effect]], None], session: Session
     ) -> None:
-        job = Job(key, decode.ticket, decode.request, self._now)
+        job = Job(key, decode.ticket, decode.request, self._now, decode.lag_s)
         self._owners[job] = lambda result: apply(session.decoded(decode.ticket, result))
         self._newest[job] = lambda: session.newest(decode.ticket)
         replaced = self._scheduler.offer(job)
@@ -146,8 +147,10 @@ class Stage:
         name = plan.kind.name.lower()
         name = "final again" if plan.kind is Kind.FINAL and request.prefix else name
         started_s = self._now
-        results = self._engine.decode([self._newest.pop(job)() or job.request for job in plan.jobs])
-        cost_s = cost(results, beam=1 if plan.kind is Kind.PARTIAL else 5)
+        requests = [replace(self._newest.pop(job)() or job.request, beam=plan.beam) for job in plan.jobs]
+        results = self._engine.decode(requests)
+        rows = [(result.window_s, result.steps) for result in results]
+        cost_s = self._table.batch_s(rows, beam=1 if plan.kind is Kind.PARTIAL else plan.beam or BEAM_FINAL)
         self.played.decodes[name] += len(plan.jobs)
         self.played.batches[name] += 1
         self.played.cpu_s[name] += cost_s
@@ -161,20 +164,6 @@ class Stage:
                 )
 
         self._at(self._now + cost_s, answer)
-
-
-_ENCODE = ((0.0, 0.0), (5.0, 0.090), (8.0, 0.146), (10.0, 0.197), (15.0, 0.325), (20.0, 0.52), (30.0, 1.154))
-"""Seconds for a window, `base` int8 on one thread of a Zen 3 core."""
-
-
-def cost(results: Sequence[DecodeResult], *, beam: int) -> float:
-    """What a batch costs there, from a table instead of from this machine's moment."""
-    windows_s = [r.window_s for r in results]
-    rows = len(results)
-    encode_s = sum(float(np.interp(w, *zip(*_ENCODE, strict=True))) for w in windows_s)
-    project_s = 0.0025 * (sum(windows_s) + max(windows_s))
-    step_s = 0.0088 + 0.0022 * rows if beam == 1 else 0.013 + 0.0055 * rows
-    return encode_s + project_s + 0.008 * rows + step_s * max(r.steps for r in results)
 
 
 def play(

@@ -3,10 +3,19 @@
 Everything here is async; `client.sync` has the same names without it.
 """
 
-from client.errors import BadReply, ConnectionLost, JobFailed, NotInstalled, SessionOver, TimedOut
+from client.errors import (
+    BadReply,
+    ConnectionLost,
+    JobFailed,
+    NotInstalled,
+    ResumeFailed,
+    SessionOver,
+    TimedOut,
+)
 from client.incoming import LiveTranscript
 from client.jobs import Job, Jobs, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
+from client.resuming import ConnectionChange, Resume
 from client.stream import LiveSession, connect
 from shared.errors import (
     BadAudio,
@@ -20,6 +29,7 @@ from shared.errors import (
     NotFinished,
     NotFound,
     StenoError,
+    TakenOver,
     TooLarge,
     Unavailable,
 )
@@ -27,6 +37,7 @@ from shared.events import (
     Closed,
     Event,
     Final,
+    Language,
     Limits,
     Partial,
     Ready,
@@ -46,6 +57,7 @@ __all__ = [
     "BadRequest",
     "BrokerLost",
     "Closed",
+    "ConnectionChange",
     "ConnectionLost",
     "EngineFault",
     "Event",
@@ -55,6 +67,7 @@ __all__ = [
     "JobOptions",
     "JobProblem",
     "Jobs",
+    "Language",
     "Limits",
     "LiveSession",
     "LiveTranscript",
@@ -66,11 +79,14 @@ __all__ = [
     "Partial",
     "Ready",
     "ResultFormat",
+    "Resume",
+    "ResumeFailed",
     "SessionOver",
     "SpeechEnd",
     "SpeechStart",
     "StenoError",
     "StreamOptions",
+    "TakenOver",
     "TimedOut",
     "Timeout",
     "TooLarge",

@@ -7,6 +7,7 @@ becomes a plain `StenoError`. What only a client can see is added here:
     StenoError
     ├── Unavailable
     │   ├── ConnectionLost   no connection, or it ended before the session did
+    │   │   └── ResumeFailed     and the session could not be resumed on a new one
     │   └── TimedOut         no answer within the `Timeout`
     ├── SessionOver          audio was sent after the session's end
     ├── BadReply             the other side does not speak the protocol
@@ -25,6 +26,13 @@ class ConnectionLost(Unavailable):
     """No connection, or it ended before the session did."""
 
     code = "connection_lost"
+
+
+class ResumeFailed(ConnectionLost):
+    """A connection was lost, and the session could not be resumed on a new one: finals received before stay
+    valid, what was said since is lost to this client. The cause says what was wrong at last."""
+
+    code = "resume_failed"
 
 
 class TimedOut(Unavailable):

@@ -6,12 +6,17 @@ from typing import Any, Final, cast
 
 from client.errors import BadReply, ConnectionLost
 from shared.codec import CodecError, event_from_map
-from shared.errors import BadRequest, NoCapacity, StenoError, TooLarge
+from shared.errors import BadRequest, NoCapacity, StenoError, TakenOver, TooLarge
 from shared.events import EVENT_TYPES, Event, Partial
 from shared.events import Final as FinalEvent
 
 _KNOWN: Final = frozenset(cls.type for cls in EVENT_TYPES)
-_BY_CLOSE_CODE: Final[dict[int, type[StenoError]]] = {1008: BadRequest, 1009: TooLarge, 1013: NoCapacity}
+_BY_CLOSE_CODE: Final[dict[int, type[StenoError]]] = {
+    1008: BadRequest,
+    1009: TooLarge,
+    1013: NoCapacity,
+    4001: TakenOver,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from shared.errors import BadParameter
@@ -29,6 +29,21 @@ class StreamOptions(JobOptions):
     """Interleaved; the server mixes them."""
     partials: bool = True
     """Whether text is wanted before its utterance has ended."""
+    languages: tuple[str, ...] = ()
+    """With `language="auto"`: the codes to choose among; empty for all."""
+    endpointing_ms: int | None = None
+    """Silence that ends an utterance. None, here and below: as the server does it."""
+    max_utterance_s: float | None = None
+    """Endless speech is cut there."""
+    partial_interval_ms: int | None = None
+    """Least new audio for which a partial is decoded."""
+    temperature: float = 0.0
+    """Of a final's first attempt; 0 is the likeliest text."""
+    vad: float | None = None
+    """How readily audio is taken for speech, 0 to 1."""
+    profanity: Literal["keep", "mask"] = "keep"
+    numerals: Literal["auto", "digits", "spoken"] = "auto"
+    """How numbers are written: as the model does it, as digits, or as they are spoken."""
 
     @property
     def bytes_per_s(self) -> int:
@@ -42,14 +57,23 @@ def to_query(options: JobOptions) -> dict[str, str]:
     return {name: _text(value) for name, value, default in values if value != default}
 
 
-def stream_address(url: str, options: StreamOptions) -> str:
+def stream_address(url: str, options: StreamOptions, *, acks: bool = False) -> str:
     """The WebSocket address of a live session. `url` is the server's, `ws(s)://` or `http(s)://`, with or
     without the path of the stream. Raises `BadParameter`."""
+    return _stream_address(url, to_query(options) | ({"acks": "true"} if acks else {}))
+
+
+def resume_address(url: str, session: str, token: str, after: int) -> str:
+    """The address that resumes a session behind its event `after`."""
+    return _stream_address(url, {"session": session, "token": token, "after": str(after), "acks": "true"})
+
+
+def _stream_address(url: str, asked: Mapping[str, str]) -> str:
     parts = _split(url)
     path = parts.path.rstrip("/")
     if not path.endswith("/stream"):
         path += "/v1/stream"
-    query = "&".join(part for part in (parts.query, urlencode(to_query(options))) if part)
+    query = "&".join(part for part in (parts.query, urlencode(asked)) if part)
     return urlunsplit((_WEBSOCKET[parts.scheme], parts.netloc, path, query, ""))
 
 
@@ -72,4 +96,6 @@ def _split(url: str) -> SplitResult:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(cast(tuple[str, ...], value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -20,6 +20,7 @@ from client import jobs, stream
 from client.incoming import LiveTranscript
 from client.jobs import Job, ResultFormat, Timeout
 from client.options import DEFAULT_URL, StreamOptions
+from client.resuming import ConnectionChange, Resume
 from shared.events import Event, Ready
 from shared.jobs import JobOptions
 
@@ -79,10 +80,16 @@ class LiveSession:
 
 @contextmanager
 def connect(
-    url: str = DEFAULT_URL, *, options: StreamOptions | None = None, open_s: float = 30.0
+    url: str = DEFAULT_URL,
+    *,
+    options: StreamOptions | None = None,
+    open_s: float = 30.0,
+    resume: Resume | None = None,
+    on_connection: Callable[[ConnectionChange], object] | None = None,
 ) -> Generator[LiveSession, None, None]:
-    """A live session, open and ready for audio. See `client.stream.connect`."""
-    opening = stream.connect(url, options=options, open_s=open_s)
+    """A live session, open and ready for audio. See `client.stream.connect`; `on_connection` is called on
+    another thread."""
+    opening = stream.connect(url, options=options, open_s=open_s, resume=resume, on_connection=on_connection)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opening) as session:
         yield LiveSession(portal, session)
 

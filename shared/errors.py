@@ -8,10 +8,13 @@
     │   └── TooLarge             over a documented limit
     ├── NotFound             no such session, job or result
     ├── NotFinished          the job has no result yet
+    ├── TakenOver            a newer connection has the session
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
-    │   └── BrokerLost           Redis can't be reached
+    │   ├── BrokerLost           Redis can't be reached
+    │   └── MustResume           the connection can't go on; the session does, on another one
     ├── EngineFault          the decoder failed on this work
+    │   └── DeviceFault          it will fail on any: the process must be replaced
     ├── ModelUnavailable     the model can't be had; the text says what to do
     └── Superseded           another worker owns this session now; not shown to clients
 
@@ -84,6 +87,13 @@ class NotFinished(StenoError):
     blame = "client"
 
 
+class TakenOver(StenoError):
+    """A newer connection has the session; this one is closed, the session goes on there."""
+
+    code = "taken_over"
+    blame = "client"
+
+
 class Unavailable(StenoError):
     """Nothing is wrong with the request; try again after `retry_after_s`."""
 
@@ -103,11 +113,22 @@ class BrokerLost(Unavailable):
     code = "broker_lost"
 
 
+class MustResume(Unavailable):
+    """The connection can't go on, the session does: resume it."""
+
+    code = "must_resume"
+
+
 class EngineFault(StenoError):
     """The decoder failed on this work."""
 
     code = "engine_fault"
     retryable = True
+
+
+class DeviceFault(EngineFault):
+    """The decoder or its device will fail on any work from now on, or does not come back: the process must be
+    replaced. Clients see an `EngineFault`."""
 
 
 class ModelUnavailable(StenoError):

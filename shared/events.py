@@ -6,7 +6,7 @@ docstrings and the `Doc` texts. On the wire a message is a JSON object (or msgpa
 the session's own audio clock (0 = the first sample); text positions are Unicode code points.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 
@@ -37,14 +37,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """Where a resumed session goes on."""
+
+    sample: Annotated[
+        int,
+        Doc("the sample to send from; counted per channel, in the session's own sample rate, from its start"),
+    ]
+    finalized: Annotated[int, Doc("how many `finalize` have arrived; those after it are to be said again")]
+    ended: Annotated[bool, Doc("whether `end` has arrived, or the session is closed: nothing is to be sent")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The session is open; audio may be sent (it may also have been sent before this)."""
+    """The session is open; audio may be sent (it may also have been sent before this). The first message of
+    every connection; on one that resumes a session its `seq` is the `after` that was asked for."""
 
     type: ClassVar = "ready"
     session: Annotated[str, Doc("session id")]
     token: Annotated[str, Doc("resume token; keep it secret")]
     model: Annotated[str, Doc("model that will decode, as configured; empty if no worker is up yet")]
     limits: Annotated[Limits, Doc("what the server accepts")]
+    resumed: Annotated[Resumed | None, Doc("on a connection that resumes a session: where it goes on")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +119,37 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """With `language=auto`: from this utterance on another language is spoken than before it."""
+
+    type: ClassVar = "language"
+    language: Annotated[str, Doc("language code")]
+    previous: Annotated[str, Doc("language code of what was said before")]
+    probability: Annotated[float, Doc("of the detection, 0 to 1")]
+    utterance: Annotated[int, Doc("number of the utterance")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warning:
     """Something the client should know; the session goes on."""
 
     type: ClassVar = "warning"
     code: Annotated[str, Doc("stable word for programs")]
     message: Annotated[str, Doc("a sentence for a person")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """How far the audio has arrived, when `acks=true` was asked for: about every two seconds of audio, and at
+    least every five seconds, so that its absence says that the connection is dead. It belongs to the
+    connection, not to the session: its `seq` is that of the message before it."""
+
+    type: ClassVar = "ack"
+    sample: Annotated[
+        int,
+        Doc("audio before this sample will not be asked for again; counted as in `resumed`"),
+    ]
+    finalized: Annotated[int, Doc("how many `finalize` have arrived")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,25 +176,35 @@ class Closed:
     utterances: Annotated[int, Doc("number of utterances, and so of finals")]
 
 
-Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Warning | Error | Closed
+Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Language | Warning | Ack | Error | Closed
 EVENT_TYPES: tuple[type[Event], ...] = (
     Ready,
     SpeechStart,
     SpeechEnd,
     Partial,
     Final,
+    Language,
     Warning,
+    Ack,
     Error,
     Closed,
 )
 
+ACK_S = 5.0
+"""Longest time between two `Ack`."""
 TASKS = ("transcribe", "translate")
+PROFANITY = ("keep", "mask")
+NUMERALS = ("auto", "digits", "spoken")
 ENCODINGS = ("pcm16", "float32", "mulaw", "alaw")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """What the client asked for when it opened the session. Fixed for the session's life."""
+    """What the client asked for when it opened the session. Fixed for the session's life.
+
+    Workers of other versions read it too: a field that they do not know is ignored, one that is missing has
+    its default.
+    """
 
     language: str = "auto"
     """Language code or `auto`."""
@@ -171,5 +220,21 @@ class SessionConfig:
     """Whether events carry words with times."""
     partials: bool = True
     """Whether partials are wanted."""
-    extra: dict[str, str] = field(default_factory=dict[str, str])
-    """Reserved for later options, so that old workers read new sessions."""
+    languages: tuple[str, ...] = ()
+    """With `auto`: the codes to choose among; empty for all."""
+    endpointing_ms: int | None = None
+    """Silence that ends an utterance. None, here and below: as the worker does it."""
+    max_utterance_s: float | None = None
+    """Endless speech is cut there."""
+    partial_interval_ms: int | None = None
+    """Least new audio for which a partial is decoded."""
+    temperature: float = 0.0
+    """Of a final's first attempt; 0: the likeliest text by beam search."""
+    vad: float | None = None
+    """How readily audio is taken for speech, 0 to 1."""
+    profanity: str = "keep"
+    """`keep`, or `mask`."""
+    numerals: str = "auto"
+    """`auto` as the model writes them, `digits` or `spoken`."""
+    tenant: str = ""
+    """Whose share of a device the session takes. Set by the edge, never by the client."""

@@ -113,6 +113,19 @@ LANGUAGES: Final[dict[str, str]] = {
     "zh": "Chinese",
 }
 
+NUMERAL_LANGUAGES: Final = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt"})
+"""Languages in which spoken numbers can be written as digits (`numerals=digits`): those of text2num."""
+
+PROFANITY_LANGUAGES: Final[dict[str, str]] = {
+    code: LANGUAGES[code].lower()
+    for code in (
+        *("ar", "cs", "da", "de", "en", "es", "fa", "fi", "fr", "hi", "hu"),
+        *("it", "ko", "nl", "no", "pl", "pt", "ru", "sv", "tr"),
+    )
+}
+"""Languages in which profanity can be masked, with the names of glin-profanity's word lists. Its lists for
+Chinese, Japanese and Thai are left out: there, words can't be told apart without a dictionary."""
+
 
 def check_language(value: str) -> str:
     """The code that `value` stands for, or `auto`. Raises `BadParameter`."""
@@ -120,3 +133,11 @@ def check_language(value: str) -> str:
     if code != AUTO and code not in LANGUAGES:
         raise BadParameter("language must be a Whisper language code such as en, de or yue, or auto")
     return code
+
+
+def check_languages(value: str) -> tuple[str, ...]:
+    """The codes of a list with commas, each once. Raises `BadParameter`."""
+    codes = tuple(dict.fromkeys(check_language(item) for item in value.split(",")))
+    if AUTO in codes:
+        raise BadParameter("languages must be language codes with commas between them, such as de,en")
+    return codes

@@ -50,7 +50,15 @@ class Settings(BaseSettings):
     """Live sessions that one worker takes."""
 
     shards: int = Field(1, ge=1, le=256)
-    lease_s: float = Field(2.0, ge=0.2, le=60)
+    lease_s: float = Field(1.5, ge=0.2, le=60)
+    """Silence after which a worker's sessions go to another: with the wait between two looks, within 2 s."""
+    drain_s: float = Field(5.0, ge=0, le=600)
+    """How long a worker that is asked to stop waits for its sessions' endpoints before it hands them over in
+    mid-utterance."""
+    recycle_h: float = Field(0.0, ge=0)
+    """Hours after which a worker hands its sessions over and ends, to be started anew; 0: never."""
+    recycle_rss_bytes: int = Field(0, ge=0)
+    """Resident memory at which it does the same; 0: never."""
     queue_s: float = Field(10.0, ge=0.1, le=600)
     """How long a new session waits for a worker before it is refused."""
     resume_s: float = Field(30.0, ge=1, le=3600)

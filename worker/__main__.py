@@ -9,13 +9,15 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import asyncio
+import faulthandler
 import logging
 import signal
 import sys
+from typing import Final
 
 from prometheus_client import start_http_server
 
-from shared.errors import BadParameter, StenoError
+from shared.errors import BadParameter, DeviceFault, StenoError
 from shared.logs import configure
 from shared.models import resolve
 from shared.redis.connection import connect
@@ -25,6 +27,10 @@ from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
 
 log = logging.getLogger("worker")
+
+_STALL_S_MAX: Final = 30.0
+"""Longest that the event loop may stand still. Its sessions are elsewhere long before."""
+_BROKEN_STATUS: Final = 70
 
 
 def load_engine(settings: Settings) -> Engine:
@@ -69,19 +75,31 @@ def serve_metrics(settings: Settings) -> None:
 
 
 async def serve(settings: Settings, engine: Engine) -> None:
-    """Work until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    """Work until SIGTERM or SIGINT; a second one ends the wait for endpoints. Raises `DeviceFault`."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def asked_to_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop)
     client = connect(settings.redis_url)
     try:
-        await WorkerApp(client, engine, settings).run(stop)
+        await WorkerApp(client, engine, settings, alive=_say_alive).run(stop, hurry)
     finally:
         await client.aclose()
 
 
+def _say_alive() -> None:
+    """End the process, by a thread that needs no Python, when this is not called again in time: a decoder
+    that hangs with the interpreter's lock can't be watched from inside. Its stack goes to the log."""
+    faulthandler.dump_traceback_later(_STALL_S_MAX, exit=True)
+
+
 def main() -> int:
-    """Exit status 2 for what the operator can mend."""
+    """Exit status 0 when asked to stop or to be started anew, 2 for what the operator can mend, 70 when the
+    device is broken."""
+    faulthandler.enable()  # a crash in native code says where
     try:
         settings = load_settings()
         configure(settings.log_level)
@@ -89,9 +107,15 @@ def main() -> int:
         engine = load_engine(settings)
         log.info("engine ready", extra={"model": engine.info.model, "device": engine.info.device})
         asyncio.run(serve(settings, engine))
+    except DeviceFault as fault:
+        log.error("ending, to be replaced: %s", fault)
+        logging.shutdown()
+        os._exit(_BROKEN_STATUS)  # a thread that hangs would be waited for
     except StenoError as error:
         sys.stderr.write(f"steno worker: {error}\n")
         return 2
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     return 0
 
 

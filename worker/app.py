@@ -1,24 +1,33 @@
 """The worker, put together: engine, device, intake, presence; and the order in which it stops.
 
-Stop order: claim nothing more, give sessions back while leases still hold, wait for what the device runs,
-leave the set of workers, disconnect. Sessions that are given back go on elsewhere from their covered
-sample.
+Stop order: claim nothing more, give sessions back at their endpoints, after `drain_s` also in mid-utterance,
+while leases still hold; wait for what the device runs, leave the set of workers, disconnect. Sessions that
+are given back go on elsewhere from their covered sample.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
+import os
+import random
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final, NoReturn
 
+import psutil
+
+from shared.errors import DeviceFault
 from shared.redis.connection import AsyncRedis, ConnectionLost
 from shared.redis.keys import Keys
 from shared.redis.leases import LeaseBook
 from shared.redis.presence import HEARTBEAT_S, Presence, WorkerPresence
 from shared.redis.windows import WindowSource
 from shared.settings import Settings
+from shared.tasks import end_tasks
 from worker.core.effects import SessionOptions
 from worker.device import Device
 from worker.engine.api import Engine
@@ -26,14 +35,18 @@ from worker.engine.silero import SileroVad
 from worker.event_log import EventLog
 from worker.intake import Intake, IntakeParts
 from worker.quality import Quality
+from worker.rules import LibraryRules
 from worker.session_runner import RunnerParts
 
 log = logging.getLogger(__name__)
 
+_RECYCLE_LOOK_S: Final = 1.0
+
 
 def new_worker_id() -> str:
-    """Unique per process: a consumer name that two processes share would share their leases."""
-    return f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+    """Host, process id, and a part that is unique: two processes that share a consumer name would share their
+    leases, and in containers all have the same process id."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,44 +57,97 @@ class WorkerApp:
     engine: Engine
     settings: Settings
     worker: str = field(default_factory=new_worker_id)
+    alive: Callable[[], None] = lambda: None
+    """Called once a second by a loop that goes round."""
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then stop in order."""
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
+        """Work until `stop` is set, or it is time to be replaced; then stop in order, and at once when
+        `hurry` is set. Raises `DeviceFault` when only a new process can go on."""
         events = EventLog.in_directory(self.settings.event_log, self.worker)
         info = self.engine.info
         about = {"model": info.model, "device": f"{info.device} {info.compute_type}"}
         events.write("worker", worker=self.worker, cpu_s=time.process_time(), **about)
         quality = Quality(events)
         device = Device(self.engine, quality=quality)
-        intake = self._intake(device, quality)
+        intake, book = self._intake(device, quality)
         presence = Presence(self.client)
+        takers = self._takers(intake)
+        beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
+        watch = asyncio.create_task(device.watch_forever(), name="watch")
+        ends = [
+            asyncio.create_task(stop.wait(), name="stop"),
+            asyncio.create_task(self._recycle(), name="recycle"),
+        ]
+        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
+        try:
+            done, _ = await asyncio.wait([*ends, beat, watch, *takers], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {*ends}:
+                task.result()  # a helper that ends has failed: the process must not look alive
+            stop.set()
+            await end_tasks([*ends, *takers])
+            await self._drain(intake, book, watch, hurry or asyncio.Event())
+        except DeviceFault as fault:
+            log.error("the device is broken: %s", fault, extra={"sessions": intake.active})
+            raise
+        finally:
+            stop.set()
+            await end_tasks([*ends, *takers, watch])
+            await intake.hand_over(failed=device.broken_by)
+            await device.close()
+            events.close()
+            await end_tasks([beat, pulse])
+            with contextlib.suppress(*ConnectionLost):
+                await book.leave()
+                await presence.leave(self.worker)
+            log.info("worker stopped", extra={"worker": self.worker})
+
+    async def _drain(
+        self, intake: Intake, book: LeaseBook, watch: asyncio.Task[NoReturn], hurry: asyncio.Event
+    ) -> None:
+        """Give sessions back at their endpoints, for `drain_s` at most. Raises `DeviceFault`."""
+        log.info("worker drains", extra={"worker": self.worker, "sessions": intake.active})
+        with contextlib.suppress(*ConnectionLost):
+            await book.leave()
+        drained = asyncio.create_task(intake.drain(), name="drain")
+        hurried = asyncio.create_task(hurry.wait(), name="hurry")
+        try:
+            await asyncio.wait(
+                [drained, hurried, watch], timeout=self.settings.drain_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if watch.done():
+                watch.result()
+        finally:
+            await end_tasks([drained, hurried])
+
+    def _takers(self, intake: Intake) -> list[asyncio.Task[NoReturn]]:
         shards = range(self.settings.shards)
         takers = [
             asyncio.create_task(intake.take_sessions_forever(s), name=f"take-sessions-{s}") for s in shards
         ]
-        takers += [
+        return takers + [
             asyncio.create_task(intake.take_windows_forever(s), name=f"take-windows-{s}-{n}")
             for s in shards
             for n in range(self.engine.info.parallel)
         ]
-        beat = asyncio.create_task(self._beat_forever(presence, device, intake), name="heartbeat")
-        stopped = asyncio.create_task(stop.wait(), name="stop")
-        try:
-            done, _ = await asyncio.wait([stopped, beat, *takers], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopped}:
-                task.result()  # a helper that ends has failed: the process must not look alive
-        finally:
-            stopped.cancel()
-            await _cancel(takers)
-            await intake.hand_over()
-            await device.close()
-            events.close()
-            await _cancel([beat])
-            with contextlib.suppress(*ConnectionLost):
-                await presence.leave(self.worker)
-            log.info("worker stopped", extra={"worker": self.worker})
 
-    def _intake(self, device: Device, quality: Quality) -> Intake:
+    async def _recycle(self) -> None:
+        """Return when the process is old or large enough to be replaced."""
+        process = psutil.Process()
+        clock = asyncio.get_running_loop().time
+        # Workers that were started together do not end together.
+        age_s_max = self.settings.recycle_h * 3600 * random.uniform(0.9, 1.1) or math.inf
+        rss_bytes_max = self.settings.recycle_rss_bytes or math.inf
+        started = clock()
+        while True:
+            await asyncio.sleep(_RECYCLE_LOOK_S)
+            age_s, rss_bytes = clock() - started, process.memory_info().rss
+            if age_s > age_s_max or rss_bytes > rss_bytes_max:
+                log.info(
+                    "worker ends to be started anew", extra={"age_s": round(age_s), "rss_bytes": rss_bytes}
+                )
+                return
+
+    def _intake(self, device: Device, quality: Quality) -> tuple[Intake, LeaseBook]:
         keys = Keys(self.settings.shards)
         book = LeaseBook(self.client, keys, consumer=self.worker, lease_s=self.settings.lease_s)
         runner = RunnerParts(
@@ -89,13 +155,22 @@ class WorkerApp:
             device=device,
             make_vad=SileroVad,
             options=SessionOptions(session_s_max=self.settings.session_s_max),
+            rules=LibraryRules(),
             lease_s=self.settings.lease_s,
             quality=quality,
         )
         windows = WindowSource(self.client, keys, consumer=self.worker)
-        return Intake(IntakeParts(book, windows, device, runner, self.settings.worker_sessions))
+        return Intake(IntakeParts(book, windows, device, runner, self.settings.worker_sessions)), book
 
-    async def _beat_forever(self, presence: Presence, device: Device, intake: Intake) -> None:
+    async def _pulse_forever(self) -> NoReturn:
+        """Apart from the heartbeat, which may wait for Redis."""
+        while True:
+            self.alive()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _beat_forever(
+        self, presence: Presence, device: Device, intake: Intake, stop: asyncio.Event
+    ) -> NoReturn:
         info = device.info
         while True:
             sign = WorkerPresence(
@@ -105,14 +180,10 @@ class WorkerApp:
                 languages=info.languages,
                 capacity=self.settings.worker_sessions,
                 active=intake.active,
+                draining=stop.is_set(),
                 oldest_unserved_s=round(device.oldest_unserved_s(), 3),
+                load=round(device.load(), 3),
             )
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)
             await asyncio.sleep(HEARTBEAT_S)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

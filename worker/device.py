@@ -2,25 +2,49 @@
 policy of its own."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final, NoReturn
 
-from shared.errors import EngineFault
-from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
-from worker.core.scheduler import Job, Plan, Scheduler
+from shared.errors import DeviceFault, EngineFault
+from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
+from worker.core.scheduler import Plan, Scheduler
+from worker.core.waiting import Job
 from worker.engine.api import Engine
+from worker.metrics import ENGINE_FAULTS
 from worker.quality import Quality
 
 log = logging.getLogger(__name__)
 
 BATCH_S = 0.6
 """Longest that a batch should take: a final that comes meanwhile waits for it."""
+FAULTS_MAX: Final = 3
+"""Batches in succession that fail before the device counts as broken."""
+_LOOK_S: Final = 0.5
+HANG_S: Final = 5.0
+"""A decode hangs when it takes longer than this and `_HANG_PACE` times what its kind took lately for as much
+audio; before anything is known about a kind, `_HANG_PACE_UNKNOWN` seconds for each second of audio. Decoding
+again at higher temperatures takes six times as long as once."""
+_HANG_PACE: Final = 10.0
+_HANG_PACE_UNKNOWN: Final = 4.0
 Answer = DecodeResult | EngineFault | None
 """A result; a fault; None when the job was replaced or withdrawn."""
 OnDone = Callable[[Answer], None]
+
+
+@dataclass(slots=True)
+class _Running:
+    """A batch on the device. `spent_s` is the time in which this process ran: one that was stopped for a
+    while has not decoded meanwhile."""
+
+    plan: Plan
+    may_take_s: float
+    looked_at: float
+    spent_s: float = 0.0
 
 
 class Device:
@@ -37,7 +61,13 @@ class Device:
         self._threads = ThreadPoolExecutor(info.parallel, thread_name_prefix="decode")
         self._callbacks: dict[Job, OnDone] = {}
         self._newest: dict[Job, Callable[[], DecodeRequest | None]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], _Running] = {}
+        self._pace: dict[Kind, float] = {}
+        """Longest that a second of audio took lately, by kind."""
+        self._faults = 0
+        self._broken: DeviceFault | None = None
+        self._broken_by = frozenset[str]()
+        self._broke = asyncio.Event()
 
     @property
     def info(self) -> EngineInfo:
@@ -49,6 +79,10 @@ class Device:
         since = self._scheduler.oldest_since()
         return 0.0 if since is None else self._clock() - since
 
+    def load(self) -> float:
+        """Part of the device that the present sessions want; above 1 it does not keep up."""
+        return self._scheduler.load(self._clock())
+
     def offer(
         self,
         key: str,
@@ -56,10 +90,13 @@ class Device:
         request: DecodeRequest,
         on_done: OnDone,
         newest: Callable[[], DecodeRequest | None] = lambda: None,
+        *,
+        lag_s: float = 0.0,
+        tenant: str = "",
     ) -> None:
         """Ask for a decode. `on_done` is called once, in the event loop; so is `newest` when the decode
-        starts, and may give a request that takes this one's place."""
-        job = Job(key, ticket, request, self._clock())
+        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`."""
+        job = Job(key, ticket, request, self._clock(), lag_s, tenant)
         self._callbacks[job] = on_done
         self._newest[job] = newest
         replaced = self._scheduler.offer(job)
@@ -91,26 +128,56 @@ class Device:
         for job in self._scheduler.withdraw(key):
             self._answer(job, None)
 
+    @property
+    def broken_by(self) -> frozenset[str]:
+        """Sessions and windows whose decode broke the device; empty while it works."""
+        return self._broken_by
+
+    async def watch_forever(self) -> NoReturn:
+        """Raises `DeviceFault` when a decode hangs or the device is broken: only a new process mends that."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._broke.wait(), _LOOK_S)
+            if self._broken:
+                raise self._broken
+            for run in self._running.values():
+                now = self._clock()
+                run.spent_s += min(now - run.looked_at, 2 * _LOOK_S)
+                run.looked_at = now
+                if run.spent_s > run.may_take_s:
+                    kind = run.plan.kind.name.lower()
+                    ENGINE_FAULTS.inc()
+                    fault = DeviceFault(f"a {kind} has been decoded for {run.spent_s:.1f} s: it hangs")
+                    self._break(fault, run.plan)
+
     async def close(self) -> None:
-        """Wait for what runs, then give the engine back."""
+        """Wait for what runs, then give the engine back. A broken device is left as it is: the process has to
+        end, and with it the thread that hangs."""
+        if self._broken:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            return
         if self._running:
             await asyncio.wait(self._running)
         self._threads.shutdown()
         self._engine.close()
 
     def _start_what_fits(self) -> None:
-        while plan := self._scheduler.schedule(self._clock()):
+        while not self._broken and (plan := self._scheduler.schedule(self._clock())):
             task = asyncio.create_task(self._run(plan), name=f"decode-{plan.kind.name.lower()}")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running[task] = _Running(plan, self._may_take_s(plan), self._clock())
+            task.add_done_callback(lambda done: self._running.pop(done, None))
+
+    def _may_take_s(self, plan: Plan) -> float:
+        pace = self._pace.get(plan.kind)
+        factor = _HANG_PACE_UNKNOWN if pace is None else min(_HANG_PACE * pace, _HANG_PACE_UNKNOWN)
+        return HANG_S + factor * _audio_s(plan)
 
     async def _run(self, plan: Plan) -> None:
-        kind = plan.kind.name.lower()
         started = self._clock()
         answers: list[Answer]
         took_s = None
         try:
-            requests = [self._newest[job]() or job.request for job in plan.jobs]
+            requests = [replace(self._newest[job]() or job.request, beam=plan.beam) for job in plan.jobs]
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
             took_s = self._clock() - started
@@ -120,17 +187,42 @@ class Device:
                 replace(result, cost_s=cost_s, waited_s=started - job.since)
                 for job, result in zip(plan.jobs, results, strict=True)
             ]
+            self._faults = 0
+            pace = took_s / max(_audio_s(plan), 0.1)
+            self._pace[plan.kind] = max(pace, 0.9 * self._pace.get(plan.kind, 0.0))
         except EngineFault as fault:
-            log.error("decode of %d %s failed: %s", len(plan.jobs), kind, fault)
-            answers = [fault] * len(plan.jobs)
+            answers = [self._failed(plan, fault)] * len(plan.jobs)
+        except Exception as error:  # noqa: BLE001 - an engine may raise anything; sessions must hear of it
+            answers = [self._failed(plan, EngineFault(f"{type(error).__name__} in the decoder"))] * len(
+                plan.jobs
+            )
         finally:
             self._scheduler.complete(plan, took_s)
         for job, answer in zip(plan.jobs, answers, strict=True):
             self._answer(job, answer)
         self._start_what_fits()
 
+    def _failed(self, plan: Plan, fault: EngineFault) -> EngineFault:
+        ENGINE_FAULTS.inc()
+        log.error("decode of %d %s failed: %s", len(plan.jobs), plan.kind.name.lower(), fault)
+        self._faults += 1
+        if isinstance(fault, DeviceFault):
+            self._break(fault, plan)
+        elif self._faults >= FAULTS_MAX:
+            self._break(DeviceFault(f"{self._faults} decodes in succession failed, the last: {fault}"), plan)
+        return fault
+
+    def _break(self, fault: DeviceFault, plan: Plan) -> None:
+        self._broken = fault
+        self._broken_by = frozenset(job.key for job in plan.jobs)
+        self._broke.set()
+
     def _answer(self, job: Job, answer: Answer) -> None:
         on_done = self._callbacks.pop(job, None)
         self._newest.pop(job, None)
         if on_done is not None:
             on_done(answer)
+
+
+def _audio_s(plan: Plan) -> float:
+    return sum(job.request.duration_s for job in plan.jobs)

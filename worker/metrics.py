@@ -10,6 +10,10 @@ TAKEOVERS = Counter("steno_worker_takeovers", "Sessions taken over from another 
 LEASES_LOST = Counter("steno_worker_leases_lost", "Sessions that another worker took over from this one")
 AUDIO_S = Counter("steno_worker_audio_seconds", "Live audio taken in")
 WINDOWS = Counter("steno_worker_windows", "Windows of files", ["outcome"])
+SET_ASIDE = Counter(
+    "steno_worker_sessions_set_aside", "Sessions closed because they broke worker after worker"
+)
+ENGINE_FAULTS = Counter("steno_worker_engine_faults", "Batches that the decoder failed on")
 
 QUEUE_S = Histogram(
     "steno_decode_queue_seconds", "Wait of a decode before it starts", ["kind"], buckets=_SECONDS

@@ -4,18 +4,20 @@ itself."""
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from enum import StrEnum
+from typing import Final, NoReturn
 
 from shared.codec import CodecError, unpack
-from shared.errors import EngineFault, NotFound, StenoError, Superseded
-from shared.events import Error
-from shared.redis.connection import ConnectionLost
+from shared.errors import EngineFault, NotFound, Superseded
+from shared.redis.connection import ConnectionLost, through_outages
 from shared.redis.leases import Chunk, Claim, Item, LeaseBook, Saying
 from shared.redis.sessions import Mark
+from shared.tasks import end_tasks
 from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
+from worker.core.writing import Rules
 from worker.device import Answer, Device
 from worker.metrics import AUDIO_S, LEASES_LOST, SESSIONS
 from worker.quality import Quality
@@ -23,6 +25,8 @@ from worker.quality import Quality
 log = logging.getLogger(__name__)
 
 _READ_BLOCK_MS: Final = 1000
+_SUSPECT_S: Final = 3.0
+"""How long a session that has broken workers is watched at least: the audio that waits is heard by then."""
 _AUDIO_WAITING_MAX: Final = 8
 """Reads of audio that wait for the machine; at this many, reading from Redis pauses."""
 
@@ -38,7 +42,25 @@ class _Abandoned:
     """No edge holds the client any more."""
 
 
-_Inbound = list[Item] | _Answered | _Abandoned
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    """The worker wants to stop."""
+
+
+_Inbound = list[Item] | _Answered | _Abandoned | _Drain
+
+
+class Outcome(StrEnum):
+    """How a worker's part in a session ended."""
+
+    SETTLED = "settled"
+    GONE = "gone"
+    """Closed by the edge, or lost with the data of Redis."""
+    SUPERSEDED = "lost"
+    """Another worker took it over."""
+    HANDED_OVER = "handed over"
+    FAILED = "failed"
+    """The decoder failed on it; it was given back for another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +71,7 @@ class RunnerParts:
     device: Device
     make_vad: Callable[[], Vad]
     options: SessionOptions
+    rules: Rules
     lease_s: float
     quality: Quality = field(default_factory=Quality)
 
@@ -63,82 +86,119 @@ class SessionRunner:
         self._room = asyncio.Semaphore(_AUDIO_WAITING_MAX)
         self._writes = 0
         self._quality = parts.quality.session(claim.session, claim.committed)
+        self._draining = self._failed = False
+        self._suspect = claim.is_suspect
+        self._asked: set[int] = set()
+        """Decodes without an answer yet."""
         self._session = Session(
             claim.config,
             parts.make_vad(),
             options=parts.options,
+            rules=parts.rules,
             committed=claim.committed,
             checkpoint=_checkpoint(claim),
         )
 
-    async def run(self) -> None:
-        """Work until the session is settled. Cancelling hands it over: its audio and checkpoint are in
-        Redis."""
+    def drain(self) -> None:
+        """Hand the session over as soon as no utterance is open or undecided."""
+        self._draining = True
+        self._inbox.put_nowait(_Drain())
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether this may be the session that has broken workers; until it has gone forward, or everything
+        that it asked for was decoded."""
+        return self._suspect
+
+    def blame(self) -> None:
+        """Let the hand-over to come count against the session: the device broke on it."""
+        self._failed = True
+
+    async def run(self) -> Outcome:
+        """Work until the session is settled, lost, or handed over. Cancelling hands it over at once: its
+        audio and checkpoint are in Redis."""
         SESSIONS.inc()
-        outcome = "settled"
-        helpers = [
-            asyncio.create_task(self._read_forever(), name=f"read-{self._claim.session}"),
-            asyncio.create_task(self._renew_forever(), name=f"renew-{self._claim.session}"),
-            asyncio.create_task(self._work(), name=f"work-{self._claim.session}"),
-        ]
+        outcome = Outcome.HANDED_OVER
         try:
-            done, _ = await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except Superseded:
-            outcome = "lost"
-            LEASES_LOST.inc()
-            log.info("session went to another worker", extra={"session": self._claim.session})
-        except NotFound:
-            outcome = "gone"
-            log.info("session is gone", extra={"session": self._claim.session})
-        except EngineFault as fault:
-            outcome = "failed"
-            await self._fail(fault)
-        except asyncio.CancelledError:
-            outcome = "handed over"
-            await self._hand_over()
-            raise
+            outcome = await self._run()
+            return outcome
         finally:
             SESSIONS.dec()
             self._quality.ended(outcome, self._session.received)
             self._parts.device.withdraw(self._claim.session)
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
 
-    async def _read_forever(self) -> None:
+    async def _run(self) -> Outcome:
+        try:
+            return await self._first_outcome()
+        except Superseded:
+            LEASES_LOST.inc()
+            log.info("session went to another worker", extra={"session": self._claim.session})
+            with contextlib.suppress(*ConnectionLost):
+                await self._parts.book.absolve(self._claim)
+            return Outcome.SUPERSEDED
+        except NotFound:
+            log.info("session is gone", extra={"session": self._claim.session})
+            return Outcome.GONE
+        except EngineFault:
+            await self._release(failed=True)
+            return Outcome.FAILED
+        except asyncio.CancelledError:
+            await self._release(failed=self._failed)
+            raise
+
+    async def _first_outcome(self) -> Outcome:
+        work = asyncio.create_task(self._work(), name=f"work-{self._claim.session}")
+        helpers: list[asyncio.Task[Outcome]] = [
+            work,
+            asyncio.create_task(self._read_forever(), name=f"read-{self._claim.session}"),
+            asyncio.create_task(self._renew_forever(), name=f"renew-{self._claim.session}"),
+        ]
+        try:
+            done, _ = await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
+            return (work if work in done else done.pop()).result()
+        finally:
+            await end_tasks(helpers)
+
+    async def _read_forever(self) -> NoReturn:
         after = f"{self._claim.committed}-0"
         while True:
-            try:
-                after, items = await self._parts.book.read_audio(self._claim, after, block_ms=_READ_BLOCK_MS)
-            except ConnectionLost:
-                await asyncio.sleep(self._parts.lease_s / 4)
-                continue
+            after, items = await through_outages(
+                lambda: self._parts.book.read_audio(self._claim, after, block_ms=_READ_BLOCK_MS)  # noqa: B023
+            )
             if items:
                 self._quality.arrived(max(i.end if isinstance(i, Chunk) else i.at for i in items))
                 await self._room.acquire()
                 self._inbox.put_nowait(items)
 
-    async def _renew_forever(self) -> None:
+    async def _renew_forever(self) -> NoReturn:
         """Keep the lease. A renewal that can't reach Redis is tried again: the lease may still be ours
         when it answers."""
+        clock = asyncio.get_running_loop().time
+        innocent_from = clock() + _SUSPECT_S
         while True:
             await asyncio.sleep(self._parts.lease_s / 4)
             with contextlib.suppress(*ConnectionLost):
+                if self._suspect and clock() > innocent_from and not self._asked:
+                    await self._parts.book.absolve(self._claim)
+                    self._suspect = False
                 if not await self._parts.book.renew(self._claim):
                     self._inbox.put_nowait(_Abandoned())
 
-    async def _work(self) -> None:
+    async def _work(self) -> Outcome:
         while True:
             for effect in self._accept(await self._inbox.get()):
                 if await self._apply(effect):
-                    return
+                    return Outcome.SETTLED
+            if self._draining and self._session.at_rest:
+                await self._release()
+                return Outcome.HANDED_OVER
 
     def _accept(self, inbound: _Inbound) -> list[Effect]:
         match inbound:
             case _Abandoned():
                 return self._session.end("abandoned")
+            case _Drain():
+                return []
             case _Answered(ticket, answer):
                 if isinstance(answer, EngineFault):
                     raise answer
@@ -158,51 +218,41 @@ class SessionRunner:
     async def _apply(self, effect: Effect) -> bool:
         """Do what the machine wants. Returns whether the session is settled."""
         match effect:
-            case Decode(request, ticket):
+            case Decode(request, ticket, lag_s):
+                self._asked.add(ticket)
                 self._parts.device.offer(
                     self._claim.session,
                     ticket,
                     request,
                     lambda answer: self._answered(ticket, answer),
                     lambda: self._session.newest(ticket),
+                    lag_s=lag_s,
+                    tenant=self._claim.config.tenant,
                 )
             case Emit(events, covered, checkpoint):
+                # Repeated while Redis is out of reach: the fence refuses it if it is too late by then, and
+                # the count of writes if it had arrived after all.
                 self._writes += 1
                 saying = Saying(events, covered, checkpoint)
-                await self._patiently(lambda: self._parts.book.emit(self._claim, self._writes, saying))
+                await through_outages(lambda: self._parts.book.emit(self._claim, self._writes, saying))
                 self._quality.published(events, covered)
+                if covered is not None:
+                    self._suspect = False
             case Dropped():
                 self._quality.dropped(effect)
             case Close(event, covered):
-                await self._patiently(lambda: self._parts.book.settle(self._claim, [event], covered=covered))
+                await through_outages(lambda: self._parts.book.settle(self._claim, [event], covered=covered))
                 return True
         return False
 
     def _answered(self, ticket: int, answer: Answer) -> None:
+        self._asked.discard(ticket)
         # The machine asks for one decode at a time, so answers can't pile up; audio is what the bound is for.
         self._inbox.put_nowait(_Answered(ticket, answer))
 
-    async def _patiently(self, write: Callable[[], Awaitable[object]]) -> None:
-        """Repeat a write that can't reach Redis. The fence refuses it if it is too late by then, and the
-        count of writes if it had arrived after all."""
-        while True:
-            try:
-                await write()
-            except ConnectionLost:
-                log.warning("Redis is out of reach", extra={"session": self._claim.session})
-                await asyncio.sleep(self._parts.lease_s / 4)
-            else:
-                return
-
-    async def _fail(self, error: StenoError) -> None:
-        """End the session with its error event; finals said so far stay."""
-        event = Error(code=error.code, message=error.message, retryable=error.retryable)
+    async def _release(self, *, failed: bool = False) -> None:
         with contextlib.suppress(Superseded, NotFound, *ConnectionLost):
-            await self._parts.book.settle(self._claim, [event], covered=self._session.covered)
-
-    async def _hand_over(self) -> None:
-        with contextlib.suppress(Superseded, NotFound, *ConnectionLost):
-            await self._parts.book.release(self._claim)
+            await self._parts.book.release(self._claim, failed=failed)
 
 
 def _checkpoint(claim: Claim) -> Checkpoint | None:

@@ -3,20 +3,25 @@
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Generator
 from typing import Annotated, Final, Literal
 
 import typer
 
 from client.cli import asking
-from client.cli.render import Output, choose_output
+from client.cli.render import Output, choose_output, printable
 from client.cli.sources import Feed, Source, open_source
 from client.errors import SessionOver
 from client.options import StreamOptions
+from client.resuming import ConnectionChange
 from client.stream import LiveSession, connect
 from shared.errors import BadParameter, StenoError
+from shared.languages import check_languages
 
 Encoding = Literal["pcm16", "float32", "mulaw", "alaw"]
+Profanity = Literal["keep", "mask"]
+Numerals = Literal["auto", "digits", "spoken"]
 RAW_HELP = "Of raw audio from standard input."
 INTERRUPTED_STATUS: Final = 130
 """As shells have it for a command that Ctrl-C ended."""
@@ -36,6 +41,14 @@ def listen(  # noqa: PLR0913 - one per flag
     sample_rate: Annotated[int | None, typer.Option(help=RAW_HELP + " [default: 16000]")] = None,
     encoding: Annotated[Encoding | None, typer.Option(help=RAW_HELP + " [default: pcm16]")] = None,
     channels: Annotated[int | None, typer.Option(help=RAW_HELP + " [default: 1]")] = None,
+    languages: Annotated[str, typer.Option(help="What --language auto chooses among: de,en.")] = "",
+    endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
+    max_utterance_s: Annotated[float | None, typer.Option(help="Where endless speech is cut.")] = None,
+    partial_interval_ms: Annotated[int | None, typer.Option(help="Least time between partials.")] = None,
+    temperature: Annotated[float, typer.Option(help="Of a final's first attempt, 0 to 1.")] = 0.0,
+    vad: Annotated[float | None, typer.Option(help="Sensitivity to speech, 0 to 1.")] = None,
+    profanity: Annotated[Profanity, typer.Option(help="Keep profanity, or mask it.")] = "keep",
+    numerals: Annotated[Numerals, typer.Option(help="How numbers are written.")] = "auto",
 ) -> None:
     """Transcribe live: a media file, raw audio from standard input (-), or the microphone (mic).
 
@@ -57,6 +70,14 @@ def listen(  # noqa: PLR0913 - one per flag
         sample_rate=sample_rate or 16_000,
         encoding=encoding or "pcm16",
         channels=channels or 1,
+        languages=check_languages(languages) if languages else (),
+        endpointing_ms=endpointing_ms,
+        max_utterance_s=max_utterance_s,
+        partial_interval_ms=partial_interval_ms,
+        temperature=temperature,
+        vad=vad,
+        profanity=profanity,
+        numerals=numerals,
     )
     address, opened = asking.server_url(url), open_source(source, options)
     try:
@@ -67,10 +88,17 @@ def listen(  # noqa: PLR0913 - one per flag
 
 
 async def _listen(url: str, options: StreamOptions, source: Source, speed: float, output: Output) -> None:
-    async with connect(url, options=options) as session:
+    async with connect(url, options=options, on_connection=_note_connection) as session:
         feed = Feed(source)
         with _first_interrupt_closes(feed):
             await follow(session, feed, speed=0.0 if source.is_live else speed, output=output)
+
+
+def _note_connection(change: ConnectionChange) -> None:
+    if change.is_up:
+        print(f"steno: connected again after {change.down_s:.1f} s; nothing was lost", file=sys.stderr)
+    else:
+        print(f"steno: {printable(change.reason)}; connecting again", file=sys.stderr)
 
 
 async def follow(session: LiveSession, feed: Feed, *, speed: float, output: Output) -> None:

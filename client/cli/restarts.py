@@ -5,6 +5,8 @@ from typing import Final
 
 REFUSED_STATUS: Final = 2
 """Exit status of a process that can't work with the settings it was given; its message says why."""
+DONE_STATUS: Final = 0
+"""Exit status of a process that ended in order by its own wish: a worker that is to be started anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Restarts:
         `was_ready` says whether the whole has been ready since it was started.
         """
         policy = self._policy
+        if status == DONE_STATUS and ran_s >= policy.steady_s:
+            self._failures = 0
+            return 0.0
         self._failures = 1 if ran_s >= policy.steady_s else self._failures + 1
         if not was_ready and (status == REFUSED_STATUS or self._failures >= policy.failures_max):
             return None

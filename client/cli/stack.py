@@ -17,7 +17,8 @@ from shared.settings import Settings
 
 _READY_S_MAX: Final = 180.0
 """Longer than the largest model takes to load from a slow disk."""
-_WORKER_STOP_S: Final = 15.0
+_WORKER_STOP_S: Final = 10.0
+"""Beside the time that it waits for endpoints."""
 
 
 class Stack:
@@ -94,6 +95,7 @@ def is_ready(settings: Settings) -> bool:
 def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
     """The processes, in the order in which they stop."""
     numbers = range(1, settings.workers + 1)
+    stop_s = settings.drain_s + _WORKER_STOP_S
     return [
         Spec(name="edge", command=python("api"), env=environment),
         Spec(name="job worker", command=python("worker.jobs"), env=environment),
@@ -102,7 +104,7 @@ def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
                 name=f"worker {n}",
                 command=python("worker"),
                 env=_worker_environment(settings, environment, n),
-                stop_s=_WORKER_STOP_S,
+                stop_s=stop_s,
             )
             for n in numbers
         ),

@@ -4,6 +4,8 @@ State is kept between chunks: bytes of a sample that was cut in two, and the res
 that any split of the same bytes gives the same samples.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -37,6 +39,50 @@ def _alaw_table() -> Float32:
 
 
 _TABLES: Final = {"mulaw": _mulaw_table(), "alaw": _alaw_table()}
+
+
+_WARM_UP_SAMPLES: Final = SAMPLE_RATE // 10
+"""Canonical audio after which a resampler that starts anew gives what one that ran on gives, but for
+rounding: ten times what was measured for the slowest rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Where a stream of audio is begun anew so that its conversion goes on as if it had not stopped."""
+
+    sample: int
+    """First sample that the client sends, counted per channel in its own sample rate."""
+    canonical: int
+    """The canonical sample that it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a client's audio is."""
+
+    encoding: str = "pcm16"
+    sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+
+    def converter(self) -> "StreamConverter":
+        """A converter for it. Raises `BadParameter` when Steno does not read it."""
+        return StreamConverter(encoding=self.encoding, sample_rate=self.sample_rate, channels=self.channels)
+
+    def restart(self, received: int) -> Restart:
+        """The latest place from which the canonical audio from sample `received` on can be made again.
+
+        Where the rate is converted, it lies before `received`: a filter needs what was before, and only where
+        a sample of both rates falls on the same time does a new conversion have the phase of the old.
+        """
+        if self.sample_rate == SAMPLE_RATE:
+            return Restart(received, received)
+        common = math.gcd(self.sample_rate, SAMPLE_RATE)
+        periods = max(0, received - _WARM_UP_SAMPLES) // (SAMPLE_RATE // common)
+        return Restart(periods * (self.sample_rate // common), periods * (SAMPLE_RATE // common))
+
+
+CANONICAL: Final = AudioFormat()
+"""Audio that needs no conversion."""
 
 
 class StreamConverter:

@@ -25,8 +25,10 @@ _STOP_S_MAX: Final = 10.0
 class EmbeddedServer:
     """One server process. `url` is valid between `start` and `stop`."""
 
-    def __init__(self, data_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path | None = None, *, port: int = 0) -> None:
+        """`port` is one on this machine to listen on besides, for replicas and clusters; 0: none."""
         self._data_dir = data_dir
+        self.port = port
         self._run_dir = Path(tempfile.mkdtemp(prefix="steno-valkey-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
@@ -93,7 +95,8 @@ class EmbeddedServer:
 
     def _command(self) -> list[str]:
         options: dict[str, str] = {
-            "port": "0",
+            "port": str(self.port),
+            "bind": "127.0.0.1",
             "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self._data_dir or self._run_dir),

@@ -65,6 +65,10 @@ class Keys:
         """The stream of live sessions of a shard."""
         return f"steno:{{{shard:02d}}}:sessions"
 
+    def takers(self, shard: int) -> str:
+        """Which workers ask for sessions of a shard, when they did last, and how much load they have."""
+        return f"steno:{{{shard:02d}}}:takers"
+
     def windows(self, shard: int) -> str:
         """The stream of file windows of a shard."""
         return f"steno:{{{shard:02d}}}:windows"

@@ -5,23 +5,38 @@ raises the fence, and every write carries it; a worker whose lease went to anoth
 next write and stops.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
 from shared.audio.pcm import SAMPLE_BYTES
 from shared.codec import pack_event, unpack
-from shared.events import Event, Partial, SessionConfig
+from shared.errors import EngineFault
+from shared.events import Error, Event, Partial, SessionConfig
 from shared.redis.connection import AsyncRedis
 from shared.redis.keys import CLOSED_TTL_S, GROUP, LIVE_TTL_S, Keys
-from shared.redis.replies import Entry, Fields, stream_entries
+from shared.redis.replies import Fields, stream_entries
 from shared.redis.scripts import Scripts
 from shared.redis.sessions import Mark
 
 AUDIO_READ_COUNT = 256
 """Entries taken from an audio stream at a time: 25 s of 100 ms chunks."""
+FAILURES_MAX: Final = 3
+"""Owners that may die of, or fail on, a session at one place in its audio; then it is set aside. All sessions
+of a worker that dies are counted, so before the last attempt a session is a suspect: a worker has one at a
+time, and the others wait for theirs."""
+_BLAME_MS: Final = 30_000
+"""An owner that lived this long with a session did not die of it."""
+_DEFER_MS: Final = 300
+"""How long a session waits for a worker with less load: longer than the wait between two looks of one."""
+_ASKED_MS: Final = 1_000
+"""A worker that has not asked for this long is not waited for."""
+_DEFER_LOOK_S: Final = 0.02
+_GONE_MS: Final = 3_600_000
+"""A consumer without sessions that was not heard of for this long is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +76,34 @@ class Claim:
     """First sample that no final covers yet: where to begin."""
     checkpoint: bytes
     """What the previous owner left; empty at first."""
-    attempts: int
-    """How often the session was delivered, this time included."""
+    failures: int
+    """Owners that died of the session, or failed on it, since it last went forward."""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is set aside when this owner dies too."""
+        return self.failures == FAILURES_MAX - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A session that broke one owner after another: it was closed with an error."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much of its room a worker uses."""
+
+    active: int = 0
+    capacity: int = 1
+    suspects: int = 0
+    """Sessions that have broken workers before, and may break this one."""
+
+    def share(self, more: int = 0) -> float:
+        """Part of the room that is used with `more` sessions, 0 to 1."""
+        return (self.active + more) / self.capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +133,51 @@ class LeaseBook:
         for shard in range(self._keys.shards):
             await ensure_group(self._client, self._keys.queue(shard))
 
-    async def next_session(self, shard: int, *, block_ms: int) -> Claim | None:
+    async def next_session(
+        self, shard: int, *, block_ms: int, load: Load = Load()
+    ) -> Claim | SetAside | None:
         """A session whose worker is gone, else a new one, waiting `block_ms` for it.
 
-        A session whose keys are gone is removed from the queue. The group is made when it is missing, as
-        after a flush.
+        It is left to a worker with less `load`, as long as one asks. A session whose keys are gone is removed
+        from the queue. The group is made when it is missing, as after a flush.
         """
         queue = self._keys.queue(shard)
         try:
-            return await self._next_session(shard, queue, block_ms)
+            return await self._next_session(shard, queue, block_ms, load)
         except ResponseError as error:
             if not is_group_missing(error):
                 raise
             await ensure_group(self._client, queue)
             return None
 
-    async def _next_session(self, shard: int, queue: str, block_ms: int) -> Claim | None:
-        reply = await self._client.xautoclaim(queue, GROUP, self._consumer, self._lease_ms, "0-0", 1)
-        entries: list[Entry] = list(reply[1])
-        if not entries:
-            read = await self._client.xreadgroup(GROUP, self._consumer, {queue: ">"}, 1, block=block_ms)
-            entries = stream_entries(read)
-        if not entries:
+    async def _next_session(
+        self, shard: int, queue: str, block_ms: int, load: Load
+    ) -> Claim | SetAside | None:
+        taken = await self._take(shard, queue, load)
+        if len(taken) == 1:
+            if not await self._client.xread({queue: taken[0]}, 1, block=block_ms):
+                return None
+            taken = await self._take(shard, queue, load)
+        if not taken:
+            await asyncio.sleep(_DEFER_LOOK_S)
+        if len(taken) < 2:
             return None
-        entry, fields = entries[0]
-        return await self._claim(shard, entry.decode(), fields[b"s"].decode())
+        entry, session = taken
+        return await self._claim(shard, entry.decode(), session.decode(), load)
 
-    async def _claim(self, shard: int, entry: str, session: str) -> Claim | None:
+    async def _take(self, shard: int, queue: str, load: Load) -> list[bytes]:
+        shares = [load.share(), load.share(more=1)]
+        args = [GROUP, self._consumer, self._lease_ms, *shares, _DEFER_MS, _ASKED_MS]
+        return await self._scripts.run("take", [queue, self._keys.takers(shard)], args)
+
+    async def _claim(self, shard: int, entry: str, session: str, load: Load) -> Claim | SetAside | None:
         k = self._keys.session(session)
-        flat = await self._scripts.run("claim", [k.queue, k.state], [GROUP, self._consumer, entry])
-        if not flat:
-            return None
+        keys = [k.queue, k.state, k.events, k.audio, k.client]
+        limits = [FAILURES_MAX, _BLAME_MS]
+        args = [GROUP, self._consumer, entry, *limits, k.live, CLOSED_TTL_S, pack_event(_ASIDE)]
+        flat = await self._scripts.run("claim", keys, [*args, int(load.suspects > 0)])
+        if len(flat) < 2:
+            return SetAside(session) if flat == [b"aside"] else None
         state = dict(zip(flat[::2], flat[1::2], strict=True))
         return Claim(
             session=session,
@@ -132,8 +187,23 @@ class LeaseBook:
             config=unpack(SessionConfig, state[b"config"]),
             committed=int(state[b"committed"]),
             checkpoint=state.get(b"checkpoint", b""),
-            attempts=int(state[b"attempts"]),
+            failures=int(state.get(b"failures", 0)),
         )
+
+    async def leave(self) -> None:
+        """Ask for nothing more: nobody need wait for this worker. Consumers of dead workers are forgotten,
+        and this one once it has given its sessions back."""
+        for shard in range(self._keys.shards):
+            keys = [self._keys.queue(shard), self._keys.takers(shard)]
+            try:
+                await self._scripts.run("leave", keys, [GROUP, self._consumer, _GONE_MS])
+            except ResponseError as error:
+                if not is_group_missing(error):
+                    raise
+
+    async def absolve(self, claim: Claim) -> None:
+        """Say that the session breaks nobody: its owner lives."""
+        await self._scripts.run("absolve", [self._keys.session(claim.session).state], [])
 
     async def renew(self, claim: Claim) -> bool:
         """Extend the lease. Returns whether an edge holds the client. Raises `Superseded`."""
@@ -141,10 +211,11 @@ class LeaseBook:
         args = [claim.fence, GROUP, self._consumer, claim.entry, LIVE_TTL_S]
         return bool(await self._scripts.run("renew", [k.queue, k.state, k.audio, k.events, k.client], args))
 
-    async def release(self, claim: Claim) -> None:
-        """Give the lease back so that any worker takes the session at once. Raises `Superseded`."""
+    async def release(self, claim: Claim, *, failed: bool = False) -> None:
+        """Give the lease back so that any worker takes the session at once; `failed` counts against the
+        session. Raises `Superseded`."""
         k = self._keys.session(claim.session)
-        args = [claim.fence, GROUP, self._consumer, claim.entry, self._lease_ms * 10]
+        args = [claim.fence, GROUP, self._consumer, claim.entry, claim.session, int(failed)]
         await self._scripts.run("release", [k.queue, k.state], args)
 
     async def emit(self, claim: Claim, write: int, saying: Saying) -> int:
@@ -190,6 +261,13 @@ class LeaseBook:
         return after, items
 
 
+_ASIDE: Final = Error(
+    code=EngineFault.code,
+    message=f"{FAILURES_MAX} workers in succession failed on this session at the same place in its audio",
+    retryable=False,
+)
+
+
 async def ensure_group(client: AsyncRedis, stream: str) -> None:
     """Make the consumer group of a stream, and the stream, unless they are there."""
     try:
@@ -201,7 +279,7 @@ async def ensure_group(client: AsyncRedis, stream: str) -> None:
 
 def is_group_missing(error: ResponseError) -> bool:
     """Whether the group is gone, as after FLUSHALL or a restart without persistence."""
-    return str(error).startswith("NOGROUP")
+    return str(error).startswith(("NOGROUP", "no such key"))
 
 
 def _item(entry: str, fields: Fields) -> Item:

@@ -7,6 +7,7 @@ partials are not logged and need not be.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncGenerator
 from typing import Any, Final, cast
@@ -18,6 +19,8 @@ from shared.redis.sessions import Numbered
 
 log = logging.getLogger(__name__)
 
+_CONNECTION: Final = b"connection"
+"""What stands in the place of an event's number when a connection took the session."""
 FOLLOWER_EVENTS_MAX: Final = 256
 """Events that wait for a slow follower. Beyond this the oldest go: it reads logged ones from the log, and
 partials are replaced anyway."""
@@ -28,6 +31,8 @@ class Follower:
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[Numbered | None] = asyncio.Queue(FOLLOWER_EVENTS_MAX)
+        self.connection = 0
+        """Number of the newest connection of the session, as far as it was announced."""
 
     def offer(self, item: Numbered | None) -> None:
         """Put an event; None says that events may have been missed."""
@@ -51,22 +56,26 @@ class LiveFeed:
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
         self._pubsub = client.pubsub(ignore_subscribe_messages=True)
         self._keys = keys
-        self._followers: dict[bytes, Follower] = {}
+        self._followers: dict[bytes, set[Follower]] = {}
         self._subscribed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def follow(self, session: str) -> AsyncGenerator[Follower]:
         """Follow a session. Begin before it is opened, or read its log afterwards, and nothing is missed."""
         channel = self._keys.session(session).live.encode()
-        follower = self._followers[channel] = Follower()
+        follower = Follower()
+        self._followers.setdefault(channel, set()).add(follower)
         try:
             await self._pubsub.subscribe(channel)
             self._subscribed.set()
             yield follower
         finally:
-            del self._followers[channel]
-            with contextlib.suppress(*ConnectionLost):
-                await self._pubsub.unsubscribe(channel)
+            others = self._followers[channel]
+            others.remove(follower)
+            if not others:  # a connection of the session that took over from this one may be here too
+                del self._followers[channel]
+                with contextlib.suppress(*ConnectionLost):
+                    await self._pubsub.unsubscribe(channel)
 
     async def run_forever(self) -> None:
         """Read announcements until cancelled; through reconnects, which redis-py follows by subscribing
@@ -78,7 +87,7 @@ class LiveFeed:
                     await self._dispatch_one()
                 except ConnectionLost:
                     log.warning("pub/sub connection lost")
-                    for follower in self._followers.values():
+                    for follower in itertools.chain.from_iterable(self._followers.values()):
                         follower.offer(None)
                     await asyncio.sleep(0.2)
         finally:
@@ -91,11 +100,14 @@ class LiveFeed:
         message = cast(dict[str, Any] | None, await self._pubsub.get_message(timeout=1.0))
         if message is None or message["type"] != "message":
             return
-        follower = self._followers.get(message["channel"])
-        if follower is None:
-            return
-        seq, _, payload = message["data"].partition(b":")
+        followers = self._followers.get(message["channel"], ())
+        head, _, payload = message["data"].partition(b":")
         try:
-            follower.offer((int(seq), unpack_event(payload)))
+            item = None if head == _CONNECTION else (int(head), unpack_event(payload))
         except CodecError as error:
             log.error("unreadable event on a live channel: %s", error)
+            return
+        for follower in followers:
+            if item is None:
+                follower.connection = int(payload)
+            follower.offer(item)

@@ -30,6 +30,8 @@ class WorkerPresence:
     draining: bool = False
     oldest_unserved_s: float = 0.0
     """Age of the oldest decode request that waits."""
+    load: float = 0.0
+    """Part of the device that its sessions want, by measured costs; above 1 it does not keep up."""
 
     @property
     def free(self) -> int:

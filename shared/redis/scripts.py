@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from shared.errors import NotFound, Superseded
+from shared.errors import MustResume, NotFound, StenoError, Superseded, TakenOver
 from shared.redis.connection import AsyncRedis, SyncRedis
 
-_REFUSALS: Final[Mapping[str, type[NotFound] | type[Superseded]]] = {
+_REFUSALS: Final[Mapping[str, type[StenoError]]] = {
     "SUPERSEDED": Superseded,
     "NOSESSION": NotFound,
+    "TAKENOVER": TakenOver,
+    "GAP": MustResume,
 }
 
 
@@ -35,7 +37,8 @@ class Scripts:
         self._client = client
 
     async def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
-        """Run script `name`. Raises `Superseded` or `NotFound` when the script refuses."""
+        """Run script `name`. Raises what the script refuses with: `Superseded`, `NotFound`,
+        `TakenOver` or `MustResume`."""
         script = self._client.register_script(source(name))
         try:
             return await script(keys=keys, args=args)

@@ -1,17 +1,25 @@
-"""A session in Redis as the edge sees it: open it, append audio, mark its end, read its events."""
+"""A session in Redis as the edge sees it: open it, attach a connection to it, append audio, read its events.
+
+One connection owns a session at a time: the one with the highest number. Every write carries the number, so
+that a connection that was replaced, and may not know it yet, changes nothing.
+"""
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import Final, cast
 
+from redis.exceptions import ResponseError
+
+from shared.audio.convert import CANONICAL, AudioFormat
 from shared.audio.pcm import SAMPLE_BYTES
-from shared.codec import pack, pack_event, unpack_event
+from shared.codec import pack, pack_event, unpack, unpack_event
 from shared.errors import NotFound
 from shared.events import Error, Event, Ready, SessionConfig, Warning
 from shared.redis.connection import AsyncRedis
-from shared.redis.keys import CLOSED_TTL_S, LIVE_TTL_S, Keys
+from shared.redis.keys import CLOSED_TTL_S, GROUP, LIVE_TTL_S, Keys
 from shared.redis.replies import Entry
 from shared.redis.scripts import Scripts
 
@@ -32,6 +40,41 @@ class Mark(StrEnum):
     """No more audio will come."""
 
 
+FIRST_CONNECTION: Final = 1
+"""The number of the connection that opens a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of a session beside its audio and events."""
+
+    config: SessionConfig
+    audio: AudioFormat
+    seq: int
+    """Number of the last event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A connection that owns a session, and how far the session had come when it began to."""
+
+    connection: int
+    """Its number: every write of the edge carries it, and only the highest is accepted."""
+    is_open: bool
+    received: int
+    """First canonical sample that has not arrived."""
+    finalized: int
+    """How many `finalize` have arrived."""
+    ended: bool
+    """Whether `end` has arrived."""
+    seq: int
+    """Number of the last event."""
+
+
+NEW: Final = Attached(connection=FIRST_CONNECTION, is_open=True, received=0, finalized=0, ended=False, seq=0)
+"""The connection that opened the session."""
+
+
 def token_hash(token: str) -> str:
     """What is kept of a resume token."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -46,7 +89,15 @@ class SessionLog:
         self._scripts = Scripts(client)
         self._resume_s = round(resume_s)
 
-    async def open(self, session: str, token: str, config: SessionConfig, ready: Ready) -> int:
+    async def open(
+        self,
+        session: str,
+        token: str,
+        config: SessionConfig,
+        ready: Ready,
+        *,
+        audio: AudioFormat = CANONICAL,
+    ) -> int:
         """Create the session and queue it for a worker. Returns the number of `ready`."""
         k = self._keys.session(session)
         args = [
@@ -57,43 +108,88 @@ class SessionLog:
             k.live,
             LIVE_TTL_S,
             self._resume_s,
+            pack(audio),
         ]
         seq = await self._scripts.run("open", [k.queue, k.state, k.events, k.client], args)
         if not seq:
             raise ValueError(f"session {session} exists")
         return int(seq)
 
-    async def append(self, session: str, start_sample: int, pcm16: bytes) -> bool:
-        """Append canonical audio that begins at `start_sample`.
+    async def look(self, session: str, token: str) -> Kept:
+        """The session that the token belongs to. Raises `NotFound` when there is none, or the token is
+        another's: which of the two is not said."""
+        reply = await self._client.hmget(
+            self._keys.session(session).state, ["token", "config", "audio", "seq"]
+        )
+        kept, config, audio, seq = cast(list[bytes | None], reply)
+        expected = (kept or b"").decode()
+        if not hmac.compare_digest(expected, token_hash(token)) or not (config and audio):
+            raise NotFound("no such session, or the token is not its")
+        return Kept(unpack(SessionConfig, config), unpack(AudioFormat, audio), int(seq or 0))
 
-        Returns False when it was there already. Raises `NotFound` when the session is closed.
+    async def attach(self, session: str) -> Attached:
+        """Make a new connection the session's owner; the one before it is told. Check the token first.
+        Raises `NotFound`."""
+        k = self._keys.session(session)
+        reply = await self._scripts.run("attach", [k.state, k.client], [k.live, self._resume_s])
+        connection, status, received, finalized, ended, seq = reply
+        return Attached(
+            connection=int(connection),
+            is_open=status == b"open",
+            received=int(received),
+            finalized=int(finalized),
+            ended=bool(int(ended)),
+            seq=int(seq),
+        )
+
+    async def append(
+        self, session: str, start_sample: int, pcm16: bytes, *, connection: int = FIRST_CONNECTION
+    ) -> bool:
+        """Append canonical audio that begins at `start_sample`, where the session's audio ends.
+
+        Returns False when it was there already. Raises `NotFound` when the session is closed, `TakenOver`
+        when it is another connection's, `MustResume` when audio before it is missing.
         """
+        k = self._keys.session(session)
         end = start_sample + len(pcm16) // SAMPLE_BYTES
-        return await self._append(session, f"{end}-0", "d", pcm16)
+        args = [connection, start_sample, end, pcm16, LIVE_TTL_S]
+        return bool(await self._scripts.run("append", [k.audio, k.state], args))
 
-    async def mark(self, session: str, at_sample: int, mark: Mark) -> bool:
-        """Put a mark behind the audio up to `at_sample`. Returns False when it was there already."""
-        return await self._append(session, f"{at_sample}-{mark.value}", "c", mark.name.lower())
-
-    async def _append(self, session: str, entry: str, field: str, value: bytes | str) -> bool:
+    async def mark(
+        self,
+        session: str,
+        at_sample: int,
+        mark: Mark,
+        *,
+        connection: int = FIRST_CONNECTION,
+        finalized: int = 1,
+    ) -> bool:
+        """Put a mark behind the audio up to `at_sample`; `finalized` numbers the session's `FINALIZE`.
+        Returns False when one was there already. Raises `NotFound` and `TakenOver`."""
         k = self._keys.session(session)
-        return bool(await self._scripts.run("append", [k.audio, k.state], [entry, field, value, LIVE_TTL_S]))
+        number = finalized if mark is Mark.FINALIZE else ""
+        args = [connection, f"{at_sample}-{mark.value}", mark.name.lower(), LIVE_TTL_S, number]
+        return bool(await self._scripts.run("mark", [k.audio, k.state], args))
 
-    async def touch_client(self, session: str) -> None:
-        """Say that the client is still connected; to be repeated well within `resume_s`."""
-        await self._client.set(self._keys.session(session).client, b"1", ex=self._resume_s)
-
-    async def warn(self, session: str, warning: Warning) -> int:
-        """Say something as the edge, in the session's own numbering."""
-        return await self._note(session, warning, close=False)
-
-    async def fail(self, session: str, error: Error) -> int:
-        """End the session as the edge: its worker, if any, is superseded."""
-        return await self._note(session, error, close=True)
-
-    async def _note(self, session: str, event: Event, *, close: bool) -> int:
+    async def touch_client(self, session: str, *, connection: int = FIRST_CONNECTION) -> bool:
+        """Say that the client is still connected; to be repeated well within `resume_s`. Returns whether
+        the session is open. Raises `NotFound` when it is gone, and `TakenOver`."""
         k = self._keys.session(session)
-        args = [k.live, pack_event(event), CLOSED_TTL_S if close else LIVE_TTL_S, int(close)]
+        return bool(await self._scripts.run("touch", [k.state, k.client], [connection, self._resume_s]))
+
+    async def warn(self, session: str, warning: Warning, *, connection: int = FIRST_CONNECTION) -> int:
+        """Say something as the edge, in the session's own numbering. Raises `NotFound` and `TakenOver`."""
+        return await self._note(session, warning, connection, close=False)
+
+    async def fail(self, session: str, error: Error, *, connection: int = FIRST_CONNECTION) -> int:
+        """End the session as the edge: its worker, if any, is superseded. Raises `NotFound` and
+        `TakenOver`."""
+        return await self._note(session, error, connection, close=True)
+
+    async def _note(self, session: str, event: Event, connection: int, *, close: bool) -> int:
+        k = self._keys.session(session)
+        ttl_s = CLOSED_TTL_S if close else LIVE_TTL_S
+        args = [k.live, pack_event(event), ttl_s, int(close), connection]
         return int(await self._scripts.run("note", [k.state, k.events, k.queue, k.audio, k.client], args))
 
     async def is_claimed(self, session: str) -> bool:
@@ -106,11 +202,27 @@ class SessionLog:
             cast(bytes | None, await self._client.hget(self._keys.session(session).state, "committed")) or 0
         )
 
-    async def check_token(self, session: str, token: str) -> None:
-        """Raises `NotFound` when there is no such session, or the token is not its."""
-        kept = cast(bytes | None, await self._client.hget(self._keys.session(session).state, "token"))
-        if kept is None or not hmac.compare_digest(kept, token_hash(token).encode()):
-            raise NotFound("no such session, or the token is not its")
+    async def waiting(self) -> int:
+        """Sessions that no worker has taken yet."""
+        total = 0
+        for shard in range(self._keys.shards):
+            queue = self._keys.queue(shard)
+            total += int(await self._client.xlen(queue))
+            try:
+                pending = await self._client.xpending(queue, GROUP)
+            except ResponseError:  # no worker has ever been here to make the group
+                continue
+            total -= int(pending["pending"])
+        return max(0, total)
+
+    async def logged(self, session: str, after: int) -> AsyncGenerator[Numbered]:
+        """All logged events with numbers above `after`, oldest first."""
+        while batch := await self.events_after(session, after):
+            for numbered in batch:
+                yield numbered
+            after = batch[-1][0]
+            if len(batch) < REPLAY_COUNT:
+                return
 
     async def events_after(self, session: str, seq: int) -> Sequence[Numbered]:
         """Logged events with numbers above `seq`, oldest first, at most `REPLAY_COUNT`."""

@@ -164,6 +164,13 @@ class WindowSource:
         args = [GROUP, claim.entry, claim.window.number, packed, JOB_KEYS_TTL_S]
         await self._scripts.run("post_result", [claim.stream, k.results, k.news], args)
 
+    async def release(self, claim: WindowClaim) -> None:
+        """Leave the window, undecoded, to whoever asks next."""
+        idle_ms = 10 * WINDOW_LEASE_MS
+        await self._client.xclaim(
+            claim.stream, GROUP, self._consumer, 0, [claim.entry], idle=idle_ms, justid=True
+        )
+
     async def _attempts(self, stream: str, entry: bytes) -> int:
         pending = await self._client.xpending_range(stream, GROUP, entry, entry, 1)
         return int(pending[0]["times_delivered"]) if pending else 1

@@ -91,6 +91,68 @@ async def test_german_is_translated_into_english(multilingual: Service) -> None:
     assert not {"und", "die", "oder"} & words
 
 
+async def test_each_speaker_is_understood_in_their_language(multilingual: Service) -> None:
+    names = ("en_stew", "de_zeit", "fr_course", "en_twain")
+    audio = spoken(*names, gap_s=1.2)
+    session = await transcribe(multilingual.ws_url, audio, languages="de,en,fr")
+    assert [final["language"] for final in session.of("final")] == ["en", "de", "fr", "en"]
+    for name, final in zip(names, session.of("final"), strict=True):
+        assert wer(clip(name).text, final["text"], language=clip(name).language) <= 0.45
+    said = [(m["previous"], m["language"]) for m in session.of("language")]
+    assert said == [("en", "de"), ("de", "fr"), ("fr", "en")]
+    assert all(m["probability"] >= 0.5 for m in session.of("language"))
+
+
+async def test_a_change_of_language_is_heard_without_partials_too(multilingual: Service) -> None:
+    audio = spoken("en_stew", "de_zeit", gap_s=1.2)
+    session = await transcribe(multilingual.ws_url, audio, partials="false")
+    assert [final["language"] for final in session.of("final")] == ["en", "de"]
+
+
+async def test_a_translation_goes_on_when_the_language_changes(multilingual: Service) -> None:
+    audio = spoken("de_zeit", "fr_course", gap_s=1.2)
+    session = await transcribe(multilingual.ws_url, audio, task="translate")
+    assert [final["language"] for final in session.of("final")] == ["de", "fr"]
+    words = session.transcript.lower().split()
+    assert {"the", "and", "of"} & set(words)
+    assert not {"und", "oder", "la", "sa", "le"} & set(words)
+
+
+async def test_a_shorter_endpoint_gives_more_utterances(english: Service) -> None:
+    audio = spoken("en_quilter", "en_wizard", "en_twain", gap_s=0.7)
+    counts = [
+        len((await transcribe(english.ws_url, audio, endpointing_ms=ms)).of("final"))
+        for ms in ("400", "3000")
+    ]
+    assert counts[0] >= 3
+    assert counts[1] <= 2
+
+
+async def test_numbers_are_written_as_asked(multilingual: Service) -> None:
+    audio = spoken("en_years")
+    digits = await transcribe(multilingual.ws_url, audio, language="en", numerals="digits", words="true")
+    aloud = await transcribe(multilingual.ws_url, audio, language="en", numerals="spoken")
+    assert "25 to 30 year" in digits.transcript
+    assert "thirty year" in aloud.transcript.lower()
+    assert not any(c.isdigit() for c in aloud.transcript)
+    for final in digits.of("final"):
+        assert " ".join(word["text"] for word in final["words"]) == final["text"]
+        for partial in (p for p in digits.of("partial") if p["utterance"] == final["utterance"]):
+            assert final["text"].startswith(partial["text"][: partial["committed"]])
+
+
+async def test_numbers_that_the_model_writes_as_words_become_digits(multilingual: Service) -> None:
+    """A prompt makes the model write numbers out, as it does by itself with small ones."""
+    style = (
+        "He was forty-two years old, she was thirty-five, and it took them twenty-one to twenty-two years."
+    )
+    query = {"language": "en", "prompt": style}
+    heard = await transcribe(multilingual.ws_url, spoken("en_years"), **query, numerals="spoken")
+    written = await transcribe(multilingual.ws_url, spoken("en_years"), **query, numerals="digits")
+    assert "five to thirty" in heard.transcript.lower()
+    assert "25 to 30" in written.transcript
+
+
 async def test_hotwords_change_how_a_name_is_written(multilingual: Service) -> None:
     """The clip says a name that sounds like a common word; hotwords and prompt reach the decoder."""
     plain = await transcribe(multilingual.ws_url, spoken("en_quilter"), language="en")

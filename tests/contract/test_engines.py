@@ -1,6 +1,7 @@
 """What every engine must do, whatever it runs on."""
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,73 @@ def test_an_empty_batch_is_answered_with_nothing(engine: Engine) -> None:
     assert engine.decode([]) == []
 
 
+def test_detection_chooses_among_the_languages_that_are_allowed(engine: Engine) -> None:
+    if not engine.info.multilingual:
+        pytest.skip("one language leaves nothing to choose")
+    for allowed in (("fr", "en"), ("de",)):
+        request = DecodeRequest(kind=Kind.PARTIAL, audio=CLIP.samples(), languages=allowed)
+        (result,) = engine.decode([request])
+        assert result.detected == result.language in allowed
+
+
+def test_an_open_language_is_told(engine: Engine) -> None:
+    (result,) = engine.decode([DecodeRequest(kind=Kind.PARTIAL, audio=CLIP.samples())])
+    assert result.detected == result.language == "en"
+
+
+def test_detection_beside_a_given_language_is_told_and_changes_nothing(engine: Engine) -> None:
+    plain, told = engine.decode([ask(CLIP.samples()), ask(CLIP.samples(), detect=True)])
+    assert (plain.detected, told.detected) == ("", "en")
+    assert told.text == plain.text
+
+
+def test_a_first_attempt_may_be_sampled(engine: Engine) -> None:
+    (result,) = engine.decode([ask(CLIP.samples(), temperature=0.3)])
+    assert result.text
+    if engine.info.name not in ("scripted",):
+        assert wer(CLIP.text, result.text) <= 0.3
+
+
+@pytest.fixture(scope="module")
+def base() -> Generator[Engine]:
+    """The default model, which knows many languages."""
+    path = resolve("base").path
+    made = make_engine("faster_whisper", EngineOptions(model="base", path=path, device="cpu"))
+    yield made
+    made.close()
+
+
+@pytest.mark.model
+def test_a_language_is_told_from_its_sound_among_all_and_among_some(base: Engine) -> None:
+    for name in ("en_quilter", "de_zeit", "fr_course"):
+        spoken = clip(name)
+        asked = DecodeRequest(kind=Kind.PARTIAL, audio=spoken.samples()[: 4 * SAMPLE_RATE])
+        among_all, among_some = base.decode([asked, replace(asked, languages=("de", "en", "fr"))])
+        for result in (among_all, among_some):
+            assert result.language == result.detected == spoken.language
+        assert 0 < among_all.language_probability <= among_some.language_probability <= 1
+    request = DecodeRequest(kind=Kind.PARTIAL, audio=clip("de_zeit").samples(), languages=("en", "fr"))
+    assert base.decode([request])[0].language in ("en", "fr")
+
+
+@pytest.mark.model
+def test_another_language_behind_what_was_said_before_is_told(base: Engine) -> None:
+    before, after = clip("en_wizard"), clip("de_zeit")
+    left = base.decode([ask(before.samples())])[0].text
+    left_s = len(before.samples()) / SAMPLE_RATE
+    audio = np.concatenate((before.samples(), after.samples()[: 5 * SAMPLE_RATE]))
+    (result,) = base.decode([ask(audio, left=left, left_s=left_s, detect=True)])
+    assert (result.language, result.detected) == ("en", "de")
+
+
+@pytest.mark.model
+def test_numbers_are_spelled_out_where_digits_are_not_wanted(base: Engine) -> None:
+    audio = clip("en_years").samples()
+    (spoken,) = base.decode([ask(audio, no_digits=True)])
+    assert not any(c.isdigit() for c in spoken.text)
+    assert "thirty" in spoken.text.lower()
+
+
 @pytest.mark.model
 def test_real_speech_is_understood() -> None:
     engine = make_engine(
@@ -129,6 +197,20 @@ def test_real_speech_is_understood() -> None:
     for name in ("en_quilter", "en_stew", "en_wizard"):
         text = engine.decode([ask(clip(name).samples())])[0].text
         assert wer(clip(name).text, text) <= 0.15
+    engine.close()
+
+
+@pytest.mark.model
+def test_a_final_is_decoded_with_the_beam_that_is_asked_for() -> None:
+    engine = make_engine(
+        "faster_whisper", EngineOptions(model="tiny.en", path=resolve("tiny.en").path, device="cpu")
+    )
+    audio = clip("en_stew").samples()
+    (greedy,) = engine.decode([ask(audio, Kind.PARTIAL)])
+    wide, narrow, same = engine.decode([ask(audio), ask(audio, beam=1), ask(audio, beam=5)])
+    assert (narrow.text, narrow.avg_logprob) == (greedy.text, pytest.approx(greedy.avg_logprob, abs=1e-3))
+    assert wide.avg_logprob == pytest.approx(same.avg_logprob, abs=1e-3)
+    assert wide.avg_logprob != pytest.approx(narrow.avg_logprob, abs=1e-3)
     engine.close()
 
 

@@ -28,6 +28,7 @@ COPIES = (
     ("en_quilter.flac", "librispeech/1272-128104-0000.flac", "en", LIBRISPEECH),
     ("en_wizard.flac", "librispeech/61-70968-0000.flac", "en", LIBRISPEECH),
     ("en_twain.flac", "librispeech/2033-164915-0001.flac", "en", LIBRISPEECH),
+    ("en_years.ogg", "fleurs/fleurs-en-000.ogg", "en", FLEURS),
     ("de_zeit.ogg", "fleurs/fleurs-de-003.ogg", "de", FLEURS),
     ("fr_course.ogg", "fleurs/fleurs-fr-005.ogg", "fr", FLEURS),
 )

@@ -40,6 +40,17 @@ async def refused(session: RawSession) -> tuple[int, dict[str, object]]:
         ({"words": "maybe"}, "words"),
         ({"prompt": "x" * 2001}, "prompt"),
         ({"sampel_rate": "16000"}, "sample_rate"),
+        ({"endpointing_ms": "100"}, "200 to 10000"),
+        ({"max_utterance_s": "60"}, "5 to 27"),
+        ({"partial_interval_ms": "soon"}, "200 to 10000"),
+        ({"temperature": "2"}, "0 to 1"),
+        ({"vad": "loud"}, "0 to 1"),
+        ({"profanity": "bleep"}, "keep, mask"),
+        ({"numerals": "roman"}, "auto, digits, spoken"),
+        ({"numerals": "digits", "language": "ru"}, "numerals=digits is for"),
+        ({"languages": "de,klingon"}, "language"),
+        ({"languages": "de,en", "language": "de"}, "language=auto"),
+        ({"languages": "de,ja"}, "'ja'"),
     ],
 )
 async def test_a_wrong_query_value_is_named(service: Service, query: dict[str, str], names: str) -> None:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.events import Error
+from shared.events import Error, Resumed
 from tests.support.data import clip
 from tests.support.http_stub import Answer, Asked, answering
 from tests.support.service import Service
@@ -42,13 +43,13 @@ def test_a_file_in_a_pipe_gives_finals_as_lines() -> None:
         assert run("listen", DEMO, "--speed", "max", "--url", server.url) == (0, "one two.\n", "")
         talk = server.last()
     assert talk.audio == clip("en_demo").pcm16()
-    assert talk.query == {"partials": "false"}
+    assert talk.query == {"partials": "false", "acks": "true"}
 
 
 def test_json_has_every_message() -> None:
     with speaking(plain_session) as server:
         status, out, err = run("listen", DEMO, "--speed", "0", "--json", "--words", "--url", server.url)
-        assert server.last().query == {"words": "true"}
+        assert server.last().query == {"words": "true", "acks": "true"}
     messages = [json.loads(line) for line in out.splitlines()]
     assert [(m["type"], m["seq"]) for m in messages] == [
         ("ready", 1),
@@ -75,6 +76,7 @@ def test_raw_audio_from_standard_input_is_sent_as_it_is(tmp_path: Path) -> None:
         "encoding": "mulaw",
         "language": "de",
         "partials": "false",
+        "acks": "true",
     }
 
 
@@ -84,7 +86,7 @@ def test_a_terminal_sees_partials_in_place_and_keeps_the_final() -> None:
         with start("listen", DEMO, "--speed", "max", "--url", server.url, stdout=slave) as process:
             os.close(slave)
             assert process.wait(60) == 0
-        assert server.last().query == {}
+        assert server.last().query == {"acks": "true"}
     with os.fdopen(master, "rb") as terminal:
         shown = terminal.read1(65536).decode()
     assert "one\x1b[2m tow\x1b[0m" in shown
@@ -148,6 +150,25 @@ def test_what_the_server_says_against_it_is_one_line() -> None:
     with speaking(script) as server:
         outcome = run("listen", DEMO, "--url", server.url)
     assert outcome == (2, "kept\n", "steno: all workers are busy\n")
+
+
+def test_a_lost_connection_is_a_note_and_not_a_failure() -> None:
+    def script(talk: Talk) -> None:
+        if "session" not in talk.query:
+            talk.say(READY)
+            talk.socket.close(1012)
+            return
+        talk.say(replace(READY, resumed=Resumed(sample=0, finalized=0, ended=False)))
+        talk.hear_until("end")
+        talk.say(final("all of it."))
+        talk.closed()
+
+    with speaking(script) as server:
+        status, out, err = run("listen", DEMO, "--speed", "max", "--url", server.url)
+    assert (status, out) == (0, "all of it.\n")
+    lost, again = err.splitlines()
+    assert "1012" in lost
+    assert again.startswith("steno: connected again after ")
 
 
 def test_a_session_that_the_server_ends_is_no_failure() -> None:

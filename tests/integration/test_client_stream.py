@@ -63,7 +63,7 @@ def test_a_session_from_its_first_sample_to_closed() -> None:
         asyncio.run(main(server.url))
         talk = server.last()
     assert talk.path == "/v1/stream"
-    assert talk.query == {"language": "en", "words": "true"}
+    assert talk.query == {"language": "en", "words": "true", "acks": "true"}
     assert talk.audio == AUDIO * 2
     assert talk.close_code == 1000
 

@@ -50,7 +50,7 @@ def test_the_same_messages_go_to_the_server() -> None:
             session.end()
             assert [event.type for event in session][-1] == "closed"
         talk = server.last()
-    assert talk.query == {"sample_rate": "8000"}
+    assert talk.query == {"sample_rate": "8000", "acks": "true"}
     assert talk.heard == [b"\0\0", {"type": "finalize"}, {"type": "end"}]
 
 

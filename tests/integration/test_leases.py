@@ -9,7 +9,7 @@ from shared.errors import NotFound, Superseded
 from shared.events import Closed, Error, Final, Limits, Partial, Ready, SessionConfig, SpeechStart, Warning
 from shared.redis.connection import AsyncRedis
 from shared.redis.keys import Keys
-from shared.redis.leases import Chunk, Claim, LeaseBook, Marked, Saying
+from shared.redis.leases import FAILURES_MAX, Chunk, Claim, LeaseBook, Load, Marked, Saying, SetAside
 from shared.redis.live import LiveFeed
 from shared.redis.sessions import Mark, SessionLog
 
@@ -19,6 +19,7 @@ KEYS = Keys(2)
 SESSION = "5e551040"
 SHARD = KEYS.shard(SESSION)
 LEASE_S = 0.2
+IDLE = Load()
 READY = Ready(
     session=SESSION, token="t", model="", limits=Limits(message_bytes_max=1, session_s_max=1, resume_s=1)
 )
@@ -51,8 +52,13 @@ class Parts:
         return await self.claim(self.book)
 
     async def claim(self, book: LeaseBook) -> Claim:
+        claim = await self.taken(book)
+        assert isinstance(claim, Claim)
+        return claim
+
+    async def taken(self, book: LeaseBook, load: Load = IDLE) -> Claim | SetAside:
         async with asyncio.timeout(10):
-            while (claim := await book.next_session(SHARD, block_ms=20)) is None:
+            while (claim := await book.next_session(SHARD, block_ms=20, load=load)) is None:
                 pass
         return claim
 
@@ -64,7 +70,7 @@ def parts(redis: AsyncRedis) -> Parts:
 
 async def test_a_claim_carries_what_the_worker_needs(parts: Parts) -> None:
     claim = await parts.claimed()
-    assert (claim.session, claim.fence, claim.committed, claim.attempts) == (SESSION, 1, 0, 1)
+    assert (claim.session, claim.fence, claim.committed, claim.failures) == (SESSION, 1, 0, 0)
     assert claim.config == SessionConfig(language="de")
 
 
@@ -78,10 +84,10 @@ async def test_opening_twice_is_once_and_another_token_is_refused(parts: Parts) 
 
 async def test_the_resume_token_is_kept_as_a_hash_and_checked(parts: Parts) -> None:
     await parts.open()
-    await parts.log.check_token(SESSION, "t")
+    assert (await parts.log.look(SESSION, "t")).config == SessionConfig(language="de")
     for session, token in ((SESSION, "wrong"), ("no-such", "t")):
         with pytest.raises(NotFound):
-            await parts.log.check_token(session, token)
+            await parts.log.look(session, token)
     assert await parts.redis.hget(KEYS.session(SESSION).state, "token") != b"t"
 
 
@@ -154,7 +160,7 @@ async def test_a_worker_that_is_gone_is_followed_by_another_which_knows_its_chec
     claim = await parts.claimed()
     await parts.book.emit(claim, 1, Saying([final(0)], covered=16_000, checkpoint=b"left behind"))
     successor = await parts.claim(parts.other)
-    assert (successor.fence, successor.committed, successor.attempts) == (2, 16_000, 2)
+    assert (successor.fence, successor.committed, successor.failures) == (2, 16_000, 1)
     assert successor.checkpoint == b"left behind"
 
 
@@ -184,6 +190,124 @@ async def test_a_released_session_is_taken_at_once(parts: Parts) -> None:
     claim = await parts.claimed()
     await parts.book.release(claim)
     assert (await parts.other.next_session(SHARD, block_ms=1)) is not None
+
+
+async def test_a_session_behind_many_held_ones_is_taken_over(parts: Parts) -> None:
+    claims = [await parts.claimed()]
+    others = [name for n in range(100) if KEYS.shard(name := f"{n:08x}") == SHARD][:24]
+    for name in others:
+        await parts.log.open(name, "t", SessionConfig(), READY)
+        claims.append(await parts.claim(parts.book))
+    async with asyncio.timeout(10):
+        while (taken := await parts.other.next_session(SHARD, block_ms=1)) is None:
+            await asyncio.gather(*(parts.book.renew(claim) for claim in claims[:-1]))
+    assert isinstance(taken, Claim)
+    assert taken.session == others[-1]
+
+
+async def test_a_session_goes_to_the_worker_with_less_load(parts: Parts) -> None:
+    await parts.book.ensure_groups()
+    busy, idle = Load(3, 4), Load(1, 4)
+    assert await parts.other.next_session(SHARD, block_ms=1, load=idle) is None
+    await parts.open()
+    assert await parts.book.next_session(SHARD, block_ms=1, load=busy) is None
+    assert await parts.other.next_session(SHARD, block_ms=1, load=idle) is not None
+
+
+async def test_a_session_does_not_wait_for_ever_for_a_worker_with_less_load(parts: Parts) -> None:
+    await parts.book.ensure_groups()
+    assert await parts.other.next_session(SHARD, block_ms=1, load=Load(0, 4)) is None
+    await parts.open()
+    assert isinstance(await parts.taken(parts.book, Load(3, 4)), Claim)
+
+
+async def test_a_worker_that_leaves_is_not_waited_for_and_its_consumer_is_gone(parts: Parts) -> None:
+    await parts.book.ensure_groups()
+    assert await parts.other.next_session(SHARD, block_ms=1, load=Load(0, 4)) is None
+    await parts.other.leave()
+    await parts.open()
+    assert await parts.book.next_session(SHARD, block_ms=1, load=Load(3, 4)) is not None
+    await parts.other.leave()
+    consumers = await parts.redis.xinfo_consumers(KEYS.queue(SHARD), "workers")
+    assert [row["name"] for row in consumers] == [b"first"]
+
+
+async def test_leaving_keeps_the_consumer_that_still_has_sessions(parts: Parts) -> None:
+    claim = await parts.claimed()
+    await parts.book.leave()
+    assert await parts.book.renew(claim)
+
+
+async def test_many_sessions_at_once_spread_over_the_workers(parts: Parts) -> None:
+    await parts.book.ensure_groups()
+    names = [name for n in range(100) if KEYS.shard(name := f"{n:08x}") == SHARD][:20]
+    counts = {"first": 0, "second": 0}
+
+    async def work(name: str, book: LeaseBook) -> None:
+        while sum(counts.values()) < len(names):
+            if await book.next_session(SHARD, block_ms=20, load=Load(counts[name], 64)):
+                counts[name] += 1
+
+    async with asyncio.timeout(30):
+        workers = asyncio.gather(work("first", parts.book), work("second", parts.other))
+        for name in names:
+            await parts.log.open(name, "t", SessionConfig(), READY)
+        await workers
+    assert abs(counts["first"] - counts["second"]) <= 2, counts
+
+
+async def test_a_session_that_loses_its_owners_at_one_place_is_set_aside_with_an_error(parts: Parts) -> None:
+    await parts.open()
+    for _ in range(FAILURES_MAX):
+        await parts.claim(parts.book)
+    assert await parts.taken(parts.other) == SetAside(SESSION)
+    (_, event) = (await parts.log.events_after(SESSION, 1))[-1]
+    assert isinstance(event, Error)
+    assert (event.code, event.retryable) == ("engine_fault", False)
+    assert await parts.redis.xlen(KEYS.queue(SHARD)) == 0
+    assert not await parts.redis.exists(KEYS.session(SESSION).audio)
+    with pytest.raises(NotFound):
+        await parts.log.append(SESSION, 0, SECOND)
+
+
+async def test_failed_attempts_count_and_hand_overs_do_not(parts: Parts) -> None:
+    await parts.open()
+    for _ in range(FAILURES_MAX + 1):
+        await parts.book.release(await parts.claim(parts.book))
+    for failures in range(FAILURES_MAX):
+        claim = await parts.claim(parts.book)
+        assert claim.failures == failures
+        await parts.book.release(claim, failed=True)
+    assert await parts.taken(parts.book) == SetAside(SESSION)
+
+
+async def test_a_worker_has_one_suspect_at_a_time(parts: Parts) -> None:
+    await parts.open()
+    for _ in range(FAILURES_MAX - 1):
+        await parts.claim(parts.book)
+    assert await parts.other.next_session(SHARD, block_ms=1, load=Load(1, 4, suspects=1)) is None
+    async with asyncio.timeout(10):
+        while await parts.redis.hget(KEYS.session(SESSION).state, "failures") != b"2":
+            assert await parts.other.next_session(SHARD, block_ms=1, load=Load(1, 4, suspects=1)) is None
+    suspect = await parts.claim(parts.book)
+    assert suspect.is_suspect
+
+
+async def test_a_session_that_goes_forward_is_forgiven(parts: Parts) -> None:
+    await parts.open()
+    for sample in range(1, 2 * FAILURES_MAX):
+        claim = await parts.claim(parts.book)
+        await parts.book.emit(claim, 1, Saying([], covered=sample))
+        await parts.book.release(claim, failed=True)
+
+
+async def test_an_owner_that_lost_the_session_and_lives_takes_the_blame_off_it(parts: Parts) -> None:
+    claim = await parts.claimed()
+    successor = await parts.claim(parts.other)
+    assert successor.failures == 1
+    await parts.book.absolve(claim)
+    await parts.other.release(successor)
+    assert (await parts.claim(parts.book)).failures == 0
 
 
 async def test_renewing_tells_when_no_edge_holds_the_client(parts: Parts) -> None:

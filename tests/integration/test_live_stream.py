@@ -1,6 +1,7 @@
 """The native protocol against the running service, scripted engine: order, places, marks, formats."""
 
 import asyncio
+import itertools
 
 import numpy as np
 import pytest
@@ -70,6 +71,68 @@ async def test_words_come_when_asked_for_and_only_then(service: Service) -> None
     assert " ".join(word["text"] for word in final["words"]) == final["text"]
     without = await transcribe(service.ws_url, TALK)
     assert "words" not in without.of("final")[0]
+
+
+async def test_a_shorter_endpoint_gives_more_utterances(service: Service) -> None:
+    talk = spoken("en_quilter", "en_wizard", gap_s=0.6)
+    counts = [
+        len((await transcribe(service.ws_url, talk, endpointing_ms=ms)).of("final")) for ms in ("400", "3000")
+    ]
+    assert counts[0] >= 2
+    assert counts[1] == 1
+
+
+async def test_an_utterance_is_no_longer_than_was_asked_for(service: Service) -> None:
+    talk = spoken("en_stew", "en_twain", gap_s=0.1)
+    usual = await transcribe(service.ws_url, talk)
+    assert max(final["end"] - final["start"] for final in usual.of("final")) > 6
+    short = await transcribe(service.ws_url, talk, max_utterance_s="5")
+    assert all(final["end"] - final["start"] <= 5.1 for final in short.of("final"))
+    assert "length" in {end["reason"] for end in short.of("speech_end")}
+
+
+async def test_partials_come_no_closer_than_was_asked_for(service: Service) -> None:
+    session = await transcribe(service.ws_url, TALK, partial_interval_ms="2000")
+    by_utterance: dict[int, list[float]] = {}
+    for partial in session.of("partial"):
+        by_utterance.setdefault(partial["utterance"], []).append(partial["end"])
+    ends = {final["utterance"]: final["end"] for final in session.of("final")}
+    for number, heard in by_utterance.items():
+        # An early final is shown whenever it comes.
+        open_ones = [at for at in heard if at < ends[number] - 0.5]
+        assert all(b - a >= 1.9 for a, b in itertools.pairwise(open_ones))
+
+
+async def test_a_deaf_detector_hears_less_than_a_keen_one(service: Service) -> None:
+    talk = spoken()
+    faint = (np.frombuffer(talk, "<i2") // 200).astype("<i2").tobytes()
+    heard: list[float] = []
+    for vad in ("0", "1"):
+        session = await transcribe(service.ws_url, faint, vad=vad)
+        heard.append(sum(final["end"] - final["start"] for final in session.of("final")))
+    assert heard[0] < heard[1]
+
+
+async def test_language_and_detection_s_choice_arrive(service: Service) -> None:
+    among = await transcribe(service.ws_url, TALK, languages="fr,de")
+    assert {final["language"] for final in among.of("final")} == {"fr"}
+    alone = await transcribe(service.ws_url, TALK, languages="de")
+    assert {final["language"] for final in alone.of("final")} == {"de"}
+    assert among.of("language") == alone.of("language") == []
+
+
+async def test_how_text_is_written_can_be_asked_for(service: Service) -> None:
+    plain = await transcribe(service.ws_url, TALK, partials="false")
+    for query in (
+        {"numerals": "digits", "profanity": "mask", "language": "en"},
+        {"numerals": "spoken"},
+        {"temperature": "0.5"},
+    ):
+        session = await transcribe(service.ws_url, TALK, **query)
+        assert session.transcript == plain.transcript  # made-up words: nothing to write otherwise
+        for final in session.of("final"):
+            for partial in (p for p in session.of("partial") if p["utterance"] == final["utterance"]):
+                assert final["text"].startswith(partial["text"][: partial["committed"]])
 
 
 async def test_partials_can_be_switched_off(service: Service) -> None:

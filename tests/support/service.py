@@ -1,5 +1,6 @@
 """The service as processes: what `steno up` starts, one by one, so that a test can end any of them."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -8,12 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.guard import Guard
+from shared.redis.connection import connect
 from shared.redis.embedded import EmbeddedServer
+from shared.redis.presence import Presence, WorkerPresence
 
 READY_S_MAX = 120.0
 _STOP_S_MAX = 20.0
@@ -51,7 +54,7 @@ class Service:
     @property
     def redis_url(self) -> str:
         """Address of the service's Redis."""
-        return self.redis.url
+        return self.environment.get("STENO_REDIS_URL") or self.redis.url
 
     @classmethod
     @contextlib.contextmanager
@@ -62,10 +65,12 @@ class Service:
         engine: str = "faster_whisper",
         model: str = "tiny.en",
         modules: tuple[str, ...] = ("api", "worker", "worker.jobs"),
+        persistent: bool = False,
         **settings: str,
     ) -> "Generator[Service]":
-        """Start all, wait until it is ready, stop all. `settings` are `STENO_` names in lower case."""
-        server = EmbeddedServer()
+        """Start all, wait until it is ready, stop all. `settings` are `STENO_` names in lower case.
+        `persistent`: the server keeps its data when it is killed."""
+        server = EmbeddedServer(folder / "valkey" if persistent else None)
         port = free_port()
         own = {"port": str(port), "engine": engine, "model": model, "data_dir": str(folder / "data")}
         environment = {f"STENO_{k.upper()}": v for k, v in (own | settings).items()}
@@ -75,32 +80,74 @@ class Service:
         try:
             for module in modules:
                 running.start(module)
-            running.wait_until_ready(worker="worker" in modules)
+            if modules:
+                running.wait_until_ready(worker="worker" in modules)
             yield running
         finally:
             running.stop()
 
-    def start(self, module: str, *, name: str = "") -> subprocess.Popen[bytes]:
-        """Start one process; `name` tells several of a kind apart."""
-        environment = os.environ | self.environment | {"STENO_REDIS_URL": self.redis.url}
+    def start(
+        self, module: str, *, name: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start one process; `name` tells several of a kind apart, `environment` is its own."""
+        own = {"STENO_REDIS_URL": self.redis_url} | dict(environment or {})
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", module],
+                env=os.environ | self.environment | own,
+                stdout=log,
+                stderr=log,
             )
         self.processes[name or module] = process
         return process
 
-    def wait_until_ready(self, *, worker: bool = True) -> None:
-        """Wait for `/readyz`, or `/healthz` when no worker was started."""
+    def start_edge(self, name: str) -> str:
+        """Start another edge of the same service and wait until it answers. Returns its base address over
+        HTTP."""
+        port = free_port()
+        self.start("api", name=name, environment={"STENO_PORT": str(port)})
+        self.wait_until_ready(worker=False, port=port)
+        return f"http://127.0.0.1:{port}"
+
+    def wait_until_ready(self, *, worker: bool = True, port: int = 0) -> None:
+        """Wait for `/readyz`, or `/healthz` when no worker was started; `port` is another edge's."""
         deadline = time.monotonic() + READY_S_MAX
-        while not self._answers("/readyz" if worker else "/healthz"):
+        while not self._answers("/readyz" if worker else "/healthz", port or self.port):
             dead = [name for name, process in self.processes.items() if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 raise AssertionError(f"service not ready, ended: {dead}\n{self.log.read_text()[-4000:]}")
             time.sleep(0.05)
 
-    def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+    def workers(self) -> list[WorkerPresence]:
+        """The workers that say that they live."""
+
+        async def ask() -> list[WorkerPresence]:
+            client = connect(self.redis_url)
+            try:
+                return await Presence(client).workers()
+            finally:
+                await client.aclose()
+
+        return asyncio.run(ask())
+
+    def wait_until_workers(self, count: int, *, draining: int = 0) -> None:
+        """Wait until so many workers say that they live, and so many of them that they drain."""
+        deadline = time.monotonic() + READY_S_MAX
+        while True:
+            workers = self.workers()
+            if len(workers) == count and sum(w.draining for w in workers) == draining:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"workers: {workers}\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def process_of(self, worker: str) -> str:
+        """The name of the process that calls itself `worker` in Redis."""
+        pid = int(worker.rsplit("-", 2)[-2])
+        return next(name for name, process in self.processes.items() if process.pid == pid)
+
+    def _answers(self, path: str, port: int) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -116,7 +163,7 @@ class Service:
         return process.wait(_STOP_S_MAX)
 
     def restart_redis(self) -> None:
-        """Kill the server and start it again, empty."""
+        """Kill the server and start it again, empty unless it is persistent."""
         self.redis.kill()
         self.redis.restart()
         self.guard.add(self.redis.pid or 0, last=True)

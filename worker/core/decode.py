@@ -26,6 +26,10 @@ class DecodeRequest:
     audio: Float32
     language: str = ""
     """Language code; empty to detect."""
+    languages: tuple[str, ...] = ()
+    """Codes that detection chooses among; empty for all."""
+    detect: bool = False
+    """Whether to say, beside the text in `language`, which language it sounds like."""
     task: str = "transcribe"
     prompt: str = ""
     """The client's own, as if it had been said before."""
@@ -40,6 +44,12 @@ class DecodeRequest:
     """Committed text of the rest; the result begins with it literally."""
     words: bool = False
     """Whether word times are wanted."""
+    temperature: float = 0.0
+    """Of a final's first attempt; 0 for beam search."""
+    no_digits: bool = False
+    """Whether numbers must be written as words."""
+    beam: int = 0
+    """Hypotheses to follow, where less than the engine's own for the kind is wanted; 0: the engine's own."""
 
     @property
     def duration_s(self) -> float:
@@ -58,7 +68,10 @@ class DecodeResult:
 
     text: str
     language: str
+    detected: str = ""
+    """What the audio behind `left` sounds like, where that was asked for or `language` was open."""
     language_probability: float = 1.0
+    """Of the detection."""
     words: tuple[Word, ...] = ()
     avg_logprob: float = 0.0
     """Mean log-probability of the tokens that were not given as prefix."""

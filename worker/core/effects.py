@@ -1,11 +1,11 @@
 """What a session machine is made with, what it wants done, and what it leaves to a successor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from shared.audio.pcm import Float32
-from shared.events import Closed, Event
+from shared.events import Closed, Event, SessionConfig
 from worker.core.decode import DecodeRequest, Kind
 from worker.core.endpointing import EndpointOptions
 from worker.core.filters import ALL, Drop
@@ -63,9 +63,35 @@ class SessionOptions:
     language_lock_s: float = 2.0
     """Speech from which a confident detection settles the session's language."""
     language_lock_probability: float = 0.8
+    language_switch_probability: float = 0.9
+    """Detection that changes the session's language at once (docs/engine.md, "Languages")."""
+    language_rival_probability: float = 0.5
+    """Detection that changes it when a second one agrees."""
+    language_looks: int = 8
+    """Detections of one utterance that may say nothing; then it is taken to be in the session's language."""
     filters: frozenset[Drop] = ALL
     """Reasons not to believe a text that count."""
     session_s_max: float = 4 * 3600.0
+
+
+def tuned(options: SessionOptions, config: SessionConfig) -> SessionOptions:
+    """The worker's options with what the client asked for in their place."""
+    endpoint = options.endpoint
+    if config.endpointing_ms is not None:
+        endpoint = replace(endpoint, silence_s=config.endpointing_ms / 1000)
+    if config.max_utterance_s is not None:
+        # Looking further back than half of it would cut off next to nothing.
+        search_s = min(endpoint.cut_search_s, config.max_utterance_s / 2)
+        endpoint = replace(endpoint, max_utterance_s=config.max_utterance_s, cut_search_s=search_s)
+    if config.vad is not None:
+        on = 0.9 - 0.8 * config.vad
+        endpoint = replace(endpoint, on=on, off=0.7 * on)
+    options = replace(options, endpoint=endpoint)
+    if config.partial_interval_ms is not None:
+        step_s = config.partial_interval_ms / 1000
+        longest_s = max(options.partial_step_s_max, step_s)
+        options = replace(options, partial_step_s=step_s, partial_step_s_max=longest_s)
+    return options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +106,12 @@ class Checkpoint:
     """Utterances whose `speech_end` was said."""
     stable: str = ""
     """What was committed of the first undecided utterance."""
+    stable_until: int = 0
+    """Sample before which it was said."""
+    shown: str = ""
+    shown_heard: int | None = None
+    """How its first characters were written for the client; see `worker.core.writing.Shown`. None: as they
+    were heard."""
     tail_length: int = 0
     tail_last: str = ""
     """Length and end of the transcript; see `shared.transcript.Tail`."""
@@ -94,6 +126,9 @@ class Decode:
     request: DecodeRequest
     ticket: int
     """To be given back with the answer."""
+    lag_s: float = 0.0
+    """How long it is wanted already, in seconds of audio: since speech ended, for a final; since the oldest
+    audio that no text covers was spoken, for a partial."""
 
 
 @dataclass(frozen=True, slots=True)

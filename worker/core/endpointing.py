@@ -66,6 +66,7 @@ class Endpointer:
         self._speech_frames = 0
         self._start: int | None = None
         self._last_speech = origin
+        self._uncut = origin
 
     @property
     def speaking(self) -> bool:
@@ -86,6 +87,10 @@ class Endpointer:
     def silence_samples(self) -> int:
         """Audio since the last speech."""
         return self._position - self._last_speech
+
+    def keep_whole(self, end: int) -> None:
+        """Don't cut before `end`: text was committed that is said up to there."""
+        self._uncut = max(self._uncut, end)
 
     def push(self, probability: float) -> list[Boundary]:
         """Take the next frame's probability of speech."""
@@ -130,7 +135,8 @@ class Endpointer:
 
     def _cut(self) -> list[Boundary]:
         """Cut running speech where it was least like speech; what follows is the next utterance."""
-        span = min(len(self._recent) - 1, frames_in(self._options.cut_search_s))
+        allowed = (self._position - self._uncut) // FRAME_SAMPLES
+        span = max(1, min(len(self._recent) - 1, frames_in(self._options.cut_search_s), allowed))
         recent = self._recent[-span:]
         # The last of equals: the longer the utterance, the better it is understood.
         back = min(range(len(recent)), key=recent[::-1].__getitem__)

@@ -64,6 +64,9 @@ class Hypothesis:
     heard."""
     agree_s: float = 0.0
     """Audio over which hypotheses must agree; 0: two successive ones are enough."""
+    committed_until_s: float = 0.0
+    """Where the audio of the committed text ends at the latest: how far the first of the hypotheses listened
+    that agreed on its last units."""
     earlier: deque[tuple[float, list[str]]] = field(default_factory=deque[tuple[float, list[str]]])
     """What earlier hypotheses said behind the committed text, and how far they listened, in seconds."""
 
@@ -88,6 +91,7 @@ class Hypothesis:
         self.tentative = text[len(self.committed) :]
         self.earlier.append((heard_s, fresh))
         if count:
+            self.committed_until_s = self.earlier[0][0]
             self.earlier = deque((heard, said[count:]) for heard, said in self.earlier)
 
     def doubt(self) -> None:

@@ -6,12 +6,13 @@ It forms every request for a decode, because what a request holds beside its own
 
 from typing import Final
 
-from shared.audio.pcm import Float32, to_samples, to_seconds
+from shared.audio.pcm import SAMPLE_RATE, Float32, to_samples, to_seconds
 from shared.events import SessionConfig
-from shared.transcript import Tail
+from shared.languages import AUTO
 from worker.core.buffer import AudioBuffer
-from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.decode import DecodeRequest, Kind
 from worker.core.effects import Checkpoint, SessionOptions
+from worker.core.language import LanguageWatch
 from worker.core.past import LeftContext, Past, Said
 from worker.core.utterance import Utterance
 
@@ -29,16 +30,20 @@ class Memory:
             reach_samples=to_samples(options.final_window_s),
             gap_samples=to_samples(options.left_gap_s),
         )
-        self.tail = Tail(resumed.tail_length, resumed.tail_last)
         self.context = resumed.context
         """The end of what was said."""
-        self.language = resumed.language if config.language == "auto" else config.language
-        """Empty while it is open."""
+        fixed = config.language != AUTO
+        language = config.language if fixed else resumed.language
+        self.language = LanguageWatch(language, fixed, options)
+        self._said_in = language
+        """Language of what is remembered."""
 
-    def add(self, utterance: Utterance, end: int, text: str) -> None:
-        """An utterance's final was said."""
+    def add(self, utterance: Utterance, end: int, text: str, language: str) -> None:
+        """An utterance's final was said. What was said in another language before it is forgotten."""
+        if language != self._said_in:
+            self.forget()
+        self._said_in = language
         self._past.add(Said(utterance.start, end, text))
-        self.tail = self.tail.after(text)
         self.context = f"{self.context} {text}".strip()[-_TEXT_CHARS:]
 
     def forget(self) -> None:
@@ -50,21 +55,16 @@ class Memory:
         """First sample whose audio may be wanted again."""
         return self._past.keep_from(covered)
 
-    def learn_language(self, result: DecodeResult) -> None:
-        """Settle the session's language once a detection is confident."""
-        sure = result.language_probability >= self._options.language_lock_probability
-        if not self.language and result.text and sure:
-            self.language = result.language
-
     def partial(self, utterance: Utterance, buffer: AudioBuffer, end: int) -> tuple[DecodeRequest, int]:
         """The request for what an open utterance says up to `end`, and where its audio begins."""
         start = utterance.window_start
         left = LeftContext(start)
         if start == utterance.start:
-            left = self._left(start, end, self._options.partial_window_s)
+            left = self._left(utterance, start, end, self._options.partial_window_s)
         trim = end - start >= to_samples(self._options.window_trim_s)
         request = self._request(
             Kind.PARTIAL,
+            utterance,
             buffer.view(left.start, end),
             left=left,
             left_s=to_seconds(start - left.start),
@@ -78,9 +78,10 @@ class Memory:
         self, utterance: Utterance, buffer: AudioBuffer, end: int, prefix: str
     ) -> tuple[DecodeRequest, int]:
         """The same for its final."""
-        left = self._left(utterance.start, end, self._options.final_window_s)
+        left = self._left(utterance, utterance.start, end, self._options.final_window_s)
         request = self._request(
             Kind.FINAL,
+            utterance,
             buffer.view(left.start, end),
             left=left,
             left_s=to_seconds(utterance.start - left.start),
@@ -89,13 +90,20 @@ class Memory:
         )
         return request, left.start
 
-    def _left(self, start: int, end: int, reach_s: float) -> LeftContext:
+    def _language_of(self, utterance: Utterance) -> str:
+        return utterance.language or self.language.current
+
+    def _left(self, utterance: Utterance, start: int, end: int, reach_s: float) -> LeftContext:
         # While the language is open, what was said before may be of another one.
-        return self._past.before(start, end, to_samples(reach_s)) if self.language else LeftContext(start)
+        language = self._language_of(utterance)
+        if not language or language != self._said_in:
+            return LeftContext(start)
+        return self._past.before(start, end, to_samples(reach_s))
 
     def _request(
         self,
         kind: Kind,
+        utterance: Utterance,
         audio: Float32,
         *,
         left: LeftContext,
@@ -104,11 +112,17 @@ class Memory:
         words: bool,
         settled: str = "",
     ) -> DecodeRequest:
-        earlier = f"{self._earlier_than(left.text)} {settled}".strip()[-self._options.context_chars :]
+        language = self._language_of(utterance)
+        said = self._earlier_than(left.text) if language in ("", self._said_in) else ""
+        earlier = f"{said} {settled}".strip()[-self._options.context_chars :]
+        own_s = len(audio) / SAMPLE_RATE - left_s
+        undecided = not utterance.language and self.language.worth_hearing(own_s)
         return DecodeRequest(
             kind=kind,
             audio=audio,
-            language=self.language,
+            language=language,
+            languages=self._config.languages,
+            detect=undecided,
             task=self._config.task,
             prompt=self._config.prompt,
             context=earlier,
@@ -117,6 +131,8 @@ class Memory:
             left_s=left_s,
             prefix=prefix,
             words=words,
+            temperature=self._config.temperature if kind is Kind.FINAL else 0.0,
+            no_digits=self._config.numerals == "spoken",
         )
 
     def _earlier_than(self, left: str) -> str:

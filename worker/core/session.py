@@ -13,39 +13,43 @@ one `Final`. Text that was committed in a partial stands at the beginning of the
 part of the checkpoint, so that a successor on another worker keeps to it. `Close` comes once, last.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.codec import pack
-from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
+from shared.events import Closed, SessionConfig, SpeechEnd, SpeechStart
+from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
-from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
     Close,
     CloseReason,
-    Decode,
     Dropped,
     Effect,
     Emit,
     EndReason,
     SessionOptions,
     Vad,
+    tuned,
 )
 from worker.core.endpointing import Boundary, Ended, Endpointer
 from worker.core.filters import believed, fuller
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
+from worker.core.language import Verdict
 from worker.core.memory import Memory
+from worker.core.saying import Scribe, resumed_shown
 from worker.core.utterance import Asked, Utterance, longest_word_s, placed
 from worker.core.voice import Voice
+from worker.core.writing import Rules
 
 
 class Session:
-    """One session from its covered sample on. Every method returns what is to be done, in order."""
+    """One session from its covered sample on. Every method returns what is to be done, in order. `buffer` is
+    given by simulations, whose audio has a length and no samples."""
 
     def __init__(
         self,
@@ -53,30 +57,32 @@ class Session:
         vad: Vad,
         *,
         options: SessionOptions,
+        rules: Rules | None = None,
         committed: int = 0,
         checkpoint: Checkpoint | None = None,
+        buffer: AudioBuffer | None = None,
     ) -> None:
         self._config = config
-        self._options = options
+        self._options = options = tuned(options, config)
         self._vad = vad
         self._framer = Framer(committed)
-        self._buffer = AudioBuffer(committed)
+        self._buffer = AudioBuffer(committed) if buffer is None else buffer
         self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
+        if checkpoint:
+            self._endpointer.keep_whole(checkpoint.stable_until)
         self._voice = Voice(self._framer.position, options.endpoint.off)
         self._covered = self._last_end = committed
         self._resumed = resumed = checkpoint or Checkpoint()
         self._memory = Memory(config, options, resumed)
+        self._language = self._memory.language
+        self._scribe = Scribe(config, rules, resumed)
+        self._asking = Asking(self._memory, self._buffer)
         self._decided = self._started = self._ended = resumed.decided
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
         """Ended utterances that wait for their finals, oldest first."""
-        self._asked_final: Asked | None = None
-        self._asked_partial: Asked | None = None
         self._held: tuple[Asked, DecodeResult] | None = None
         """A partial of the open utterance that waits for the final before it to be said."""
-        self._wait_s = 0.0
-        """How long decodes wait lately: what this session knows of the device's load."""
-        self._tickets = 0
         self._closing: CloseReason | None = None
         self._closed = False
 
@@ -84,6 +90,11 @@ class Session:
     def covered(self) -> int:
         """First sample that nothing is decided about."""
         return self._covered
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no utterance is open or undecided: a successor begins here with nothing to do again."""
+        return not (self._open or self._line or self._asking.for_final or self._closing)
 
     @property
     def received(self) -> int:
@@ -119,31 +130,19 @@ class Session:
 
     def decoded(self, ticket: int, result: DecodeResult | None) -> list[Effect]:
         """The answer to a `Decode`; None when it was replaced or given up. An outdated one is ignored."""
-        if result:
-            self._wait_s += (result.waited_s - self._wait_s) / 3
-        if self._asked_partial and self._asked_partial.ticket == ticket:
-            asked, self._asked_partial = self._asked_partial, None
-            effects = self._answered(asked, result, self._partial_came) if result else []
-        elif self._asked_final and self._asked_final.ticket == ticket:
-            asked, self._asked_final = self._asked_final, None
-            effects = self._answered(asked, result, self._final_came) if result else []
-        else:
+        asked = self._asking.answered(ticket, result)
+        if asked is None:
             return []
+        effects: list[Effect] = []
+        if result:
+            came = self._partial_came if is_partial(asked) else self._final_came
+            effects = self._answered(asked, result, came)
         return effects + self._ask()  # what is still needed is asked for again
 
     def newest(self, ticket: int) -> DecodeRequest | None:
         """What a request that has waited asks for now: a partial listens to all that was said meanwhile. None
         when it is as it was."""
-        asked = self._asked_partial
-        if asked is None or asked.ticket != ticket or asked.utterance is not self._open:
-            return None
-        heard = self._heard
-        if heard <= asked.end:
-            return None
-        asked.utterance.heard = heard
-        request, start = self._memory.partial(asked.utterance, self._buffer, heard)
-        self._asked_partial = replace(asked, request=request, start=start, end=heard)
-        return request
+        return self._asking.newest(ticket, self._heard) if self._open else None
 
     # Utterances begin and end
 
@@ -157,6 +156,8 @@ class Session:
         self._open = Utterance(self._started, begin, begin, heard, text, step_s)
         if self._started == self._resumed.decided:
             self._open.text.committed = self._resumed.stable
+            self._open.text.committed_until_s = to_seconds(self._resumed.stable_until)
+            self._open.shown = resumed_shown(self._resumed)
         self._started += 1
         if self._started <= self._resumed.started:
             return []
@@ -169,7 +170,7 @@ class Session:
             return []
         utterance.end = end
         self._line.append(utterance)
-        self._asked_partial = self._held = None  # they say less than the final will
+        self._asking.for_partial = self._held = None  # they say less than the final will
         self._ended += 1
         if self._ended <= self._resumed.ended:
             return []
@@ -187,7 +188,7 @@ class Session:
     def _ask(self) -> list[Effect]:
         """Ask for what is needed and not asked for yet; close when nothing is left to decode."""
         effects = self._ask_line()
-        if self._line or self._asked_final:
+        if self._line or self._asking.for_final:
             return effects + (self._ask_partial(self._open) if self._open else [])
         if self._closing:
             return effects + self._close(self._closing)
@@ -199,10 +200,10 @@ class Session:
     def _ask_line(self) -> list[Effect]:
         """The finals that are due, oldest first."""
         effects: list[Effect] = []
-        while self._asked_final is None and self._line:
+        while self._asking.for_final is None and self._line:
             head = self._line[0]
             if head.early is None or head.early_end != head.end:
-                return [*effects, self._ask_final(head, head.end or 0)]
+                return [*effects, self._asking.final(head, head.end or 0)]
             early, head.early = head.early, None
             effects += self._conclude(head, early, kept=False)
         return effects
@@ -212,39 +213,23 @@ class Session:
         if self._endpointer.silence_samples < to_samples(self._options.early_final_s):
             return self._ask_partial(utterance)
         speech_end = self._endpointer.speech_end
-        if utterance.early_end == speech_end or self._wait_s > self._options.early_final_wait_s:
+        if utterance.early_end == speech_end or self._asking.wait_s > self._options.early_final_wait_s:
             return []
         utterance.early, utterance.early_end = None, speech_end
-        return [self._ask_final(utterance, speech_end)]
+        return [self._asking.final(utterance, speech_end)]
 
     def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
         heard = self._heard
         enough = heard - utterance.heard >= to_samples(utterance.step_s)
-        if self._asked_partial or not self._config.partials or not enough:
+        if self._asking.for_partial or not self._config.partials or not enough:
             return []
-        utterance.heard = heard
-        request, start = self._memory.partial(utterance, self._buffer, heard)
-        return [self._decode(request, utterance, start)]
+        return [self._asking.partial(utterance, heard)]
 
     @property
     def _heard(self) -> int:
         """How far an open utterance can be listened to: silence behind it is left out."""
         return min(self._endpointer.speech_end, self._buffer.end)
-
-    def _ask_final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
-        request, start = self._memory.final(utterance, self._buffer, end, prefix)
-        utterance.heard = max(utterance.heard, end)
-        return self._decode(request, utterance, start)
-
-    def _decode(self, request: DecodeRequest, utterance: Utterance, start: int) -> Decode:
-        self._tickets += 1
-        asked = Asked(self._tickets, request, utterance, start, start + len(request.audio))
-        if request.kind is Kind.PARTIAL:
-            self._asked_partial = asked
-        else:
-            self._asked_final = asked
-        return Decode(request, self._tickets)
 
     # Answers
 
@@ -259,6 +244,10 @@ class Session:
         return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
+        if self._language.is_outdated(asked):
+            return []
+        if self._language.hear(asked, result) is Verdict.CHANGED:
+            return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
         if asked.utterance.end is None:
             return self._early_final(asked, placed(asked, result))
         if asked.utterance.end != asked.end:
@@ -267,29 +256,34 @@ class Session:
         return self._conclude(asked.utterance, placed(asked, result), kept=kept)
 
     def _partial_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        asked.utterance.pace(result, self._options, self._wait_s)
+        asked.utterance.pace(result, self._options, self._asking.wait_s)
         if self._line:  # its place in the transcript is not known yet
             self._held = asked, result
             return []
         return self._partial(asked, result)
 
     def _partial(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        text = asked.utterance.text
+        utterance, text = asked.utterance, asked.utterance.text
+        if self._language.is_outdated(asked):
+            utterance.heard = utterance.start
+            return []
+        verdict = self._language.hear(asked, result)
+        if verdict is Verdict.CHANGED:
+            return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
         if not result.text:
             text.doubt()
+        if verdict is Verdict.RIVAL or not result.text or not self._language.may_show(asked, result):
             return []
-        if not self._memory.language:
-            if asked.request.duration_s >= self._options.language_lock_s:
-                self._memory.learn_language(result)
-            elif result.language_probability < self._options.language_lock_probability:
-                return []  # a second of speech in the wrong language is worth nothing
         shown, stable = text.text, text.stable
         text.update(result.text, to_seconds(asked.end))
         if text.text == shown and text.stable == stable:
             return []
-        emit = self._say_partial(asked, placed(asked, result), text.text)
-        self._trim_window(asked, result)
-        return [replace(emit, checkpoint=self._checkpoint() if text.stable != stable else b"")]
+        self._endpointer.keep_whole(to_samples(text.committed_until_s))
+        is_more = self._scribe.commit(utterance, result.language)
+        partial = self._scribe.partial(asked, placed(asked, result), text.text)
+        asked.trim(result, self._options)
+        keep = is_more or text.stable != stable
+        return [Emit((partial,), checkpoint=self._checkpoint() if keep else b"")]
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
@@ -299,29 +293,7 @@ class Session:
         whole = keep_stable(utterance.text.stable, result.text) if result.text else None
         if whole is None or whole == utterance.text.text or not self._config.partials:
             return []
-        return [self._say_partial(asked, result, whole)]
-
-    def _say_partial(self, asked: Asked, result: DecodeResult, whole: str) -> Emit:
-        partial = Partial(
-            text=whole,
-            utterance=asked.utterance.number,
-            start=to_seconds(asked.utterance.start),
-            end=to_seconds(asked.end),
-            committed=len(asked.utterance.text.stable),
-            offset=self._memory.tail.offset_of(whole),
-            language=result.language,
-            words=result.words if self._config.words else None,
-        )
-        return Emit((partial,))
-
-    def _trim_window(self, asked: Asked, result: DecodeResult) -> None:
-        """Take committed words out of a long window: the next partial has less to decode."""
-        if asked.request.own_s < self._options.window_trim_s or not result.words:
-            return
-        keep_from_s = asked.request.duration_s - self._options.window_keep_s
-        cut_s = asked.utterance.text.settle(result.words, keep_from_s)
-        if cut_s > 0:
-            asked.utterance.window_start = asked.start + to_samples(cut_s)
+        return [Emit((self._scribe.partial(asked, result, whole),))]
 
     def _conclude(self, utterance: Utterance, result: DecodeResult, *, kept: bool) -> list[Effect]:
         """Say the final, in line with what was committed; decode again, with that as prefix, where they
@@ -337,7 +309,7 @@ class Session:
         text = keep_stable(stable, result.text)
         if text is None:
             utterance.free = result
-            return [self._ask_final(utterance, utterance.end or 0, prefix=stable)]
+            return [self._asking.final(utterance, utterance.end or 0, prefix=stable)]
         return self._final(utterance, replace(result, text=text))
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
@@ -345,20 +317,10 @@ class Session:
         stable = utterance.text.stable
         text = result.text if result.text.startswith(stable) else stable
         end = utterance.end or 0
-        self._memory.learn_language(result)
-        final = Final(
-            text=text,
-            utterance=utterance.number,
-            start=to_seconds(utterance.start),
-            end=to_seconds(end),
-            committed=len(text),
-            offset=self._memory.tail.offset_of(text),
-            language=result.language,
-            confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
-            covered=to_seconds(end),
-            words=(result.words if result.text else ()) if self._config.words else None,
-        )
-        self._memory.add(utterance, end, text)
+        if result.text:
+            self._language.learn(result.language, result.language_probability)
+        final = self._scribe.final(utterance, result, text)
+        self._memory.add(utterance, end, text, result.language)
         self._decided = utterance.number + 1
         self._last_end = end
         self._cover(end)
@@ -401,9 +363,12 @@ class Session:
                 started=max(self._started, self._resumed.started),
                 ended=max(self._ended, self._resumed.ended),
                 stable=head.text.stable if head else "",
-                tail_length=self._memory.tail.length,
-                tail_last=self._memory.tail.last,
+                stable_until=to_samples(head.text.committed_until_s) if head else 0,
+                shown=head.shown.text if head else "",
+                shown_heard=head.shown.heard if head else None,
+                tail_length=self._scribe.tail.length,
+                tail_last=self._scribe.tail.last,
                 context=self._memory.context,
-                language=self._memory.language,
+                language=self._language.current,
             )
         )

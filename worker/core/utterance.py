@@ -1,7 +1,7 @@
 """An utterance on its way to a final, and the decodes that are asked for on the way. Plain data of the
 session machine."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from shared.audio.pcm import to_samples, to_seconds
@@ -10,6 +10,7 @@ from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import SessionOptions
 from worker.core.hypothesis import Hypothesis
 from worker.core.voice import Voice
+from worker.core.writing import Shown
 
 
 @dataclass(slots=True)
@@ -28,6 +29,12 @@ class Utterance:
     stumbled: bool = False
     """Whether its last partial could not be shown."""
     end: int | None = None
+    language: str = ""
+    """What it is in, once that is decided."""
+    looks: int = 0
+    """Detections that said nothing about it."""
+    shown: Shown = field(default_factory=Shown)
+    """What was written of it for good."""
     early: DecodeResult | None = None
     early_end: int = -1
     """What an early final says, if the utterance ends there."""
@@ -47,6 +54,14 @@ class Utterance:
             self.step_s = (self.step_s + min(wanted_s, options.partial_step_s_max)) / 2
         self.stumbled = not usable
 
+    def start_over(self, language: str) -> None:
+        """It is in another language than was thought; nothing of it is committed. The next partial is due at
+        once."""
+        self.language = language
+        self.text = Hypothesis(hold_back=self.text.hold_back, agree_s=self.text.agree_s)
+        self.heard = self.start
+        self.early, self.early_end = None, -1
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -57,6 +72,15 @@ class Asked:
     utterance: Utterance
     start: int
     end: int
+
+    def trim(self, result: DecodeResult, options: SessionOptions) -> None:
+        """Take committed words out of a long window: the next partial has less to decode."""
+        if self.request.own_s < options.window_trim_s or not result.words:
+            return
+        keep_from_s = self.request.duration_s - options.window_keep_s
+        cut_s = self.utterance.text.settle(result.words, keep_from_s)
+        if cut_s > 0:
+            self.utterance.window_start = self.start + to_samples(cut_s)
 
 
 def placed(asked: Asked, result: DecodeResult) -> DecodeResult:

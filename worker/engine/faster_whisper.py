@@ -26,14 +26,14 @@ from faster_whisper.transcribe import (
 )
 
 from shared.audio.pcm import SAMPLE_RATE, Float32
-from shared.errors import EngineFault, ModelUnavailable
+from shared.errors import DeviceFault, EngineFault, ModelUnavailable
 from shared.events import Word
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
 from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for, token_cap
 from worker.engine.api import EngineOptions
-from worker.engine.prefill import Heard, Prompt, decoder_for, marked
+from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, marked
 from worker.engine.rows import (
     APPENDED,
     Output,
@@ -61,6 +61,7 @@ runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
 _PREPENDED: Final = "\"'“¿([{-"
+_NUMBER_SIGNS: Final = "%$€£¥"
 _ALIKE_FRAMES: Final = 200
 """Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
 _BATCH_MAX_CPU: Final = 4
@@ -114,10 +115,9 @@ class FasterWhisperEngine:
         try:
             rows = [self._encode(r, n) for r, n in zip(batch, self._windows(batch), strict=True)]
             return self._decode_rows(rows)
-        except (
-            RuntimeError
-        ) as error:  # what CTranslate2 raises; its text names shapes and devices, not speech
-            raise EngineFault(f"the decoder failed: {error}") from None
+        except RuntimeError as error:  # CTranslate2's; its text names shapes and devices, not speech
+            fault = DeviceFault if is_device_lost(str(error)) else EngineFault
+            raise fault(f"the decoder failed: {error}") from None
 
     def close(self) -> None:
         """Unload the weights."""
@@ -137,10 +137,10 @@ class FasterWhisperEngine:
         features = self._features(request.audio, frames)
         encoded = self._model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
         encode_s = time.perf_counter() - began_s
-        language, probability = request.language, 1.0
-        if not language:
-            language, probability = self._detect(encoded)
-        tokenizer = self._tokenizer(language, request.task)
+        detected, probability = "", 1.0
+        if request.detect or not request.language:
+            detected, probability = self._detect(encoded, request)
+        tokenizer = self._tokenizer(request.language or detected, request.task)
         given = join(request.left, request.prefix)
         prompt = Prompt(
             hints=_last_tokens(tokenizer, f"{request.hotwords} {request.prompt}", _HINT_TOKENS_MAX),
@@ -149,7 +149,16 @@ class FasterWhisperEngine:
             prefix=tuple(tokenizer.encode(" " + given)) if given else (),
             previous=tokenizer.sot_prev,
         )
-        return Row(request, tokenizer, probability, encoded, features.shape[1], prompt.fitted(), encode_s)
+        return Row(
+            request,
+            tokenizer,
+            detected,
+            probability,
+            encoded,
+            frames=features.shape[1],
+            prompt=prompt.fitted(),
+            encode_s=encode_s,
+        )
 
     @cached_property
     def _policy(self) -> WindowPolicy:
@@ -169,14 +178,15 @@ class FasterWhisperEngine:
         mel = self._whisper.feature_extractor(audio, padding=_FRAME_SAMPLES)[:, :frames]
         return np.pad(mel, ((0, 0), (0, frames - mel.shape[1]))).astype(np.float32)
 
-    def _detect(self, encoded: Any) -> tuple[str, float]:
-        """The likeliest language and its probability among all."""
-        if not self.info.multilingual:
-            return "en", 1.0
+    def _detect(self, encoded: Any, request: DecodeRequest) -> tuple[str, float]:
+        """The likeliest language of the request's own audio, and its probability among those allowed."""
+        codes = [code for code in self.info.languages if code in request.languages or not request.languages]
+        if len(codes) < 2:
+            return (codes or self.info.languages)[0], 1.0
         tokenizer = self._tokenizer("en", "transcribe")
-        codes = self.info.languages
         numbers = [tokenizer.tokenizer.token_to_id(f"<|{code}|>") or 0 for code in codes]
-        probabilities = softmax(self._decoder.first_logits(encoded, tokenizer.sot)[numbers])
+        own = behind_s(encoded, request.left_s) if request.left_s else encoded
+        probabilities = softmax(self._decoder.first_logits(own, tokenizer.sot)[numbers])
         best = int(probabilities.argmax())
         return codes[best], float(probabilities[best])
 
@@ -199,16 +209,22 @@ class FasterWhisperEngine:
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[int, int, int, float, bool], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
         results: dict[int, DecodeResult] = {}
         for indexes in groups.values():
             group = [rows[i] for i in indexes]
-            outputs = self._generate(group, beam=1 if is_partial(group[0]) else _BEAM_FINAL)
+            outputs = self._first_attempt(group)
             for index, row, output in zip(indexes, group, outputs, strict=True):
                 results[index] = self._finish(row, output)
         return [results[i] for i in range(len(rows))]
+
+    def _first_attempt(self, rows: list[Row]) -> list[Output]:
+        temperature = rows[0].request.temperature
+        if is_partial(rows[0]) or temperature > 0:
+            return self._generate(rows, temperature=temperature)
+        return self._generate(rows, beam=rows[0].request.beam or _BEAM_FINAL)
 
     def _finish(self, row: Row, output: Output) -> DecodeResult:
         if not is_partial(row):
@@ -217,6 +233,7 @@ class FasterWhisperEngine:
         return DecodeResult(
             text=output.text,
             language=row.tokenizer.language_code,
+            detected=row.detected,
             language_probability=row.language_probability,
             words=words,
             avg_logprob=output.avg_logprob,
@@ -233,9 +250,11 @@ class FasterWhisperEngine:
         if output.runaway and row.frames < FRAMES_MAX:
             again = self._encode(row.request, FRAMES_MAX)
             row = replace(again, encode_s=row.encode_s + again.encode_s)
-            output = self._generate([row], beam=_BEAM_FINAL)[0]
+            output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
+            if temperature <= row.request.temperature:
+                continue
             if not is_doubtful(output):
                 return row, output
             output = self._generate([row], temperature=temperature)[0]
@@ -250,13 +269,25 @@ class FasterWhisperEngine:
             beam=beam,
             temperature=temperature,
             no_repeat=_NO_REPEAT_PARTIAL if is_partial(rows[0]) else 0,
-            suppress=cast(Any, get_suppressed_tokens(rows[0].tokenizer, cast(Any, [-1]))),
+            suppress=self._suppressed(rows[0]),
         )
         log.debug("decoded %d rows of %d frames", len(rows), rows[0].frames)
         return [
             read_output(row, answer, self._no_speech_prob(row, answer))
             for row, answer in zip(rows, heard, strict=True)
         ]
+
+    def _suppressed(self, row: Row) -> list[int]:
+        usual = cast(list[int], get_suppressed_tokens(row.tokenizer, cast(Any, [-1])))
+        return [*usual, *self._digits] if row.request.no_digits else usual
+
+    @cached_property
+    def _digits(self) -> list[int]:
+        """Tokens that hold a digit, or a sign that stands for a word beside one: without them a number is
+        written as it is spoken."""
+        tokenizer = self._tokenizer("en", "transcribe")
+        texts = ((number, tokenizer.decode([number])) for number in range(tokenizer.eot))
+        return [number for number, text in texts if any(c.isdigit() or c in _NUMBER_SIGNS for c in text)]
 
     def _align(self, row: Row, output: Output) -> tuple[Word, ...]:
         """Word times by the cross-attention of the alignment heads, as faster-whisper does it."""
@@ -286,3 +317,10 @@ def choose_device(device: str, compute_type: str) -> tuple[str, str]:
         return device, "int8"
     supported = ctranslate2.get_supported_compute_types("cuda")
     return device, next(t for t in ("int8_float16", "float16", "int8", "float32") if t in supported)
+
+
+def is_device_lost(message: str) -> bool:
+    """Whether an error of CTranslate2 means that the CUDA context is gone: after an illegal access every
+    later call fails too. Memory that ran out is another matter: the next batch may fit."""
+    text = message.lower()
+    return any(word in text for word in ("cuda", "cublas", "cudnn")) and "out of memory" not in text

@@ -35,6 +35,7 @@ MARKER: Final = 0
 """What stands for the start token in a marked vocabulary: the number lowest of all."""
 _START: Final = "<|startoftranscript|>"
 _MAX_TOKENS: Final = 448
+_STATES_PER_S: Final = 50
 _FIT: Final = 16
 """Prompts are cut to multiples of this, so that those of different sessions are of one length."""
 
@@ -176,6 +177,14 @@ def decoder_for(model: Any, tokenizer: Tokenizer) -> Decoder:
         end=tokenizer.eot,
         no_timestamps=tokenizer.no_timestamps,
         previous=tokenizer.sot_prev,
+    )
+
+
+def behind_s(encoded: Any, seconds: float) -> Any:
+    """The encoder states [1, frames, width] of what lies behind the first `seconds`."""
+    states = np.asarray(encoded.to_device(ctranslate2.Device.cpu))
+    return ctranslate2.StorageView.from_array(
+        np.ascontiguousarray(states[:, round(seconds * _STATES_PER_S) :])
     )
 
 

@@ -25,6 +25,8 @@ class Row:
 
     request: DecodeRequest
     tokenizer: Tokenizer
+    detected: str
+    """What detection said; empty where it was not asked."""
     language_probability: float
     encoded: Any
     """Encoder states, [1, frames / 2, width]."""
@@ -35,9 +37,16 @@ class Row:
     """Time for log-mel and encoder."""
 
     @property
-    def group(self) -> tuple[int, int]:
-        """Rows of one call must agree in the length of their windows and of their prompts."""
-        return self.frames, len(self.prompt.tokens)
+    def group(self) -> tuple[int, int, int, float, bool]:
+        """Rows of one call must agree in the length of their windows and of their prompts, and in how they
+        are decoded."""
+        return (
+            self.frames,
+            len(self.prompt.tokens),
+            self.request.beam,
+            self.request.temperature,
+            self.request.no_digits,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,29 @@
 """A deterministic engine without a model, for unit, load and failure tests.
 
 It hears one word for each half second of audio, and the word depends on the samples alone, so that a lost
-or doubled stretch of audio shows in the text. Its language is English.
+or doubled stretch of audio shows in the text. With the model `marks` it hears the numbers that are written
+in the audio (`worker.engine.marks`) and nothing else: then the text does not depend on where a window begins.
+It hears English, or the first language that is allowed.
 """
 
+import os
+import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from shared.audio.pcm import SAMPLE_RATE, to_samples
+from shared.audio.pcm import SAMPLE_RATE, Float32, to_samples, to_seconds
+from shared.errors import DeviceFault, EngineFault
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
+from worker.engine import marks
 from worker.engine.api import EngineOptions
 
 WORD_S = 0.5
+MARKS = "marks"
+"""The model that hears marks."""
 _SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "wo", "xu", "za")
 
 
@@ -22,6 +31,7 @@ class ScriptedEngine:
     """Words from samples."""
 
     def __init__(self, options: EngineOptions) -> None:
+        self._hear = _marked if options.model == MARKS else _by_half_seconds
         self._info = EngineInfo(
             name="scripted",
             model=options.model,
@@ -42,31 +52,60 @@ class ScriptedEngine:
 
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
         """The words of each request's audio; a prefix replaces as many words as it has."""
-        return [_decode(request) for request in batch]
+        return [_decode(request, self._hear) for request in batch]
 
     def close(self) -> None:
         """Nothing to give back."""
 
 
-def _decode(request: DecodeRequest) -> DecodeResult:
-    said = words_of(request.audio[to_samples(request.left_s) :])
-    given = request.prefix.split()
-    spoken = given + said[len(given) :]
-    times = tuple(
-        Word(
-            text=text,
-            start=request.left_s + i * WORD_S,
-            end=request.left_s + (i + 1) * WORD_S,
-            probability=1.0,
-        )
-        for i, text in enumerate(spoken)
-    )
+def _decode(request: DecodeRequest, hear: Callable[[Float32], list[Word]]) -> DecodeResult:
+    heard = hear(request.audio[to_samples(request.left_s) :])
+    # A prefix stands in the place of as many words as it has; it may be longer than what is heard.
+    given = [
+        Word(text=text, start=i * WORD_S, end=(i + 1) * WORD_S, probability=1.0)
+        for i, text in enumerate(request.prefix.split())
+    ]
+    given = [replace(heard[i], text=w.text) if i < len(heard) else w for i, w in enumerate(given)]
+    words = [
+        replace(word, start=word.start + request.left_s, end=word.end + request.left_s)
+        for word in given + heard[len(given) :]
+    ]
+    language = request.languages[0] if request.languages else "en"
     return DecodeResult(
-        text=" ".join(spoken),
-        language=request.language or "en",
-        words=times if request.words else (),
+        text=" ".join(word.text for word in words),
+        language=request.language or language,
+        detected=language if request.detect or not request.language else "",
+        words=tuple(words) if request.words else (),
         avg_logprob=-0.1,
     )
+
+
+def _by_half_seconds(audio: Float32) -> list[Word]:
+    return [
+        Word(text=text, start=i * WORD_S, end=(i + 1) * WORD_S, probability=1.0)
+        for i, text in enumerate(words_of(audio))
+    ]
+
+
+def _marked(audio: Float32) -> list[Word]:
+    found = marks.read(audio)
+    for _, number in found:
+        if number >= marks.COMMANDS:
+            _obey(number)
+    return [
+        Word(text=f"w{n}", start=to_seconds(at), end=to_seconds(at + marks.MARK_SAMPLES), probability=1.0)
+        for at, n in found
+    ]
+
+
+def _obey(command: int) -> None:
+    if command == marks.CRASH:
+        os.abort()
+    if command == marks.HANG:
+        threading.Event().wait()
+    if command == marks.DEVICE_FAULT:
+        raise DeviceFault("the script says that the device is lost")
+    raise EngineFault("the script says that the decode fails")
 
 
 def words_of(audio: np.ndarray) -> list[str]:

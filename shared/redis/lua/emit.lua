@@ -2,6 +2,7 @@
 -- KEYS: state, events, audio
 -- ARGV: fence, write id, live channel, TTL s, covered sample (-1: unchanged), packed checkpoint ('': unchanged), then pairs: '1' keep or '0', payload
 -- Returns the number of the last event. The same write id again changes nothing: the answer to the first was lost on its way.
+-- A session that goes forward breaks nobody: its failures are forgotten.
 -- Marks at the covered sample (ids N-1, N-2) are kept: a successor must see them.
 local refused = fence_or_error(KEYS[1], ARGV[1])
 if refused then return refused end
@@ -13,7 +14,7 @@ for i = 7, #ARGV, 2 do
 end
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'checkpoint', ARGV[6]) end
 if ARGV[5] ~= '-1' then
-  redis.call('HSET', KEYS[1], 'committed', ARGV[5])
+  redis.call('HSET', KEYS[1], 'committed', ARGV[5], 'failures', 0)
   redis.call('XTRIM', KEYS[3], 'MINID', ARGV[5] .. '-1')
 end
 redis.call('EXPIRE', KEYS[2], ARGV[4])

@@ -50,7 +50,7 @@ def get(app: FastAPI, path: str, method: str = "GET") -> httpx.Response:
 def test_every_error_has_a_status_of_its_blame(cls: type[StenoError]) -> None:
     status = faults.STATUS[cls.code]
     assert (400 <= status < 500) == (cls.blame == "client")
-    assert faults.close_code_of(cls("x")) in (1008, 1009, 1011, 1013)
+    assert faults.close_code_of(cls("x")) in (1008, 1009, 1011, 1013, 4001, 4002)
 
 
 def test_a_steno_error_is_answered_in_the_one_shape(app: FastAPI) -> None:
@@ -83,3 +83,5 @@ def test_close_codes_say_whose_fault_it_was() -> None:
     assert faults.close_code_of(errors.TooLarge("x")) == 1009
     assert faults.close_code_of(errors.NoCapacity("x")) == 1013
     assert faults.close_code_of(errors.EngineFault("x")) == 1011
+    assert faults.close_code_of(errors.TakenOver("x")) == 4001
+    assert faults.close_code_of(errors.MustResume("x")) == 4002

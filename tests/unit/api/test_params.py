@@ -33,12 +33,82 @@ def test_every_parameter_arrives() -> None:
             "hotwords": "h",
             "words": "1",
             "partials": "no",
+            "endpointing_ms": "300",
+            "max_utterance_s": "7.5",
+            "partial_interval_ms": "1000",
+            "temperature": "0.4",
+            "vad": "0.7",
+            "profanity": "mask",
+            "numerals": "digits",
         }
     )
     assert (params.sample_rate, params.encoding, params.channels) == (8_000, "mulaw", 2)
     assert params.config == SessionConfig(
-        language="de", task="translate", model="base", prompt="p", hotwords="h", words=True, partials=False
+        language="de",
+        task="translate",
+        model="base",
+        prompt="p",
+        hotwords="h",
+        words=True,
+        partials=False,
+        endpointing_ms=300,
+        max_utterance_s=7.5,
+        partial_interval_ms=1000,
+        temperature=0.4,
+        vad=0.7,
+        profanity="mask",
+        numerals="digits",
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"endpointing_ms": "199"}, "endpointing_ms must be a whole number from 200 to 10000"),
+        ({"endpointing_ms": "10001"}, "200 to 10000"),
+        ({"endpointing_ms": "300.5"}, "whole number"),
+        ({"partial_interval_ms": "0"}, "partial_interval_ms must be a whole number from 200 to 10000"),
+        ({"max_utterance_s": "4.9"}, "max_utterance_s must be a number from 5 to 27"),
+        ({"max_utterance_s": "28"}, "5 to 27"),
+        ({"temperature": "1.1"}, "temperature must be a number from 0 to 1"),
+        ({"temperature": "nan"}, "0 to 1"),
+        ({"temperature": "-0.1"}, "0 to 1"),
+        ({"vad": "1e-3"}, "vad must be a number from 0 to 1"),
+        ({"vad": ""}, "0 to 1"),
+        ({"profanity": "yes"}, "profanity must be one of keep, mask"),
+        ({"numerals": "roman"}, "numerals must be one of auto, digits, spoken"),
+        ({"languages": "de,xx"}, "language must be"),
+        ({"languages": ""}, "language must be"),
+        ({"languages": "de,auto"}, "such as de,en"),
+        ({"languages": "de,en", "language": "de"}, "language=auto"),
+        ({"numerals": "digits", "language": "ru"}, "da, de, en"),
+        ({"profanity": "mask", "language": "zh"}, "profanity=mask is for"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_is_allowed(query: dict[str, str], message: str) -> None:
+    with pytest.raises(BadParameter, match=message):
+        parse_stream_params(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "language", "languages"),
+    [
+        ({"languages": "de, EN,de"}, "auto", ("de", "en")),
+        ({"languages": "de,en", "language": "auto"}, "auto", ("de", "en")),
+        ({"languages": "fr"}, "fr", ()),
+        ({}, "auto", ()),
+    ],
+)
+def test_detection_is_told_what_to_choose_among(
+    query: dict[str, str], language: str, languages: tuple[str, ...]
+) -> None:
+    config = parse_stream_params(query).config
+    assert (config.language, config.languages) == (language, languages)
+
+
+def test_what_is_written_into_english_takes_the_rules_of_english() -> None:
+    query = {"language": "ru", "task": "translate", "numerals": "digits"}
+    assert parse_stream_params(query).config.numerals == "digits"
 
 
 @pytest.mark.parametrize("value", ["-1", "1e4", "16000.0", "", "９", "99999999999"])
@@ -54,6 +124,8 @@ def test_numbers_are_plain_digits(value: str) -> None:
         (SessionConfig(model="large"), "served here"),
         (SessionConfig(language="de"), ""),
         (SessionConfig(language="fr"), "not known to the model"),
+        (SessionConfig(languages=("de", "en")), ""),
+        (SessionConfig(languages=("de", "fr")), "'fr' is not known to the model"),
         (SessionConfig(task="translate"), ""),
     ],
 )

@@ -1,11 +1,13 @@
 """Options become the protocol's query, and any way to write the server's address leads to it."""
 
+from dataclasses import fields
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from client.options import StreamOptions, http_address, stream_address, to_query
 from shared.errors import BadParameter
+from shared.events import SessionConfig
 from shared.jobs import JobOptions
 
 
@@ -25,6 +27,13 @@ def test_every_option_that_was_set_is_sent() -> None:
         encoding="mulaw",
         channels=2,
         partials=False,
+        endpointing_ms=300,
+        max_utterance_s=7.5,
+        partial_interval_ms=1000,
+        temperature=0.4,
+        vad=0.0,
+        profanity="mask",
+        numerals="digits",
     )
     query = dict(parse_qsl(urlsplit(stream_address("ws://host", options)).query))
     assert query == {
@@ -38,7 +47,26 @@ def test_every_option_that_was_set_is_sent() -> None:
         "encoding": "mulaw",
         "channels": "2",
         "partials": "false",
+        "endpointing_ms": "300",
+        "max_utterance_s": "7.5",
+        "partial_interval_ms": "1000",
+        "temperature": "0.4",
+        "vad": "0.0",
+        "profanity": "mask",
+        "numerals": "digits",
     }
+
+
+def test_the_server_understands_every_option() -> None:
+    """The names are fields of both sides, so that one that is added to one side alone fails here."""
+    config = {field.name for field in fields(SessionConfig)}
+    wire = {"sample_rate", "encoding", "channels"}
+    set_by_the_edge = {"tenant"}
+    assert {field.name for field in fields(StreamOptions)} == config - set_by_the_edge | wire
+
+
+def test_languages_are_joined_with_commas() -> None:
+    assert to_query(StreamOptions(languages=("de", "en"))) == {"languages": "de,en"}
 
 
 def test_job_options_are_those_that_are_not_about_the_wire() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.audio.convert import StreamConverter
+from shared.audio.convert import AudioFormat, Restart, StreamConverter
 from shared.audio.pcm import float_to_pcm16, pcm16_to_float, to_samples, to_seconds
 from shared.errors import BadParameter
 
@@ -121,3 +121,32 @@ def test_a_format_that_is_not_read_is_refused(encoding: str, rate: int, channels
 @given(st.integers(0, 10**9))
 def test_seconds_are_samples_to_the_millisecond(samples: int) -> None:
     assert abs(to_samples(to_seconds(samples)) - samples) <= 8
+
+
+RATES = (8000, 8009, 11025, 16000, 22050, 44100, 48000, 96000)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("received", [0, 1, 1599, 1601, 16_000, 40_001])
+def test_a_conversion_that_is_begun_anew_goes_on_with_the_same_samples(rate: int, received: int) -> None:
+    """From the place that it names, and from the first sample that had not arrived."""
+    audio = AudioFormat("float32", rate, 1)
+    sound = np.random.default_rng(rate).uniform(-0.5, 0.5, rate * 4).astype("<f4").tobytes()
+    whole = _converted(audio, sound)
+    restart = audio.restart(received)
+    assert restart.canonical <= received
+    assert restart.sample * 16_000 == restart.canonical * rate
+    again = _converted(audio, sound[restart.sample * 4 :])
+    assert len(again) == len(whole) - restart.canonical
+    difference = again[received - restart.canonical :] - whole[received:]
+    assert np.abs(difference).max() <= 1
+
+
+def test_audio_that_needs_no_conversion_is_begun_anew_where_it_stopped() -> None:
+    assert AudioFormat("mulaw", 16_000, 2).restart(12_345) == Restart(12_345, 12_345)
+
+
+def _converted(audio: AudioFormat, sound: bytes) -> np.ndarray:
+    converter = audio.converter()
+    pieces = [converter.push(sound[i : i + 4000]) for i in range(0, len(sound), 4000)]
+    return np.frombuffer(b"".join([*pieces, converter.flush()]), "<i2").astype(np.int32)

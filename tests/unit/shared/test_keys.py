@@ -27,6 +27,7 @@ def all_names() -> set[str]:
         *astuple(keys.session("s1d")),
         *astuple(keys.job("s1d")),
         keys.queue(0),
+        keys.takers(0),
         keys.windows(0),
         WORKERS,
     }

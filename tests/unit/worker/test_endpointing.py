@@ -55,6 +55,21 @@ def test_endless_speech_is_cut_at_the_likeliest_pause_and_goes_on_there() -> Non
     assert abs(cut.end - (frames - 60) * FRAME_SAMPLES) <= FRAME_SAMPLES
 
 
+def test_committed_text_is_not_cut_off_its_audio() -> None:
+    """The likeliest pause lies before what text was committed of, so the cut comes behind it."""
+    options = EndpointOptions(max_utterance_s=10.0, cut_search_s=4.0)
+    frames = to_samples(10.0) // FRAME_SAMPLES
+    machine = Endpointer(options, 0)
+    for _ in range(frames - 60):
+        machine.push(0.9)
+    machine.push(0.4)
+    committed_until = machine.position + 10 * FRAME_SAMPLES
+    machine.keep_whole(committed_until)
+    boundaries = [boundary for _ in range(70) for boundary in machine.push(0.9)]
+    (cut,) = [boundary for boundary in boundaries if isinstance(boundary, Ended)]
+    assert cut.end >= committed_until
+
+
 def test_closing_in_running_speech_ends_at_the_last_sample() -> None:
     machine = Endpointer(OPTIONS, 0)
     for _ in range(20):

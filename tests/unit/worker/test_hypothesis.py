@@ -19,6 +19,15 @@ def word(text: str, end: float) -> Word:
     return Word(text=text, start=end - 0.3, end=end, probability=0.9)
 
 
+def test_committed_text_was_said_before_the_first_agreeing_hypothesis_ended() -> None:
+    text = Hypothesis(agree_s=1.0, hold_back=1)
+    text.update("one two three", 2.0)
+    text.update("one two three four", 3.0)
+    assert (text.committed, text.committed_until_s) == ("one two three", 2.0)
+    text.update("one two three four five six", 4.0)
+    assert (text.committed, text.committed_until_s) == ("one two three four", 3.0)
+
+
 def test_two_hypotheses_commit_what_they_share_but_not_the_last_word() -> None:
     hypothesis = after("he was a man", "he was a mad")
     assert hypothesis.committed == "he was a"

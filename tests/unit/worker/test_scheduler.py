@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.decode import DecodeRequest, Kind
-from worker.core.scheduler import Job, Plan, Scheduler
+from worker.core.scheduler import Plan, Scheduler
+from worker.core.waiting import Job
 
 REQUESTS = {kind: DecodeRequest(kind=kind, audio=np.zeros(16, np.float32)) for kind in Kind}
 

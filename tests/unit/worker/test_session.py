@@ -1,8 +1,7 @@
 """The session machine, driven by hand: audio and answers in, effects out; no event loop, no clock."""
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,93 +9,14 @@ from hypothesis import strategies as st
 
 from bench.memory import held_bytes
 from shared.audio.pcm import SAMPLE_RATE, pcm16_to_float, to_seconds
-from shared.codec import unpack
-from shared.events import Closed, Event, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
+from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
+from tests.support.machine import Answer, Driver, scripted
 from tests.support.sound import loudness_vad, pcm16, silence, speech
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions
+from worker.core.effects import Decode, Effect, Emit, SessionOptions
 from worker.core.filters import ALL, Drop
 from worker.core.session import Session
-from worker.engine.api import EngineOptions
-from worker.engine.scripted import ScriptedEngine, words_of
-
-ENGINE = ScriptedEngine(EngineOptions(model="scripted"))
-Answer = Callable[[DecodeRequest], DecodeResult | None]
-
-
-def scripted(request: DecodeRequest) -> DecodeResult:
-    """What the scripted engine says."""
-    return ENGINE.decode([request])[0]
-
-
-@dataclass
-class Driver:
-    """Runs a session: applies effects at once, answers decodes through `answer`, keeps what was said."""
-
-    answer: Answer = scripted
-    config: SessionConfig = field(default_factory=SessionConfig)
-    options: SessionOptions = field(default_factory=SessionOptions)
-    committed: int = 0
-    checkpoint: Checkpoint | None = None
-    events: list[Event] = field(default_factory=list[Event])
-    requests: list[DecodeRequest] = field(default_factory=list[DecodeRequest])
-    covered: list[int] = field(default_factory=list[int])
-    dropped: list[Dropped] = field(default_factory=list[Dropped])
-    left: Checkpoint | None = None
-    closed: bool = False
-
-    def __post_init__(self) -> None:
-        self.session = Session(
-            self.config,
-            loudness_vad,
-            options=self.options,
-            committed=self.committed,
-            checkpoint=self.checkpoint,
-        )
-
-    def hear(self, audio: bytes, *, chunk_samples: int = 1600, start: int | None = None) -> None:
-        """Feed audio in chunks."""
-        at = self.session.received if start is None else start
-        for i in range(0, len(audio), chunk_samples * 2):
-            piece = audio[i : i + chunk_samples * 2]
-            self.apply(self.session.audio(at, piece))
-            at += len(piece) // 2
-
-    def apply(self, effects: list[Effect]) -> None:
-        """Do what the machine wants, answers included."""
-        for effect in effects:
-            assert not self.closed, "an effect behind Close"
-            match effect:
-                case Decode(request, ticket):
-                    self.requests.append(request)
-                    self.apply(self.session.decoded(ticket, self.answer(request)))
-                case Emit(events, covered, checkpoint):
-                    self.events += events
-                    if covered is not None:
-                        self.covered.append(covered)
-                    if checkpoint:
-                        self.left = unpack(Checkpoint, checkpoint)
-                case Dropped():
-                    self.dropped.append(effect)
-                case Close(event, covered):
-                    self.events.append(event)
-                    self.covered.append(covered)
-                    self.closed = True
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        """Events of one type."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def finals(self) -> list[Final]:
-        """The finals."""
-        return [event for event in self.events if isinstance(event, Final)]
-
-    @property
-    def partials(self) -> list[Partial]:
-        """The partials."""
-        return [event for event in self.events if isinstance(event, Partial)]
-
+from worker.engine.scripted import words_of
 
 TALK = pcm16(silence(1), speech(3), silence(1), speech(2, seed=2), silence(1))
 
@@ -554,3 +474,34 @@ def test_words_behind_a_hole_in_the_speech_are_not_committed() -> None:
         assert (Drop.HOLE in {dropped.reason for dropped in driver.dropped}) is (Drop.HOLE in filters)
         said.append(driver.finals[0].text.startswith(whole))
     assert said == [True, False]
+
+
+def test_a_session_is_at_rest_between_utterances_and_not_while_one_is_open_or_undecided() -> None:
+    driver = Driver()
+    session = driver.session
+    assert session.at_rest
+    asked: list[Decode] = []
+
+    def hear(audio: bytes) -> None:
+        for effect in session.audio(session.received, audio):
+            if isinstance(effect, Decode):
+                asked.append(effect)
+
+    hear(pcm16(silence(1)))
+    assert session.at_rest
+    hear(pcm16(speech(2)))
+    assert not session.at_rest, "open"
+    hear(pcm16(silence(2)))
+    assert not session.at_rest, "ended, without its final"
+    for decode in asked:
+        driver.apply(session.decoded(decode.ticket, scripted(decode.request)))
+    assert session.at_rest
+
+
+def test_a_successor_of_a_session_at_rest_has_nothing_to_hear_again() -> None:
+    first = Driver()
+    first.hear(pcm16(silence(1), speech(3), silence(1)))
+    assert first.session.at_rest
+    second = Driver(committed=first.session.covered, checkpoint=first.left)
+    second.hear(pcm16(silence(1), speech(2, seed=2), silence(1)), start=first.session.covered)
+    assert [final.utterance for final in second.finals] == [1]

@@ -32,3 +32,15 @@ def test_once_all_was_ready_nothing_is_given_up() -> None:
     restarts = Restarts(POLICY)
     delays = [restarts.after(REFUSED_STATUS, ran_s=0.1, was_ready=True) for _ in range(2_000)]
     assert None not in delays
+
+
+def test_a_process_that_ended_by_its_own_wish_is_started_at_once_and_is_no_failure() -> None:
+    restarts = Restarts(POLICY)
+    for _ in range(POLICY.failures_max + 1):
+        assert restarts.after(0, ran_s=POLICY.steady_s, was_ready=False) == 0.0
+
+
+def test_one_that_ends_so_again_and_again_is_held_back() -> None:
+    restarts = Restarts(POLICY)
+    delays = [restarts.after(0, ran_s=0.1, was_ready=True) for _ in range(3)]
+    assert delays == sorted(set(delays))

@@ -1,0 +1,159 @@
+"""The service as many processes, with a network between them that can be disturbed: embedded Valkey, two
+edges, workers. Whoever dies is started again, as a supervisor would.
+
+Clients that reconnect, and with them the death of edges, join here once sessions can be resumed: there,
+`Stack.speak` is the client, and `Injector` what is done to edges.
+"""
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from shared.codec import unpack_event
+from shared.redis.connection import connect
+from shared.redis.keys import GROUP, Keys
+from shared.redis.replies import stream_entries
+from tests.conftest import leaked_keys
+from tests.support.live import RawSession, raw_session
+from tests.support.marked import Talk
+from tests.support.proxy import Proxy
+from tests.support.service import Service, free_port
+
+CHUNK_BYTES = 3200
+WAIT_S_MAX = 60.0
+
+
+@dataclass
+class Member:
+    """One process, and its way to Redis."""
+
+    name: str
+    module: str
+    proxy: Proxy
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+@dataclass
+class Stack:
+    """All of it. `members` are the processes by name; `deaths` counts those that were started again."""
+
+    service: Service
+    members: dict[str, Member] = field(default_factory=dict[str, Member])
+    deaths: int = 0
+
+    @property
+    def workers(self) -> list[Member]:
+        """Device workers."""
+        return [m for m in self.members.values() if m.module == "worker"]
+
+    @property
+    def edges(self) -> list[Member]:
+        """Edges."""
+        return [m for m in self.members.values() if m.module == "api"]
+
+    def start(self, name: str, module: str, proxy: Proxy, port: int) -> None:
+        """Start a process, or the same again."""
+        own = {"STENO_REDIS_URL": proxy.redis_url, "STENO_PORT": str(port)}
+        process = self.service.start(module, name=name, environment=own)
+        self.members[name] = Member(name, module, proxy, port, process)
+
+    async def keep_forever(self) -> None:
+        """Start again whatever ended."""
+        while True:
+            for member in list(self.members.values()):
+                if member.process.poll() is not None:
+                    self.deaths += 1
+                    self.start(member.name, member.module, member.proxy, member.port)
+            await asyncio.sleep(0.1)
+
+    async def calm(self) -> None:
+        """End every disturbance, and wait until edges and workers are well."""
+        for member in self.members.values():
+            member.proxy.delay_s, member.proxy.silent = 0.0, False
+            if member.process.poll() is None:
+                member.process.send_signal(signal.SIGCONT)
+        await asyncio.to_thread(self.service.wait_until_workers, len(self.workers))
+
+    async def speak(self, said: Talk, edge: Member, pace: float) -> RawSession:
+        """One client: everything that it received until the service closed its session."""
+        async with raw_session(f"ws://127.0.0.1:{edge.port}") as session:
+            hearing = asyncio.create_task(session.until_closed())
+            try:
+                for i in range(0, len(said.pcm16), CHUNK_BYTES):
+                    await session.socket.send(said.pcm16[i : i + CHUNK_BYTES])
+                    await asyncio.sleep(0.1 / pace)
+                await session.say("end")
+                await hearing
+            finally:
+                hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
+        return session
+
+    async def logged(self, session: RawSession) -> list[tuple[int, str]]:
+        """A session's log in Redis: numbers and types of events."""
+        client = connect(self.service.redis.url)
+        try:
+            key = Keys().session(session.messages[0]["session"]).events
+            entries = stream_entries([[key, await client.xrange(key)]])
+            return [(int(i.split(b"-")[0]), unpack_event(fields[b"e"]).type) for i, fields in entries]
+        finally:
+            await client.aclose()
+
+    async def leftovers(self) -> list[str]:
+        """What a run must not leave in Redis, once workers have had the time to settle."""
+        client = connect(self.service.redis.url)
+        deadline = time.monotonic() + WAIT_S_MAX
+        try:
+            while True:
+                left = leaked_keys(self.service.redis.url)
+                left += [key.decode() async for key in client.scan_iter(match="*:audio")]
+                left += [f"{n} queued" for n in [await client.xlen(Keys().queue(0))] if n]
+                pending = (await client.xpending(Keys().queue(0), GROUP))["pending"]
+                left += [f"{pending} leases"] if pending else []
+                if not left or time.monotonic() > deadline:
+                    return left
+                await asyncio.sleep(0.1)
+        finally:
+            await client.aclose()
+
+    def open_files(self) -> dict[str, int]:
+        """Open file descriptors by process."""
+        return {name: psutil.Process(m.process.pid).num_fds() for name, m in self.members.items()}
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, *, workers: int, **settings: str) -> AsyncGenerator[Stack]:
+    """Two edges and so many workers; stopped in order at the end, each with status 0."""
+    service_at = Service.running(
+        folder, engine="scripted", model="marks", modules=(), persistent=True, **settings
+    )
+    async with contextlib.AsyncExitStack() as stops:
+        service = await asyncio.to_thread(service_at.__enter__)
+        stops.push_async_callback(asyncio.to_thread, service_at.__exit__, None, None, None)
+        stack = Stack(service)
+        names = [("edge 1", "api"), ("edge 2", "api")] + [(f"worker {n}", "worker") for n in range(workers)]
+        for name, module in names:
+            proxy = await stops.enter_async_context(Proxy(service.redis.socket))
+            stack.start(name, module, proxy, free_port())
+        await asyncio.to_thread(service.wait_until_workers, workers)
+        for edge in stack.edges:
+            await asyncio.to_thread(service.wait_until_ready, port=edge.port)
+        keeper = asyncio.create_task(stack.keep_forever(), name="keeper")
+        try:
+            yield stack
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await stack.calm()
+            # In order, while the network still stands: the proxies live in this loop.
+            for member in [*stack.edges, *stack.workers]:
+                status = await asyncio.to_thread(service.end, member.name, signal.SIGTERM)
+                assert status == 0, f"{member.name}: {status}"

@@ -1,0 +1,194 @@
+"""Workers are replaced, stopped and broken while people speak: nobody notices, or is told."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from shared.redis.connection import connect, connect_sync
+from shared.redis.keys import GROUP, Keys
+from tests.conftest import leaked_keys
+from tests.support.live import RawSession, raw_session, transcribe
+from tests.support.marked import Talk, talk
+from tests.support.service import Service
+from worker.engine import marks
+
+pytestmark = pytest.mark.anyio
+
+PACE = 4.0
+"""Times real time."""
+WAIT_S_MAX = 60.0
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Generator[Service]:
+    """A service that the test may break."""
+    with Service.running(
+        tmp_path, engine="scripted", model="marks", modules=("api", "worker"), lease_s="0.5", drain_s="20"
+    ) as running:
+        yield running
+        assert leaked_keys(running.redis_url) == []
+
+
+async def speak(service: Service, said: Talk) -> RawSession:
+    """A whole session at a pace."""
+    async with raw_session(service.ws_url) as session:
+        hearing = asyncio.create_task(session.until_closed())
+        for i in range(0, len(said.pcm16), 3200):
+            await session.socket.send(said.pcm16[i : i + 3200])
+            await asyncio.sleep(0.1 / PACE)
+        await session.say("end")
+        await hearing
+    return session
+
+
+async def until_held(service: Service, sessions: int) -> dict[str, int]:
+    """Wait until so many sessions are held by workers; returns how many by each."""
+    client = connect(service.redis_url)
+    try:
+        async with asyncio.timeout(WAIT_S_MAX):
+            while True:
+                held = await client.xpending(Keys().queue(0), GROUP)
+                if held["pending"] == sessions:
+                    return {row["name"].decode(): row["pending"] for row in held["consumers"]}
+                await asyncio.sleep(0.02)
+    finally:
+        await client.aclose()
+
+
+def check(sessions: list[RawSession], talks: list[Talk]) -> None:
+    """Every word once, in order, in its own session; event numbers without a gap."""
+    for session, said in zip(sessions, talks, strict=True):
+        assert session.messages[-1]["type"] == "closed", session.messages[-1]
+        assert session.transcript.split() == list(said.words)
+        assert [m["seq"] for m in session.messages] == sorted({m["seq"] for m in session.messages})
+        assert [m["utterance"] for m in session.of("final")] == list(range(len(session.of("final"))))
+
+
+async def test_all_workers_are_replaced_one_by_one_and_no_session_notices(own: Service) -> None:
+    own.start("worker", name="second")
+    await asyncio.to_thread(own.wait_until_workers, 2)
+    talks = [talk(n) for n in range(6)]
+    speaking = [asyncio.create_task(speak(own, said)) for said in talks]
+    held = await until_held(own, len(talks))
+    assert len(held) == 2, "the load is spread over both workers"
+    for name in ("worker", "second"):
+        own.start("worker", name=f"{name} anew")
+        await asyncio.to_thread(own.wait_until_workers, 3)
+        assert await asyncio.to_thread(own.end, name, signal.SIGTERM) == 0
+    check(await asyncio.gather(*speaking), talks)
+    lines = own.log.read_text().splitlines()
+    assert not [line for line in lines if "went to another worker" in line], "handed over, not lost"
+
+
+async def test_a_worker_asked_to_stop_waits_for_the_endpoint(own: Service) -> None:
+    said = talk()
+    async with raw_session(own.ws_url) as session:
+        await session.audio(said.pcm16[: 32_000 * 3])
+        await session.until("partial")
+        own.start("worker", name="second")
+        await asyncio.to_thread(own.wait_until_workers, 2)
+        own.processes["worker"].send_signal(signal.SIGTERM)
+        await asyncio.to_thread(own.wait_until_workers, 2, draining=1)
+        await session.audio(said.pcm16[32_000 * 3 :])
+        await session.until("final")
+        assert await asyncio.to_thread(own.processes.pop("worker").wait, WAIT_S_MAX) == 0
+        await session.say("end")
+        await session.until_closed()
+    check([session], [said])
+    starts = [m["utterance"] for m in session.of("speech_start")]
+    assert starts == sorted(set(starts))
+
+
+async def test_a_second_signal_ends_the_wait(own: Service) -> None:
+    said = talk()
+    own.start("worker", name="second")
+    await asyncio.to_thread(own.wait_until_workers, 2)
+    async with raw_session(own.ws_url) as session:
+        await session.audio(said.pcm16[: 32_000 * 3])
+        await session.until("partial")
+        (owner,) = await until_held(own, 1)
+        name = await asyncio.to_thread(own.process_of, owner)
+        own.processes[name].send_signal(signal.SIGTERM)
+        await asyncio.to_thread(own.wait_until_workers, 2, draining=1)
+        own.processes[name].send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(own.processes.pop(name).wait, WAIT_S_MAX) == 0
+        await session.audio(said.pcm16[32_000 * 3 :])
+        await session.say("end")
+        await session.until_closed()
+    check([session], [said])
+
+
+@pytest.mark.parametrize(("command", "status"), [(marks.CRASH, -signal.SIGABRT), (marks.DEVICE_FAULT, 70)])
+async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_on(
+    own: Service, command: int, status: int
+) -> None:
+    deadly, harmless = talk(1, command=command), talk(2)
+    stop = asyncio.Event()
+    statuses: list[int] = []
+
+    async def supervise() -> None:
+        while not stop.is_set():
+            if (ended := own.processes["worker"].poll()) is not None:
+                statuses.append(ended)
+                own.start("worker")
+            await asyncio.sleep(0.05)
+
+    supervisor = asyncio.create_task(supervise())
+    try:
+        killed, other = await asyncio.gather(speak_or_fail(own, deadly), speak(own, harmless))
+    finally:
+        stop.set()
+        await supervisor
+    assert [m["code"] for m in killed.of("error")] == ["engine_fault"]
+    assert statuses == [status] * 3
+    check([other], [harmless])
+    own.wait_until_ready()
+
+
+async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_aside(own: Service) -> None:
+    failed, other = await asyncio.gather(
+        speak_or_fail(own, talk(1, command=marks.FAULT)), speak(own, talk(2))
+    )
+    (error,) = failed.of("error")
+    assert (error["code"], error["retryable"]) == ("engine_fault", False)
+    assert own.log.read_text().count("given back after a failed decode") >= 2
+    check([other], [talk(2)])
+
+
+async def test_a_worker_that_grew_too_large_is_replaced_without_a_lost_word(tmp_path: Path) -> None:
+    with Service.running(
+        tmp_path, engine="scripted", model="marks", modules=("api",), recycle_rss_bytes="1", drain_s="20"
+    ) as own:
+        first: subprocess.Popen[bytes] = own.start("worker")
+        own.wait_until_ready()
+        own.environment["STENO_RECYCLE_RSS_BYTES"] = "0"
+        session, _ = await asyncio.gather(speak(own, talk()), replaced(own, first))
+    check([session], [talk()])
+
+
+async def replaced(own: Service, first: subprocess.Popen[bytes]) -> None:
+    assert await asyncio.to_thread(first.wait, WAIT_S_MAX) == 0
+    own.start("worker")
+
+
+async def test_groups_are_made_again_after_a_flush(own: Service) -> None:
+    await transcribe(own.ws_url, talk().pcm16)
+    client = connect_sync(own.redis_url)
+    client.flushall()
+    client.close()
+    session = await transcribe(own.ws_url, talk().pcm16)
+    check([session], [talk()])
+
+
+async def speak_or_fail(service: Service, said: Talk) -> RawSession:
+    """Speak until the service ends the session."""
+    async with raw_session(service.ws_url) as session:
+        sending = asyncio.create_task(session.audio(said.pcm16))
+        await session.until_closed()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    return session

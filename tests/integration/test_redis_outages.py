@@ -1,0 +1,202 @@
+"""Redis restarts, fails over, and runs out of memory while people speak. Real servers throughout."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis import ResponseError
+
+from shared.redis.connection import (
+    AsyncRedis,
+    ConnectionLost,
+    NotNow,
+    connect,
+    connect_sync,
+    is_not_now,
+    through_outages,
+)
+from shared.redis.embedded import EmbeddedServer
+from tests.integration.test_handover import check, speak
+from tests.support.marked import talk
+from tests.support.proxy import Proxy
+from tests.support.service import Service, free_port
+
+pytestmark = pytest.mark.anyio
+
+WAIT_S_MAX = 30.0
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Generator[Service]:
+    """A service whose Redis keeps its data."""
+    with Service.running(
+        tmp_path, engine="scripted", model="marks", modules=("api", "worker"), persistent=True
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Generator[tuple[EmbeddedServer, EmbeddedServer]]:
+    """A primary and its replica."""
+    primary, replica = (EmbeddedServer(port=free_port()) for _ in range(2))
+    try:
+        primary.start()
+        replica.start()
+        client = connect_sync(replica.url)
+        client.replicaof("127.0.0.1", primary.port)
+        deadline = time.monotonic() + 30
+        while client.info("replication")["master_link_status"] != "up":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        client.close()
+        yield primary, replica
+    finally:
+        primary.stop()
+        replica.stop()
+
+
+@asynccontextmanager
+async def client_of(url: str) -> AsyncGenerator[AsyncRedis]:
+    client = connect(url)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def test_a_restart_of_redis_loses_no_word_and_ends_no_session(own: Service) -> None:
+    talks = [talk(n) for n in range(4)]
+    speaking = [asyncio.create_task(speak(own, said)) for said in talks]
+    await asyncio.sleep(1)
+    began = time.monotonic()
+    await asyncio.to_thread(own.restart_redis)
+    print(f"Redis was away for {time.monotonic() - began:.2f} s")
+    check(await asyncio.gather(*speaking), talks)
+
+
+async def test_memory_that_ran_out_and_came_back_loses_no_word(own: Service) -> None:
+    said = talk()
+    async with client_of(own.redis_url) as client:
+        speaking = asyncio.create_task(speak(own, said))
+        await asyncio.sleep(1)
+        refused = (await client.info("errorstats")).get("errorstat_OOM", {"count": 0})["count"]
+        await client.config_set("maxmemory", "1mb")
+        async with asyncio.timeout(WAIT_S_MAX):
+            while (await client.info("errorstats")).get("errorstat_OOM", {"count": 0})["count"] == refused:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+        await client.config_set("maxmemory", "0")
+        check([await speaking], [said])
+
+
+SLOW = """
+local n = 0
+while n < 50000000 do n = n + 1 end
+return n
+"""
+
+
+async def test_a_slow_command_of_someone_else_loses_no_word(own: Service) -> None:
+    said = talk()
+    async with client_of(own.redis_url) as client:
+        speaking = asyncio.create_task(speak(own, said))
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        await client.eval(SLOW, 0)
+        print(f"Redis was busy for {time.monotonic() - began:.2f} s")
+        check([await speaking], [said])
+
+
+async def test_memory_that_ran_out_is_not_now() -> None:
+    server = EmbeddedServer()
+    server.start()
+    try:
+        async with client_of(server.url) as client:
+            await client.config_set("maxmemory", "1mb")
+            with pytest.raises(NotNow, match="used memory"):
+                await client.set("steno:test", "x", ex=60)
+    finally:
+        server.stop()
+
+
+async def test_a_server_that_became_a_replica_is_not_now_and_the_new_primary_is_found(
+    pair: tuple[EmbeddedServer, EmbeddedServer],
+) -> None:
+    """What a name that moves to the new primary looks like: a proxy that is led elsewhere."""
+    primary, replica = pair
+    async with Proxy(primary.socket) as proxy, client_of(proxy.redis_url) as client:
+        await client.set("steno:test", "before", ex=60)
+        await failed_over(primary, replica)
+        with pytest.raises(NotNow, match="read only replica"):
+            await client.set("steno:test", "refused", ex=60)
+        proxy.lead_to(replica.socket)
+        assert await through_outages(lambda: client.get("steno:test")) == b"before"
+        await client.set("steno:test", "after", ex=60)
+
+
+async def test_sessions_go_on_when_a_replica_is_promoted(
+    tmp_path: Path, pair: tuple[EmbeddedServer, EmbeddedServer]
+) -> None:
+    primary, replica = pair
+    talks = [talk(n) for n in range(4)]
+    async with Proxy(primary.socket) as proxy:
+        running = Service.running(
+            tmp_path, engine="scripted", model="marks", modules=("api", "worker"), redis_url=proxy.redis_url
+        )
+        own = await asyncio.to_thread(running.__enter__)
+        try:
+            speaking = [asyncio.create_task(speak(own, said)) for said in talks]
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            await failed_over(primary, replica)
+            proxy.lead_to(replica.socket)
+            print(f"failed over in {time.monotonic() - began:.2f} s")
+            check(await asyncio.gather(*speaking), talks)
+        finally:
+            await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+async def failed_over(primary: EmbeddedServer, replica: EmbeddedServer) -> None:
+    """Make the replica the primary, without losing a write."""
+    async with client_of(primary.url) as old, client_of(replica.url) as new:
+        await old.execute_command("FAILOVER", "TO", "127.0.0.1", str(replica.port))
+        async with asyncio.timeout(30):
+            while (await new.info("replication"))["role"] != "master":  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+
+
+async def test_a_cut_connection_is_made_anew(redis_url: str) -> None:
+    async with Proxy(Path(redis_url.removeprefix("unix://"))) as proxy, client_of(proxy.redis_url) as client:
+        await client.set("steno:test", "x", ex=60)
+        proxy.cut()
+        assert await through_outages(lambda: client.get("steno:test")) == b"x"
+
+
+async def test_silence_of_the_network_ends_as_a_lost_connection(redis_url: str) -> None:
+    async with Proxy(Path(redis_url.removeprefix("unix://"))) as proxy, client_of(proxy.redis_url) as client:
+        await client.set("steno:test", "x", ex=60)
+        proxy.silent = True
+        with pytest.raises(ConnectionLost):
+            await client.xread({"steno:none": "0-0"}, 1, block=100)
+
+
+async def test_what_is_wrong_for_good_is_not_tried_again(redis: AsyncRedis) -> None:
+    await redis.set("steno:test", "x", ex=60)
+    with pytest.raises(Exception, match="WRONGTYPE") as caught:
+        await redis.xlen("steno:test")
+    assert not isinstance(caught.value, ConnectionLost)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "MISCONF Errors writing to the AOF file",
+        "NOREPLICAS Not enough good replicas",
+        "BUSY Valkey is busy running a script",
+    ],
+)
+def test_refusals_of_the_moment_are_known_by_their_first_word(refusal: str) -> None:
+    assert is_not_now(ResponseError(refusal))
+    assert not is_not_now(ResponseError("ERR wrong number of arguments"))
