@@ -124,7 +124,8 @@ class _Group:
                 await asyncio.sleep(0.1)
                 continue
             block_ms = _BLOCK_MS if len(self) >= _GROUP else 50
-            reply: Any = await self._client.xread(dict(self._after), _READ_COUNT, block=block_ms)
+            streams: dict[Any, Any] = dict(self._after)
+            reply: Any = await self._client.xread(streams, _READ_COUNT, block=block_ms)
             read_s = time.monotonic()
             for name, batches in dict(reply or {}).items():
                 key = name.decode()

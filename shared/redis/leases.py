@@ -30,6 +30,10 @@ of a worker that dies are counted, so before the last attempt a session is a sus
 time, and the others wait for theirs."""
 _BLAME_MS: Final = 30_000
 """An owner that lived this long with a session did not die of it."""
+_VERDICT_LEASES: Final = 5
+"""Leases between the loss of the last owner and setting the session aside: owners that were stalled or cut
+off, all of them perhaps by the same Redis, have so long to come back and say that they live. With the usual
+lease longer than a worker takes to notice a dead connection."""
 _DEFER_MS: Final = 300
 """How long a session waits for a worker with less load: longer than the wait between two looks of one."""
 _ASKED_MS: Final = 1_000
@@ -175,7 +179,8 @@ class LeaseBook:
         keys = [k.queue, k.state, k.events, k.audio, k.client]
         limits = [FAILURES_MAX, _BLAME_MS]
         args = [GROUP, self._consumer, entry, *limits, k.live, CLOSED_TTL_S, pack_event(_ASIDE)]
-        flat = await self._scripts.run("claim", keys, [*args, int(load.suspects > 0)])
+        args += [int(load.suspects > 0), _VERDICT_LEASES * self._lease_ms]
+        flat = await self._scripts.run("claim", keys, args)
         if len(flat) < 2:
             return SetAside(session) if flat == [b"aside"] else None
         state = dict(zip(flat[::2], flat[1::2], strict=True))

@@ -29,7 +29,7 @@ def violations_but_words(
 
 
 def _ending(messages: Sequence[Message], duration_s: float) -> list[str]:
-    last = messages[-1] if messages else {"type": "nothing"}
+    last: Message = messages[-1] if messages else {"type": "nothing"}
     if last["type"] != "closed":
         return [f"ended with {last}"]
     if abs(last["duration"] - duration_s) > 0.001:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.dataset import BUNDLED, Program, load, programs
 from bench.scoring import WordErrors, total, word_errors
@@ -130,11 +130,18 @@ def summary(done: Sequence[Run]) -> tuple[str, bool]:
 
 
 def _kept(path: Path) -> list[Run]:
-    kept: list[Run] = []
-    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-        errors = {name: WordErrors(**row[name]) for name in ("undisturbed", "disturbed")}
-        kept.append(Run(**{**row, **errors, "done": tuple(row["done"]), "wrong": tuple(row["wrong"])}))
-    return kept
+    rows_of: list[dict[str, Any]] = [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        Run(
+            seed=row["seed"],
+            done=tuple(row["done"]),
+            undisturbed=WordErrors(**row["undisturbed"]),
+            disturbed=WordErrors(**row["disturbed"]),
+            pause_s=row["pause_s"],
+            wrong=tuple(row["wrong"]),
+        )
+        for row in rows_of
+    ]
 
 
 def main() -> int:

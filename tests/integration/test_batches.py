@@ -34,7 +34,7 @@ async def test_sessions_that_append_at_once_all_have_their_audio(redis: AsyncRed
     for start in (0, 1600):
         assert all(await asyncio.gather(*(log.append(name, start, CHUNK) for name in names)))
     for name in names:
-        entries = await redis.xrange(KEYS.session(name).audio)
+        entries = await redis.xrange(KEYS.session(name).audio) or []
         assert [entry for entry, _ in entries] == [b"1600-0", b"3200-0"]
 
 

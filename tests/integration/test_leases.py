@@ -270,6 +270,21 @@ async def test_a_session_that_loses_its_owners_at_one_place_is_set_aside_with_an
         await parts.log.append(SESSION, 0, SECOND)
 
 
+async def test_owners_that_were_only_cut_off_have_time_to_say_so_before_their_session_is_set_aside(
+    parts: Parts,
+) -> None:
+    claim = await parts.claimed()
+    for _ in range(FAILURES_MAX - 1):
+        await parts.claim(parts.other)
+    async with asyncio.timeout(10):
+        while await parts.redis.hget(KEYS.session(SESSION).state, "failures") != b"%d" % FAILURES_MAX:
+            assert await parts.other.next_session(SHARD, block_ms=20) is None
+    with pytest.raises(Superseded):
+        await parts.book.renew(claim)
+    await parts.book.absolve(claim)
+    assert (await parts.claim(parts.other)).failures == 0
+
+
 async def test_failed_attempts_count_and_hand_overs_do_not(parts: Parts) -> None:
     await parts.open()
     for _ in range(FAILURES_MAX + 1):
