@@ -86,7 +86,14 @@ class _Subscriptions(PubSub):
     """Does not connect again by itself: reader and writer would do it at the same time, on one connection,
     and nobody would know that something was missed."""
 
-    async def _reconnect(self, conn: Any, error: BaseException | None = None, *args: Any) -> None:
+    async def _reconnect(
+        self,
+        conn: Any,
+        error: BaseException | None = None,
+        failure_count: int | None = None,
+        start_time: float | None = None,
+        command_name: str | None = None,
+    ) -> None:
         if error is not None:
             raise error
 

@@ -85,10 +85,10 @@ class _Keys(AsyncCommandsParser):
 
 class _Connection(redis.asyncio.Connection):
     """When a node is lost redis-py closes its idle connections, and with them one that a task has just taken:
-    the task then writes to None, which is not the error of a lost connection."""
+    the task then writes to None, or into what is being closed, and neither fails like a lost connection."""
 
     async def _send_packed_command(self, command: Iterable[bytes]) -> None:
-        if self._writer is None:
+        if self._writer is None or self._writer.is_closing():
             raise OSError("the connection was closed as it was taken into use")
         await super()._send_packed_command(command)
 
