@@ -82,6 +82,22 @@ class _ServerChannels:
         await self._pubsub.aclose()
 
 
+class _Subscriptions(PubSub):
+    """Does not connect again by itself: reader and writer would do it at the same time, on one connection,
+    and nobody would know that something was missed."""
+
+    async def _reconnect(
+        self,
+        conn: Any,
+        error: BaseException | None = None,
+        failure_count: int | None = None,
+        start_time: float | None = None,
+        command_name: str | None = None,
+    ) -> None:
+        if error is not None:
+            raise error
+
+
 class _ShardChannels:
     """Connects, and connects anew, in `next`; also when the slot goes to another node, which the old one
     says by ending subscriptions, or by refusing new ones."""
@@ -134,7 +150,7 @@ class _ShardChannels:
     async def _connect(self) -> None:
         node = await self._cluster.owner_of(self._key)
         async with self._lock:
-            self._node, self._pubsub = node, node.pubsub()
+            self._node, self._pubsub = node, _Subscriptions(node.connection_pool)
             if self._wanted:
                 await self._pubsub.ssubscribe(*self._wanted)
 

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, Final
 
 import redis
@@ -80,6 +80,20 @@ class _Keys(AsyncCommandsParser):
         return (args[1],)
 
 
+class _Connection(redis.asyncio.Connection):
+    """When a node is lost redis-py closes its idle connections, and with them one that a task has just taken:
+    the task then writes to None, or into what is being closed, and neither fails like a lost connection."""
+
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        if self._writer is None or self._writer.is_closing():
+            raise OSError("the connection was closed as it was taken into use")
+        await super()._send_packed_command(command)
+
+
+class _TlsConnection(_Connection, redis.asyncio.SSLConnection):
+    """The same with TLS."""
+
+
 class AsyncCluster(redis.asyncio.RedisCluster):
     """Made by `shared.redis.connection.connect`."""
 
@@ -90,6 +104,10 @@ class AsyncCluster(redis.asyncio.RedisCluster):
         retry = AsyncRetry(NoBackoff(), _AT_ONCE)
         super().__init__(startup_nodes=nodes, retry=retry, **options)
         self.commands_parser = _Keys()
+        # redis-py takes no class for connections; its nodes are made from these options, the first ones were.
+        self.connection_kwargs["connection_class"] = _TlsConnection if options["ssl"] else _Connection
+        for node in self.nodes_manager.startup_nodes.values():
+            node.connection_class = self.connection_kwargs["connection_class"]
         names = ("username", "password", "ssl", "socket_timeout", "socket_connect_timeout")
         self._own = {name: options[name] for name in (*names, "health_check_interval") if name in options}
 

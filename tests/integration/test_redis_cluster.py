@@ -148,7 +148,9 @@ async def test_sessions_of_a_dead_worker_go_on_at_the_other(own: Service, cluste
 
 async def until_partial(session: RawSession) -> None:
     async with asyncio.timeout(WAIT_S_MAX):
-        while not session.of("partial"):  # noqa: ASYNC110 - another task hears
+        while not session.of("partial"):
+            assert not session.of("error"), session.messages
+            assert not session.of("closed"), session.messages
             await asyncio.sleep(0.02)
 
 
