@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
     )
     beside = [("live-feed", feed.run_forever)]
-    if settings.webhook_secret:
+    if settings.webhook_secret and jobs_url:
         sender_parts = SenderParts(
             deliveries=desk.webhook_log,
             find=desk.find,
