@@ -9,7 +9,7 @@ from typing import Final
 import uvicorn
 
 from api.app import create_app
-from api.stream import MESSAGE_BYTES_MAX
+from api.socket_limits import LARGEST_BYTES, LimitedProtocol
 from shared.errors import BadParameter, StenoError
 from shared.logs import configure
 from shared.settings import Settings, load_settings
@@ -36,8 +36,8 @@ def serve(settings: Settings) -> None:
         create_app(settings),
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
-        ws_max_size=MESSAGE_BYTES_MAX,
+        ws=LimitedProtocol,
+        ws_max_size=LARGEST_BYTES,
         # Audio does not shrink, and compressing each partial costs more than it saves.
         ws_per_message_deflate=False,
         # Pings keep proxies from closing an idle connection. Their answers are not waited for: they come

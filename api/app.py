@@ -11,7 +11,8 @@ from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
-from api.stream import StreamParts, stream_router
+from api.session_desk import LiveParts, SessionDesk
+from api.stream import stream_router
 from api.webhook_sender import SenderParts, WebhookSender
 from shared.errors import Unavailable
 from shared.redis.connection import connect, connect_sync, jobs_address
@@ -33,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
     keys = Keys(settings.shards)
     presence = Presence(client)
     feed = LiveFeed(client, keys)
-    parts = StreamParts(
+    live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
         feed=feed,
         presence=presence,
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app)
     app.include_router(health_router(presence))
-    app.include_router(stream_router(parts))
+    app.include_router(stream_router(SessionDesk(live)))
     app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])
     return app
 

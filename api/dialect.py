@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from shared.audio.convert import CANONICAL, AudioFormat
+from shared.errors import StenoError
 from shared.events import Event, SessionConfig
 
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -83,11 +84,10 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """End a session because of what the client did wrong: `said` gets this `Error` as its last event."""
+    """End a session because of what the client did wrong: `said` gets it as its last event."""
 
     key: int
-    code: str
-    message: str
+    error: StenoError
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ class Checkpoint:
     """Utterances whose `speech_start` was said."""
     ended: int = 0
     """Utterances whose `speech_end` was said."""
+    finalized: int = 0
+    """Number of the last `finalize` that was answered."""
     stable: str = ""
     """What was committed of the first undecided utterance."""
     stable_until: int = 0

@@ -58,6 +58,7 @@ class Scribe:
             offset=self.tail.offset_of(text),
             language=result.language,
             confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
+            no_speech=round(result.no_speech_prob, 4),
             covered=end_s,
             words=words if text or words is None else (),
         )

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.codec import pack
-from shared.events import Closed, SessionConfig, SpeechEnd, SpeechStart
+from shared.events import Closed, Finalized, SessionConfig, SpeechEnd, SpeechStart
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
@@ -81,6 +81,9 @@ class Session:
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
         """Ended utterances that wait for their finals, oldest first."""
+        self._finalized = resumed.finalized
+        self._wishes: deque[Finalized] = deque()
+        """Answers to `finalize` that wait for finals."""
         self._held: tuple[Asked, DecodeResult] | None = None
         """A partial of the open utterance that waits for the final before it to be said."""
         self._closing: CloseReason | None = None
@@ -116,9 +119,14 @@ class Session:
             return effects + self.end("limit")
         return effects + self._ask()
 
-    def finalize(self) -> list[Effect]:
-        """The client wants the open utterance's final now."""
-        return self._close_utterance("finalize") + self._ask()
+    def finalize(self, number: int = 0, id: str = "") -> list[Effect]:
+        """The client wants the open utterance's final now, and, when its wish has a number, to hear when all
+        that was said so far has its final."""
+        effects = self._close_utterance("finalize")
+        if number > self._finalized and not (self._wishes and number <= self._wishes[-1].number):
+            at = to_seconds(self._buffer.end)
+            self._wishes.append(Finalized(number=number, id=id, covered=at, utterances=self._started))
+        return effects + self._answer_wishes() + self._ask()
 
     def end(self, reason: CloseReason = "end") -> list[Effect]:
         """No more audio will come. The finals that are due come first, then `Close`."""
@@ -334,7 +342,16 @@ class Session:
         self._decided = utterance.number + 1
         self._last_end = end
         self._cover(end)
-        return [Emit((final,), covered=end, checkpoint=self._checkpoint())]
+        return [Emit((final,), covered=end, checkpoint=self._checkpoint()), *self._answer_wishes()]
+
+    def _answer_wishes(self) -> list[Effect]:
+        """Say of each `finalize` whose finals are all said that they are."""
+        effects: list[Effect] = []
+        while self._wishes and self._wishes[0].utterances <= self._decided:
+            wish = self._wishes.popleft()
+            self._finalized = wish.number
+            effects.append(Emit((wish,), checkpoint=self._checkpoint()))
+        return effects
 
     # What is decided
 
@@ -372,6 +389,7 @@ class Session:
                 decided=self._decided,
                 started=max(self._started, self._resumed.started),
                 ended=max(self._ended, self._resumed.ended),
+                finalized=self._finalized,
                 stable=head.text.stable if head else "",
                 stable_until=to_samples(head.text.committed_until_s) if head else 0,
                 shown=head.shown.text if head else "",
