@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator
 
 from fastapi import Depends, FastAPI
@@ -14,6 +15,8 @@ from api.jobs import JobParts, job_router
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.webhook_sender import SenderParts, WebhookSender
+from api.wyoming.catalog import Catalog
+from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
 from shared.redis.connection import connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
@@ -26,8 +29,9 @@ from shared.tasks import end_tasks
 from shared.webhooks import check_secret
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Connections are made when it starts and closed when it stops."""
+def create_app(settings: Settings, *, wyoming: socket.socket | None = None) -> FastAPI:
+    """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
+    socket for that protocol."""
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -60,7 +64,13 @@ def create_app(settings: Settings) -> FastAPI:
         upload_bytes_max=settings.upload_bytes_max,
         fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
     )
+    sessions = SessionDesk(live)
     beside = [("live-feed", feed.run_forever)]
+    if wyoming is not None:
+        server = WyomingServer(
+            sessions, Catalog(settings.model), wyoming, host=settings.host, name=settings.wyoming_name
+        )
+        beside.append(("wyoming", server.run_forever))
     if settings.webhook_secret and jobs_url:
         sender_parts = SenderParts(
             deliveries=desk.webhook_log,
@@ -84,7 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app)
     app.include_router(health_router(presence))
-    app.include_router(stream_router(SessionDesk(live)))
+    app.include_router(stream_router(sessions))
     app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])
     return app
 

@@ -86,6 +86,6 @@ def parse_wish(text: str) -> Wish:
     kind, id = fields.get("type"), fields.get("id", "")
     if kind not in CONTROLS:
         raise BadMessage(f"unknown message; a text message is a JSON object with type {', '.join(CONTROLS)}")
-    if not isinstance(id, str) or len(id) > ID_CHARS_MAX:
-        raise BadMessage(f"id must be a string of at most {ID_CHARS_MAX} characters")
+    if not isinstance(id, str) or len(id) > ID_CHARS_MAX or not id.isprintable():
+        raise BadMessage(f"id must be a string of at most {ID_CHARS_MAX} printable characters")
     return Wish(str(kind), id)

@@ -19,8 +19,8 @@ from api.dialect import Open, Resume
 from api.live_session import Attachment, Session
 from api.metrics import RESUMED, SESSIONS, SESSIONS_OPENED
 from api.params import check_against_workers
-from shared.errors import NotFound, StenoError
-from shared.events import Limits, Ready, Resumed
+from shared.errors import BadParameter, NotFound, StenoError
+from shared.events import Limits, Ready, Resumed, SessionConfig
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence, WorkerPresence
@@ -74,6 +74,7 @@ class SessionDesk:
         parts = self._parts
         workers = await self.workers()
         asked.audio.converter()  # knows the bounds
+        _check_text(asked.config)
         check_against_workers(asked.config, workers)
         if not asked.is_admitted:
             await self._admit(workers)
@@ -146,3 +147,12 @@ class SessionDesk:
         )
         model = model or next((worker.model for worker in workers), "")
         return Ready(session=session, token=token, model=model, limits=limits, resumed=resumed)
+
+
+def _check_text(config: SessionConfig) -> None:
+    """JSON can name half a character, which no other text can hold."""
+    for name in ("prompt", "hotwords", "model", "language"):
+        try:
+            str(getattr(config, name)).encode()
+        except UnicodeEncodeError:
+            raise BadParameter(f"{name} is no text that can be written in UTF-8") from None

@@ -24,6 +24,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+    wyoming_port: int = Field(0, ge=0, le=65535)
+    """Where the edge speaks Wyoming, for Home Assistant; 0: nowhere."""
+    wyoming_name: str = Field("", max_length=63)
+    """Name under which that is announced on the local network; empty: not announced."""
     redis_url: str = ""
     """Empty: `steno up` starts the embedded Valkey."""
     jobs_redis_url: str = ""

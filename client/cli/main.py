@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "models": ("client.cli.models:app", "List models and fetch them."),
     "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
     "api": ("client.cli.processes:api", "Run one edge."),
+    "wyoming": ("client.cli.processes:wyoming", "Run one Wyoming server, for Home Assistant."),
     "worker": ("client.cli.processes:worker", "Run one device worker."),
     "job-worker": ("client.cli.processes:job_worker", "Run one worker for file jobs."),
 }
