@@ -1,5 +1,5 @@
-"""`steno api`, `steno wyoming`, `steno worker`, `steno job-worker`: one process of the service each, in place of
-this one, for containers and for running them by hand."""
+"""`steno api`, `steno wyoming`, `steno worker`, `steno job-worker`: one process of the service each, in place
+of this one, for containers and for running them by hand."""
 
 import os
 import sys
