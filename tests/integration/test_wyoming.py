@@ -88,7 +88,7 @@ async def heard(client: AsyncTcpClient) -> str:
     return Transcript.from_event((await until(client, "transcript"))[-1]).text
 
 
-async def test_home_assistant_s_flow_gives_what_the_native_protocol_gives(
+async def test_home_assistant_s_flow_gives_what_the_native_one_gives(
     service: Service, port: int
 ) -> None:
     native = await transcribe(service.ws_url, TALK, language="en")

@@ -75,7 +75,7 @@ def test_data_in_the_line_is_merged_with_data_behind_it() -> None:
         b"[]",
         b"{}",
         b'{"type":5}',
-        b'{"type":"x","data":[]}',
+        b'{"type":"x","data":[1]}',
         b'{"type":"x","data_length":-1}',
         b'{"type":"x","data_length":"7"}',
         b'{"type":"x","payload_length":true}',
