@@ -114,7 +114,7 @@ class Session:
     async def broken(self) -> NoReturn:
         """Wait for the error that iteration would raise, and raise it: for whoever is busy with an event."""
         await self._over.wait()
-        if self._failure:
+        if self._failure and not self._is_given_up:
             raise self._failure
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
@@ -129,10 +129,10 @@ class Session:
 
     async def __anext__(self) -> Numbered:
         while True:
-            if self._failure:
-                raise self._failure
             if self._is_given_up:
                 raise StopAsyncIteration
+            if self._failure:
+                raise self._failure
             if (item := self._outbox.take()) is not None:
                 self._taken.set()
                 if isinstance(item[1], Warning):
