@@ -9,20 +9,17 @@ utterance, empty in silence and after errors. Transcripts come in the order of t
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from api.dialect import Act, Audio, Close, End, Open, Send
+from api.wyoming.asked import audio_format, hotwords_of, language_of
 from api.wyoming.catalog import Catalog
 from api.wyoming.framing import WyomingEvent
+from api.wyoming.turn import Acts, Turn
 from shared.audio.convert import AudioFormat, StreamConverter
-from shared.errors import BadParameter, StenoError
+from shared.errors import StenoError
 from shared.events import Closed, Error, Event, Partial, SessionConfig
 from shared.events import Final as FinalEvent
-from shared.jobs import TEXT_CHARS_MAX
-from shared.languages import AUTO, LANGUAGES
-
-Acts = list[Act[WyomingEvent]]
 
 TURNS_MAX: Final = 4
 """Utterances of one client that may wait for their transcripts."""
@@ -30,22 +27,6 @@ IDLE_S: Final = 300.0
 """How long a connection without an utterance may be silent."""
 STALLED_S: Final = 30.0
 """How long an utterance may go on without audio: the client is gone, and the network did not say so."""
-_ENCODINGS: Final[Mapping[int, str]] = {1: "pcm8", 2: "pcm16", 3: "pcm24", 4: "pcm32"}
-
-
-@dataclass(slots=True)
-class Turn:
-    """One utterance of a client on its way to a transcript."""
-
-    key: int
-    finals: str = ""
-    """What is final."""
-    stable: str = ""
-    """What does not change any more: `finals` and what is committed behind it."""
-    language: str = ""
-    sent: str | None = None
-    """What was sent of it in chunks; None before the first."""
-    is_over: bool = False
 
 
 class WyomingDialect:
@@ -95,7 +76,7 @@ class WyomingDialect:
             return []
         acts: Acts = []
         if isinstance(event, Partial | FinalEvent):
-            _hear(turn, event)
+            turn.hear(event)
         elif isinstance(event, Error):
             acts.append(_error(event.message, event.code))
             self._over(turn)
@@ -127,9 +108,9 @@ class WyomingDialect:
         models = self._catalog.models
         name = event.data.get("name")
         self._config = SessionConfig(
-            language=_language(event.data.get("language")),
+            language=language_of(event.data.get("language")),
             model=name if isinstance(name, str) and name in models else "",
-            hotwords=_hotwords(event.data),
+            hotwords=hotwords_of(event.data),
         )
         return []
 
@@ -180,7 +161,7 @@ class WyomingDialect:
     def _set_format(self, data: Mapping[str, Any]) -> Acts:
         """Read audio as the event says. Where the format changes, what was held back is let go first."""
         try:
-            form = _format(data, self._format)
+            form = audio_format(data, self._format)
             if form == self._format:
                 return []
             converter = form.converter()
@@ -216,84 +197,13 @@ class WyomingDialect:
         acts: Acts = []
         while self._turns:
             turn = self._turns[0]
-            acts += _chunks(turn)
+            acts += turn.chunks()
             if not turn.is_over:
                 break
             self._turns.popleft()
-            acts += _transcript(turn)
+            acts += turn.transcript()
         return acts
-
-
-def _hear(turn: Turn, event: Partial | FinalEvent) -> None:
-    if not event.text:
-        return
-    text = turn.finals.ljust(event.offset)[: event.offset] + event.text[: event.committed]
-    turn.language = event.language or turn.language
-    if isinstance(event, FinalEvent):
-        turn.finals = turn.stable = text
-    elif event.committed:
-        turn.stable = text
-
-
-def _chunks(turn: Turn) -> Acts:
-    """What is new of a turn's text. It only grows, so that the chunks are the transcript together."""
-    if not turn.stable or turn.stable == turn.sent:
-        return []
-    acts: Acts = []
-    if turn.sent is None:
-        acts.append(Send(WyomingEvent("transcript-start", _with_language({}, turn))))
-    new, turn.sent = turn.stable[len(turn.sent or "") :], turn.stable
-    return [*acts, Send(WyomingEvent("transcript-chunk", {"text": new}))]
-
-
-def _transcript(turn: Turn) -> Acts:
-    """The whole text. What was sent in chunks stands, also when the session failed behind it."""
-    acts: Acts = []
-    if turn.sent is None:
-        acts.append(Send(WyomingEvent("transcript-start", _with_language({}, turn))))
-    text = WyomingEvent("transcript", _with_language({"text": turn.stable}, turn))
-    return [*acts, Send(text), Send(WyomingEvent("transcript-stop"))]
-
-
-def _with_language(data: dict[str, Any], turn: Turn) -> dict[str, Any]:
-    return data | ({"language": turn.language} if turn.language else {})
 
 
 def _error(text: str, code: str) -> Send[WyomingEvent]:
     return Send(WyomingEvent("error", {"text": text, "code": code}))
-
-
-def _format(data: Mapping[str, Any], before: AudioFormat | None) -> AudioFormat:
-    """The format that an event names; what it leaves out is as it was, or as most clients send it."""
-    before = before or AudioFormat()
-    width = data.get("width")
-    if width is not None and not (_is_whole(width) and width in _ENCODINGS):
-        raise BadParameter("width must be 1 to 4 bytes")
-    rate, channels = data.get("rate", before.sample_rate), data.get("channels", before.channels)
-    if not (_is_whole(rate) and _is_whole(channels)):
-        raise BadParameter("rate and channels must be whole numbers")
-    return AudioFormat(before.encoding if width is None else _ENCODINGS[width], rate, channels)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _language(value: object) -> str:
-    """A Whisper code for `en`, `en-US`, `pt_BR`; what is none is left to detection."""
-    code = value.lower().replace("_", "-").partition("-")[0] if isinstance(value, str) else ""
-    code = {"nb": "no"}.get(code, code)
-    return code if code in LANGUAGES else AUTO
-
-
-def _hotwords(data: Mapping[str, Any]) -> str:
-    """Names first: what does not fit is left out whole."""
-    text = ""
-    for name in ("transcript_names", "transcript_terms"):
-        values = data.get(name)
-        for value in cast(list[object], values) if isinstance(values, list) else []:
-            if isinstance(value, str) and value.isprintable() and value.strip():
-                longer = f"{text}, {value.strip()}" if text else value.strip()
-                if len(longer) <= TEXT_CHARS_MAX:
-                    text = longer
-    return text
