@@ -14,6 +14,7 @@ from api.dialect import Abandon, Act, Audio, Close, Dialect, End, F, Fail, Final
 from api.faults import CLOSE
 from api.live_session import Session, as_event, first_to_end
 from api.metrics import CUT_OFF, REFUSED, TAKEN_OVER
+from api.relay import is_last
 from api.session_desk import SessionDesk
 from shared.errors import BadMessage, BrokerLost, MustResume, StenoError, TakenOver
 from shared.redis.connection import ConnectionLost
@@ -26,6 +27,7 @@ F_contra = TypeVar("F_contra", contravariant=True)
 LAST_WORD_S: Final = 5.0
 """How long the last frames and a close may wait for a client that does not read; it is cut off then."""
 _BROKER_RETRY_S: Final = 2.0
+_CLOSE_OK: Final = 1000
 
 
 class Gone(Exception):
@@ -110,7 +112,7 @@ class _Conversation(Generic[M, F]):
                 self._sessions[key] = session
                 is_there.set()
                 try:
-                    await first_to_end(self._pump(key, session), session.broken())
+                    await first_to_end(self._pump(asked, session), session.broken())
                 finally:
                     last_seq = session.last_seq
                     self._sessions.pop(key, None)
@@ -126,9 +128,13 @@ class _Conversation(Generic[M, F]):
             return self._desk.open(asked, surface=self._dialect.surface)
         return self._desk.resume(asked, surface=self._dialect.surface)
 
-    async def _pump(self, key: int, session: Session) -> None:
+    async def _pump(self, asked: Open | Resume, session: Session) -> None:
+        is_over = False
         async for seq, event in session:
-            await self._do(self._dialect.said(key, seq, event))
+            is_over = is_last(event)
+            await self._do(self._dialect.said(asked.key, seq, event))
+        if isinstance(asked, Resume) and not is_over:  # the client had its last event already
+            await self._close(_CLOSE_OK, "")
 
     async def _failed(self, key: int, last_seq: int, error: StenoError) -> None:
         _count(error)

@@ -226,9 +226,11 @@ async def test_a_mistake_of_a_dialect_is_not_hidden(parts: Parts) -> None:
     def wrong(_key: int, _event: Event) -> Sequence[Act[str]]:
         raise ZeroDivisionError
 
+    wire = QueueWire()
+    wire.said.put_nowait([Open(key=0, config=PLAIN)])
     with pytest.raises(ZeroDivisionError):
-        async with talking(parts, Puppet(on_event=wrong)) as wire:
-            wire.said.put_nowait([Open(key=0, config=PLAIN)])
+        async with asyncio.timeout(WAIT_S_MAX):
+            await converse(wire, Puppet(on_event=wrong), parts.desk)
 
 
 async def test_the_desk_serves_whoever_has_no_socket(parts: Parts) -> None:
