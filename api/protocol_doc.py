@@ -108,6 +108,9 @@ When no worker has room and others wait already, the upgrade is answered with 50
 `{{"error": {{"code": "no_capacity", …}}}}`. A browser does not show that to its page: a request with an `Origin` header is accepted, and gets
 `error` with `retry_after_s` and close code 1013. So does a session that was let in and that no worker took in time.
 
+Workers that are busy say so: `warning` with code `partials_slow` when partials come late, `partials_off` when only finals come, and
+`partials_normal` when they come in time again. Nothing is left out of the finals; when even those fall behind, the server reads more slowly, as below.
+
 ## Messages to the server
 
 Binary messages are audio of any length up to {MESSAGE_BYTES_MAX // 2**20} MiB; where a message ends does not matter, not even in the
