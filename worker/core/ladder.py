@@ -53,9 +53,10 @@ class Ladder:
             return self._move(Step.SLOW)
         return self._move(Step.FULL) if self._wait_s <= SLOW_UNTIL_S else None
 
-    def missed(self, length_s: float) -> Warning | None:
-        """An utterance of this length ended, and the partials that it asked for were never decoded."""
-        self._missed += length_s >= NONE_FROM_S
+    def missed(self, length_s: float, wait_s: float) -> Warning | None:
+        """An utterance of this length ended, and no partial of it was ever decoded. `wait_s` is how long the
+        session's decodes wait lately: where they do not, audio only came faster than it is spoken."""
+        self._missed += length_s >= NONE_FROM_S and wait_s >= SLOW_UNTIL_S
         return self._move(Step.FINALS_ONLY) if self._missed >= NONE_FROM else None
 
     def _move(self, step: Step) -> Warning | None:

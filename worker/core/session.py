@@ -177,7 +177,7 @@ class Session:
         self._line.append(utterance)
         warning = None
         if self._config.partials and not utterance.is_answered:
-            warning = self._ladder.missed(to_seconds(end - utterance.start))
+            warning = self._ladder.missed(to_seconds(end - utterance.start), self._asking.wait_s)
         self._asking.for_partial = self._held = None  # they say less than the final will
         self._ended += 1
         if self._ended <= self._resumed.ended:

@@ -32,21 +32,26 @@ def test_a_wait_between_the_steps_changes_nothing() -> None:
 
 def test_one_long_utterance_without_partials_may_be_a_burst_two_are_none() -> None:
     ladder = Ladder()
-    told = [ladder.missed(LONG_S) for _ in range(NONE_FROM)]
+    told = [ladder.missed(LONG_S, 1.0) for _ in range(NONE_FROM)]
     assert told[:-1] == [None] * (NONE_FROM - 1)
     assert told[-1] and told[-1].code == "partials_off"
-    assert ladder.missed(LONG_S) is None
+    assert ladder.missed(LONG_S, 1.0) is None
 
 
 def test_a_short_utterance_needs_no_partial() -> None:
     ladder = Ladder()
-    assert not any([ladder.missed(NONE_FROM_S / 2) for _ in range(10)])
+    assert not any([ladder.missed(NONE_FROM_S / 2, 1.0) for _ in range(10)])
+
+
+def test_where_decodes_do_not_wait_audio_only_came_fast() -> None:
+    ladder = Ladder()
+    assert not any([ladder.missed(LONG_S, 0.0) for _ in range(10)])
 
 
 def test_partials_that_return_are_slow_before_they_are_normal() -> None:
     ladder = Ladder()
     for _ in range(NONE_FROM):
-        ladder.missed(LONG_S)
+        ladder.missed(LONG_S, 1.0)
     told = [ladder.decoded(0.0) for _ in range(20)]
     assert [warning.code for warning in told if warning] == ["partials_slow", "partials_normal"]
 
@@ -66,8 +71,7 @@ def test_a_session_on_a_busy_device_says_so_between_its_other_events() -> None:
 
 def test_a_session_without_partials_says_so_unless_it_wants_none() -> None:
     def finals_only(request: DecodeRequest) -> DecodeResult | None:
-        # A long pause behind speech is heard early by the final, which a busy device leaves out.
-        return scripted(request) if request.kind is Kind.FINAL else None
+        return replace(scripted(request), waited_s=2.0) if request.kind is Kind.FINAL else None
 
     for partials, expected in ((True, ["partials_off"]), (False, [])):
         config = SessionConfig(partials=partials, endpointing_ms=300)
