@@ -4,7 +4,6 @@ use monotonic ones."""
 import asyncio
 import signal
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 

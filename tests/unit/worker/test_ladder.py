@@ -24,28 +24,29 @@ def test_slow_partials_are_told_once_and_so_is_their_end() -> None:
 def test_a_wait_between_the_steps_changes_nothing() -> None:
     between_s = (SLOW_FROM_S + SLOW_UNTIL_S) / 2
     ladder = Ladder()
-    assert not any([ladder.decoded(between_s) for _ in range(50)])
+    assert not any(ladder.decoded(between_s) for _ in range(50))
     while ladder.step is Step.FULL:
         ladder.decoded(3 * SLOW_FROM_S)
-    assert not any([ladder.decoded(between_s) for _ in range(50)])
+    assert not any(ladder.decoded(between_s) for _ in range(50))
 
 
 def test_one_long_utterance_without_partials_may_be_a_burst_two_are_none() -> None:
     ladder = Ladder()
     told = [ladder.missed(LONG_S, 1.0) for _ in range(NONE_FROM)]
     assert told[:-1] == [None] * (NONE_FROM - 1)
-    assert told[-1] and told[-1].code == "partials_off"
+    assert told[-1]
+    assert told[-1].code == "partials_off"
     assert ladder.missed(LONG_S, 1.0) is None
 
 
 def test_a_short_utterance_needs_no_partial() -> None:
     ladder = Ladder()
-    assert not any([ladder.missed(NONE_FROM_S / 2, 1.0) for _ in range(10)])
+    assert not any(ladder.missed(NONE_FROM_S / 2, 1.0) for _ in range(10))
 
 
 def test_where_decodes_do_not_wait_audio_only_came_fast() -> None:
     ladder = Ladder()
-    assert not any([ladder.missed(LONG_S, 0.0) for _ in range(10)])
+    assert not any(ladder.missed(LONG_S, 0.0) for _ in range(10))
 
 
 def test_partials_that_return_are_slow_before_they_are_normal() -> None:
