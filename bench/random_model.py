@@ -1,7 +1,7 @@
 """A Whisper of any size with random weights: `python -m bench.random_model DIR [--shape large-v3-turbo]`.
 
 Speed does not depend on what the weights say, so that a size whose weights can't be had is measured so. The
-text is noise. Tokenizer and vocabulary are those of `base`, with the language token that version 3 has besides.
+text is noise. Tokenizer and vocabulary are those of `base`, with the language that version 3 has besides.
 
 The layout is that of `ctranslate2.specs.WhisperSpec`; sizes are from the published model configurations.
 """
