@@ -21,7 +21,7 @@ demo: $(READY) ## Run the service on a bundled clip, live and as a file, then st
 	@$(BIN)/steno demo $(ARGS)
 
 test: $(READY) ## Run all tests
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(READY) ## Kill, freeze and cut processes under live sessions, 200 times
 	STENO_CHAOS_RUNS=$(or $(STENO_CHAOS_RUNS),200) $(BIN)/pytest tests/chaos -s $(ARGS)
