@@ -9,10 +9,10 @@ READY := $(VENV)/ready
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test chaos lint bench lock clean
+.PHONY: help up demo test test-slow chaos lint bench lock clean
 
 help: ## List the verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 up: $(READY) ## Run the whole service on this machine until Ctrl-C
 	@$(BIN)/steno up $(ARGS)
@@ -21,7 +21,10 @@ demo: $(READY) ## Run the service on a bundled clip, live and as a file, then st
 	@$(BIN)/steno demo $(ARGS)
 
 test: $(READY) ## Run all tests
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-slow: $(READY) ## Run the long variants that `make test` leaves out
+	$(BIN)/pytest -m slow -n auto $(ARGS)
 
 chaos: $(READY) ## Kill, freeze and cut processes under live sessions, 200 times
 	STENO_CHAOS_RUNS=$(or $(STENO_CHAOS_RUNS),200) $(BIN)/pytest tests/chaos -s $(ARGS)

@@ -180,7 +180,7 @@ resume when Redis was restarted and lost the last moment.
 {closes}
 | 1011 | after any other `error`: the server failed |
 | 4001 | without `error`: a newer connection has the session |
-| 4002 | without `error`: the session goes on, resume it. The client read so slowly that too many finals waited, or Redis lost the last audio |
+| 4002 | without `error`: the session goes on, resume it. The client read so slowly that too many finals waited, or nothing for ten seconds while it was sent what it had missed, or Redis lost the last audio |
 
 A session is resumed after 4002 and after any close that has no row here, such as 1006 (no close at all) and 1012 (the edge
 stops), and after `broker_lost`. With the other codes it is over, or not this client's.

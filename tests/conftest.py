@@ -5,6 +5,7 @@ After every test: no key without a TTL that is not declared permanent, and no ta
 
 import asyncio
 import fnmatch
+import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -20,6 +21,30 @@ from tests.support.service import Service
 # No test asserts time: this machine may be busy.
 settings.register_profile("steno", deadline=None)
 settings.load_profile("steno")
+
+
+LONG_FIRST = ("chaos", "acceptance", "integration", "contract", "unit")
+"""Directories in the order in which they are run: what is short comes last, and fills up the end, so that no
+process is left alone with something long."""
+PER_CORE = 2
+"""Test processes for each core: most of their time they wait for processes that they have started."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` means; bounded for the memory's sake, a model may be in each."""
+    return min(PER_CORE * (os.cpu_count() or 1), 12)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Directories in their order; within one, files stay as they are."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture
