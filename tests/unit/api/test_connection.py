@@ -46,10 +46,14 @@ async def test_one_that_reads_nothing_is_to_resume() -> None:
     socket = Socket(reads=3)
     to = connection(socket, stalled_s=0.05)
     writing = asyncio.create_task(to.write_forever())
-    with pytest.raises(MustResume, match="does not read"):
+
+    async def push_all() -> None:
         for seq in range(SLOW_FROM * 20):
             await to.room()
             to.push(seq, final("x"))
+
+    with pytest.raises(MustResume, match="does not read"):
+        await push_all()
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)
     assert len(socket.texts) == 3
