@@ -26,14 +26,15 @@ settings.load_profile("steno")
 LONG_FIRST = ("chaos", "acceptance", "integration", "contract", "unit")
 """Directories in the order in which they are run: what is short comes last, and fills up the end, so that no
 process is left alone with something long."""
-PER_CORE = 2
-"""Test processes for each core: most of their time they wait for processes that they have started."""
+PROCESSES_MAX = 12
+"""Test processes, for the memory's sake: a model may be in each."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `-n auto` means; bounded for the memory's sake, a model may be in each."""
-    return min(PER_CORE * (os.cpu_count() or 1), 12)
+    """How many processes `-n auto` means: one more than cores, because one of them waits at any moment for
+    what it has started."""
+    return min((os.cpu_count() or 1) + 1, PROCESSES_MAX)
 
 
 @pytest.hookimpl(trylast=True)
