@@ -30,13 +30,18 @@ def connection(socket: Socket, *, stalled_s: float) -> Connection:
     return Connection(cast(WebSocket, socket), stalled_s=stalled_s)
 
 
+async def replay(to: Connection, count: int) -> None:
+    for seq in range(count):
+        await to.room()
+        to.push(seq, final("x"))
+        await asyncio.sleep(0)  # reading the log takes its time too
+
+
 async def test_a_client_that_reads_gets_the_log_however_long_it_is() -> None:
     socket = Socket(reads=SLOW_FROM * 20)
     to = connection(socket, stalled_s=60.0)
     writing = asyncio.create_task(to.write_forever())
-    for seq in range(SLOW_FROM * 20):
-        await to.room()
-        to.push(seq, final("x"))
+    await replay(to, SLOW_FROM * 20)
     to.finish()
     await writing
     assert len(socket.texts) == SLOW_FROM * 20
@@ -46,13 +51,8 @@ async def test_one_that_reads_nothing_is_to_resume() -> None:
     socket = Socket(reads=3)
     to = connection(socket, stalled_s=0.05)
     writing = asyncio.create_task(to.write_forever())
-    for seq in range(SLOW_FROM + 3):
-        await to.room()
-        to.push(seq, final("x"))
-        await asyncio.sleep(0)
     with pytest.raises(MustResume, match="does not read"):
-        while True:
-            await to.room()
+        await replay(to, SLOW_FROM * 20)
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)
     assert len(socket.texts) == 3
