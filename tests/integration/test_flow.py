@@ -161,4 +161,4 @@ async def are_waiting(log: SessionLog, count: int) -> bool:
 async def is_full(own: Service) -> bool:
     """Whether no worker would take a session."""
     reply = await asyncio.to_thread(httpx.get, f"{own.url}/readyz")
-    return not reply.json().get("free", 0)
+    return reply.status_code == 503 and reply.json()["reason"] == "no worker has room"
