@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from api.ingest import Ingest
-from api.metrics import PARTIALS_DROPPED, REFUSED, WARNINGS
-from api.outbox import Outbox
+from api.mailbox import Mailbox
+from api.metrics import REFUSED, WARNINGS
 from api.relay import events
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import to_samples
@@ -58,16 +58,14 @@ class Session:
         self._queue_s = queue_s
         self._resume_s = resume_s
         self._ingest = Ingest(self._id, attachment.audio, self._attached, log, on_ack=self._acked)
-        self._outbox = Outbox()
-        self._pushed = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._over = asyncio.Event()
-        self._failure: Exception | None = None
-        self._is_given_up = False
+        self._mailbox = Mailbox()
         self.is_settled = False
         """Whether it ends without anyone's help: it is over, or no more audio will come."""
-        self.last_seq = 0
+
+    @property
+    def last_seq(self) -> int:
         """Number of the last event that was put for the client."""
+        return self._mailbox.last_seq
 
     async def audio(self, data: bytes) -> None:
         """The next bytes of the client's audio, any number. Waits while the workers are too far behind."""
@@ -97,51 +95,34 @@ class Session:
 
     async def abandon(self) -> None:
         """Give the session up: nobody wants what it has not said. Its worker is free at once."""
-        self._is_given_up = self.is_settled = True
-        self._over.set()
-        self._pushed.set()
+        self.is_settled = True
+        self._mailbox.discard()
         self._ingest.stop()
         with contextlib.suppress(NotFound):
             await self._log.fail(self._id, _ABANDONED, connection=self._attached.connection)
 
     def break_off(self, error: Exception) -> None:
         """Let iteration raise an error."""
-        self._failure = self._failure or error
         self._ingest.stop()
-        self._over.set()
-        self._pushed.set()
+        self._mailbox.fail(error)
 
     async def broken(self) -> NoReturn:
         """Wait for the error that iteration would raise, and raise it: for whoever is busy with an event."""
-        await self._over.wait()
-        if self._failure and not self._is_given_up:
-            raise self._failure
-        await asyncio.Event().wait()
-        raise AssertionError("nobody sets it")
+        await self._mailbox.failed()
 
     def push(self, seq: int, event: Event) -> None:
         """Put an event for the client, as the session's own. Raises `MustResume`."""
-        self.last_seq = seq
-        self._put(seq, event)
+        self._mailbox.push(seq, event)
 
     def __aiter__(self) -> AsyncIterator[Numbered]:
         return self
 
     async def __anext__(self) -> Numbered:
-        while True:
-            if self._is_given_up:
-                raise StopAsyncIteration
-            if self._failure:
-                raise self._failure
-            if (item := self._outbox.take()) is not None:
-                self._taken.set()
-                if isinstance(item[1], Warning):
-                    WARNINGS.labels(item[1].code).inc()
-                return item
-            if self._over.is_set():
-                raise StopAsyncIteration
-            self._pushed.clear()
-            await self._pushed.wait()
+        if (item := await self._mailbox.take()) is None:
+            raise StopAsyncIteration
+        if isinstance(item[1], Warning):
+            WARNINGS.labels(item[1].code).inc()
+        return item
 
     @contextlib.asynccontextmanager
     async def running(self, follower: Follower) -> AsyncGenerator[None]:
@@ -159,30 +140,26 @@ class Session:
         try:
             await first_to_end(*work)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the session is used
-            self._failure = self._failure or error
+            self._mailbox.fail(error)
         finally:
             self._ingest.stop()
-            self._over.set()
-            self._pushed.set()
+            self._mailbox.finish()
 
     async def _relay(self, follower: Follower) -> None:
         """The session's events to the outbox, until the last."""
         source = events(
-            follower, self._log, self._id, self._attached, after=self._attachment.after, room=self._room
+            follower,
+            self._log,
+            self._id,
+            self._attached,
+            after=self._attachment.after,
+            room=self._mailbox.room,
         )
         async with contextlib.aclosing(source):
             async for seq, event in source:
-                if self._outbox.is_long:
-                    # Let what waits be taken, before a burst looks like a slow client.
-                    await asyncio.sleep(0)
+                await self._mailbox.turn()
                 self.push(seq, self._addressed(event))
         self.is_settled = True
-
-    async def _room(self) -> None:
-        """Wait until most of what was pushed is taken: for what can be had later as well."""
-        while self._outbox.is_long:
-            self._taken.clear()
-            await self._taken.wait()
 
     def _addressed(self, event: Event) -> Event:
         if isinstance(event, FinalEvent):
@@ -220,16 +197,8 @@ class Session:
             await asyncio.sleep(ACK_S / 2)
 
     def _acked(self, ack: Ack) -> None:
-        """Put what belongs to this connection, not to the session: it takes no number. Nothing is said so
-        before `ready`."""
-        if self._attachment.acks and self.last_seq:
-            self._put(self.last_seq, ack)
-
-    def _put(self, seq: int, event: Event) -> None:
-        dropped = self._outbox.dropped
-        self._outbox.push((seq, event))
-        PARTIALS_DROPPED.inc(self._outbox.dropped - dropped)
-        self._pushed.set()
+        if self._attachment.acks:
+            self._mailbox.push_own(ack)
 
 
 def as_event(error: StenoError) -> Error:
