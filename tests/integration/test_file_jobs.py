@@ -139,6 +139,9 @@ async def test_a_window_that_cannot_be_decoded_fails_the_job_with_its_reason(des
         "message": "the device is out of memory",
         "retryable": True,
     }
+    kept = list(desk.redis.scan_iter("steno:{00}:j:*"))
+    assert kept
+    assert max(desk.redis.ttl(key) for key in kept) <= TTL_S
     answer = await desk.http.get(f"/v1/jobs/{job}/result")
     assert answer.status_code == 404
     assert "out of memory" in answer.json()["error"]["message"]

@@ -81,9 +81,11 @@ def run(job_id: str) -> Retry | None:
     except JobTimeoutException:
         message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
         _give_up(job, JobProblem(code="too_large", message=message))
+        queue.expire(settings.job_ttl_s)
         raise
     except StenoError as error:
         _give_up(job, _problem(error))
+        queue.expire(settings.job_ttl_s)
         raise
     else:
         _note(job, **{META_PROGRESS: 1.0})
