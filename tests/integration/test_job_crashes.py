@@ -127,7 +127,7 @@ async def test_an_edge_that_is_killed_in_mid_upload_leaves_no_job_and_its_file_i
         writer.close()
         (left,) = folder.glob("*")
         for path in (left, *left.iterdir()):
-            os.utime(path, (time.time() - 7200,) * 2)
+            os.utime(path, (time.time() - 7200, time.time() - 7200))
         service.start("worker.jobs")
         async with asyncio.timeout(60):
             while left.exists():  # noqa: ASYNC110

@@ -212,6 +212,8 @@ async def test_a_name_leads_nowhere(desk: Edge, wav: bytes) -> None:
         ({"channels": "left"}, "mix, split"),
         ({"max_lines": "0"}, "max_lines"),
         ({"priority": "now"}, "interactive"),
+        ({"diarize": "1", "channels": "split"}, "diarize"),
+        ({"diarize": "perhaps"}, "diarize"),
         ({"format": "docx"}, "srt"),
         ({"idempotency_key": "k" * 300}, "idempotency_key"),
     ],
