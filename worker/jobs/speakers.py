@@ -19,8 +19,8 @@ HOP_FRAMES: Final = 80
 _HOP_S: Final = HOP_FRAMES / 100
 _BLOCK_BYTES: Final = 30 * 100 * FRAME_SAMPLES * SAMPLE_BYTES
 SAME_SPEAKER: Final = 0.40
-"""Mean cosine distance up to which two groups are one speaker. On mixtures of 1 to 4 readers this finds the right
-number; 0.35 and 0.45 do not always (ADR 14)."""
+"""Mean cosine distance up to which two groups are one speaker. On mixtures of 1 to 4 readers this finds the
+right number; 0.35 and 0.45 do not always (ADR 14)."""
 _SAMPLE: Final = 800
 """Vectors that are joined; of longer files these many, evenly. Bounds the time and memory of the joining."""
 _SHARE_MIN: Final = 0.03
