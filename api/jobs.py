@@ -250,7 +250,8 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
             if not (text.isascii() and text.isdigit() and len(text) < 7):
                 raise BadParameter(f"{name} must be a whole number")
             given[name] = int(text)
-    return JobOptions(**given, **{name: flag(fields, name, default=False) for name in _FLAGS})
+    given |= {name: flag(fields, name, default=False) for name in _FLAGS}
+    return JobOptions(**given)
 
 
 async def _check(parts: JobParts, options: JobOptions) -> None:
