@@ -41,7 +41,8 @@ _TEXTS: Final = (
 )
 _NUMBERS: Final = ("track", "max_line_chars", "max_lines")
 _KEY: Final = "idempotency_key"
-_FIELDS: Final = (*_TEXTS, *_NUMBERS, "words", _KEY)
+_FLAGS: Final = ("words", "diarize")
+_FIELDS: Final = (*_TEXTS, *_NUMBERS, *_FLAGS, _KEY)
 _KEY_CHARS_MAX: Final = 255
 _BODY_BYTES_MAX: Final = 64 * 1024
 """Of a request without a file."""
@@ -51,7 +52,7 @@ _FIELD_SCHEMAS: Final[dict[str, Any]] = {
     **{name: {"type": "string"} for name in (*_TEXTS, _KEY)},
     **{name: {"type": "string", "enum": list(choices)} for name, choices in _CHOICES.items()},
     **{name: {"type": "integer"} for name in _NUMBERS},
-    "words": {"type": "boolean"},
+    **{name: {"type": "boolean"} for name in _FLAGS},
 }
 _SUBMIT_SCHEMA: Final[dict[str, Any]] = {
     "requestBody": {
@@ -249,7 +250,8 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
             if not (text.isascii() and text.isdigit() and len(text) < 7):
                 raise BadParameter(f"{name} must be a whole number")
             given[name] = int(text)
-    return JobOptions(**given, words=flag(fields, "words", default=False))
+    given |= {name: flag(fields, name, default=False) for name in _FLAGS}
+    return JobOptions(**given)
 
 
 async def _check(parts: JobParts, options: JobOptions) -> None:

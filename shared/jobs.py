@@ -19,13 +19,14 @@ from shared.formats import format_named
 from shared.languages import AUTO, check_language
 from shared.subtitles import Layout
 
+INTERACTIVE: Final = "interactive"
+NORMAL: Final = "normal"
 QUEUES: Final[Mapping[str, str]] = {
-    "interactive": "steno-files-interactive",
-    "normal": "steno-files",
+    INTERACTIVE: "steno-files-interactive",
+    NORMAL: "steno-files",
     "low": "steno-files-low",
 }
 """Name of the RQ queue by priority, in the order in which they are worked off."""
-NORMAL: Final = "normal"
 RUN: Final = "worker.jobs.file_job.run"
 """Path of the function that RQ calls, with the job's id."""
 DESCRIPTION: Final = "file job"
@@ -103,6 +104,8 @@ class JobOptions(SpeechOptions):
 
     channels: str = MIX
     """`mix` hears all channels as one, `split` each by itself, as a speaker of its own."""
+    diarize: bool = False
+    """Whether segments say who speaks, told by voice. Not with channels apart, which are speakers already."""
     track: int | None = None
     """Which of the file's audio tracks, from 0; None for the one that a player would choose."""
     format: str = "json"
@@ -112,7 +115,8 @@ class JobOptions(SpeechOptions):
     max_lines: int = Layout().max_lines
     """Most lines of a subtitle."""
     priority: str = NORMAL
-    """`interactive` jobs begin before `normal` ones, these before `low` ones."""
+    """`interactive` jobs begin before `normal` ones, these before `low` ones; windows of `interactive` ones
+    are also decoded first."""
     webhook_url: str = ""
     """Address that is told when the job has ended."""
 
@@ -121,6 +125,8 @@ class JobOptions(SpeechOptions):
         for name, allowed in (("channels", CHANNELS), ("priority", tuple(QUEUES))):
             if getattr(self, name) not in allowed:
                 raise BadParameter(f"{name} must be one of {', '.join(allowed)}")
+        if self.diarize and self.channels == SPLIT:
+            raise BadParameter("diarize is for channels=mix: channels that are split are speakers already")
         if self.track is not None and not 0 <= self.track <= TRACK_MAX:
             raise BadParameter(f"track must be from 0 to {TRACK_MAX}")
         if self.webhook_url:

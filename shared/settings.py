@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """`auto` picks int8 on a CPU and int8_float16 or float16 on CUDA."""
     workers: int = Field(1, ge=0, le=64)
     """Worker processes that `steno up` starts."""
+    job_workers: int = Field(2, ge=0, le=64)
+    """Job workers that `steno up` starts: files cut at once. One for `interactive` jobs comes on top."""
     threads: int = Field(0, ge=0, le=64)
     """Decodes that run at once in one worker; 0: one per core on a CPU, shared between the workers of this
     machine; one on CUDA."""
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     job_ttl_s: int = Field(24 * 3600, ge=60)
     """How long a finished job and its result are kept."""
     job_timeout_s: int = Field(6 * 3600, ge=10)
+    jobs_waiting_max: int = Field(20_000, ge=1)
+    """Most jobs of one priority that wait."""
     upload_bytes_max: int = Field(2 * 1024**3, ge=1024)
     """Largest file that is uploaded or fetched."""
     audio_s_max: float = Field(24 * 3600, ge=1)

@@ -61,7 +61,8 @@ class Decoder:
         source = WindowSource(self.client, KEYS, consumer="decoder")
         await source.ensure_groups()
         while not self.stopping:
-            claim = await source.next_window(0, block_ms=200)
+            claim = await source.next_window(0, block_ms=1, urgent=True)
+            claim = claim or await source.next_window(0, block_ms=100)
             if claim is None:
                 continue
             if await source.is_cancelled(claim.window.job):
@@ -158,6 +159,7 @@ async def edge(
     *,
     timeout_s: int = 300,
     bytes_max: int = 0,
+    waiting_max: int = 20_000,
     webhooks: bool = False,
     webhook_private: bool = True,
     fetch_hosts: tuple[str, ...] = (),
@@ -174,6 +176,7 @@ async def edge(
         storage=storage,
         ttl_s=TTL_S,
         timeout_s=timeout_s,
+        waiting_max=waiting_max,
         webhooks=webhooks,
     )
     desk = JobDesk(parts)

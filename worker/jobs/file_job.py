@@ -22,15 +22,18 @@ from rq import Retry, get_current_job
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
+from shared import models
 from shared.audio import media
 from shared.codec import to_map
 from shared.errors import StenoError
 from shared.jobs import (
+    INTERACTIVE,
     META_CANCELLED,
     META_DURATION,
     META_ERROR,
     META_PROGRESS,
     META_WARNING,
+    QUEUES,
     SPLIT,
     JobProblem,
 )
@@ -43,8 +46,10 @@ from shared.transcript import Transcript
 from worker.engine.silero import SileroVad
 from worker.jobs import PARENT_PID
 from worker.jobs.fetch import FetchPolicy, fetch
+from worker.jobs.speakers import Voices
 from worker.jobs.splitter import Splitter
 from worker.jobs.transcriber import Cancelled, Stopping, Transcriber
+from worker.jobs.voice_encoder import VoiceEncoder
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +66,12 @@ def run(job_id: str) -> Retry | None:
     settings = load_settings()
     storage = JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max)
     # Closed by the end of this process, which has one job. RQ's own connection may be to another server.
-    queue = WindowQueue(connect_sync(settings.redis_url), Keys(settings.shards), job_id)
+    queue = WindowQueue(
+        connect_sync(settings.redis_url),
+        Keys(settings.shards),
+        job_id,
+        urgent=job.origin == QUEUES[INTERACTIVE],
+    )
     try:
         if not storage.has_result(job_id):
             storage.write_result(job_id, _transcribe(job, storage, queue, settings))
@@ -74,9 +84,11 @@ def run(job_id: str) -> Retry | None:
     except JobTimeoutException:
         message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
         _give_up(job, JobProblem(code="too_large", message=message))
+        queue.expire(settings.job_ttl_s)
         raise
     except StenoError as error:
         _give_up(job, _problem(error))
+        queue.expire(settings.job_ttl_s)
         raise
     else:
         _note(job, **{META_PROGRESS: 1.0})
@@ -104,6 +116,7 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         if duration_s is None:
             duration_s = media.scan_duration(file, track=options.track)
         _note(job, **{META_DURATION: duration_s})
+        voices = Voices(VoiceEncoder.load(models.voices())) if options.diarize else None
         chunks = media.decode_channels(
             file,
             split=options.channels == SPLIT,
@@ -113,9 +126,12 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
             s_max=settings.audio_s_max,
         )
         try:
-            transcript = transcriber.run(chunks, lambda: Splitter(SileroVad()), duration_s=duration_s)
+            heard = voices.listening(chunks) if voices else chunks
+            transcript = transcriber.run(heard, lambda: Splitter(SileroVad()), duration_s=duration_s)
         finally:
             chunks.close()
+    if voices:
+        transcript = voices.named(transcript)
     # What it really was, whatever the file said.
     _note(job, **{META_DURATION: transcript.duration})
     return transcript
