@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from typing import Final
 
 import uvicorn
 
@@ -20,15 +21,25 @@ _DRAIN_S = 5
 """How long open connections may finish after SIGTERM; live sessions reconnect elsewhere."""
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `BadParameter` when the port is taken."""
+EXIT_FAULT: Final = 70
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit status, `EXIT_FAULT` when a part of the edge broke.
+    Raises `BadParameter` when the port is taken."""
+    status = 0
+
+    def stop() -> None:
+        nonlocal status
+        status, server.should_exit = EXIT_FAULT, True
+
     listener = listen(settings.host, settings.port, variable="STENO_PORT")
     wyoming = None
     if settings.wyoming_port:
         check_announcing(settings.wyoming_name)
         wyoming = listen(settings.host, settings.wyoming_port, variable="STENO_WYOMING_PORT")
     config = uvicorn.Config(
-        create_app(settings, wyoming=wyoming),
+        create_app(settings, wyoming=wyoming, on_fault=stop),
         log_config=None,
         access_log=False,
         ws=LimitedProtocol,
@@ -42,12 +53,14 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+    server = uvicorn.Server(config)
     # uvicorn raises the signal that stopped it once more when it is done; an orderly stop is no death.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with listener:
         log.info("edge listens", extra={"host": settings.host, "port": settings.port})
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
+    return status
 
 
 def main() -> int:
@@ -57,11 +70,10 @@ def main() -> int:
         configure(settings.log_level)
         if not settings.redis_url:
             raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
-        serve(settings)
+        return serve(settings)
     except StenoError as error:
         sys.stderr.write(f"steno api: {error}\n")
         return 2
-    return 0
 
 
 if __name__ == "__main__":

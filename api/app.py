@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 from fastapi import Depends, FastAPI
 
@@ -28,10 +30,15 @@ from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
 
+log = logging.getLogger(__name__)
 
-def create_app(settings: Settings, *, wyoming: socket.socket | None = None) -> FastAPI:
+
+def create_app(
+    settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
+) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
-    socket for that protocol."""
+    socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
+    does: only a new process mends that."""
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -84,6 +91,8 @@ def create_app(settings: Settings, *, wyoming: socket.socket | None = None) -> F
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         tasks = [asyncio.create_task(run(), name=name) for name, run in beside]
+        for task in tasks:
+            task.add_done_callback(partial(_ended, on_fault))
         try:
             yield
         finally:
@@ -98,6 +107,12 @@ def create_app(settings: Settings, *, wyoming: socket.socket | None = None) -> F
     app.include_router(stream_router(sessions))
     app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])
     return app
+
+
+def _ended(on_fault: Callable[[], None], task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.error("the edge stops: %s ended", task.get_name(), exc_info=task.exception())
+        on_fault()
 
 
 def _refuse_jobs() -> None:
