@@ -54,6 +54,8 @@ class Setting:
     make_vad: Callable[[], Vad] = SileroVad
     watch: Callable[[Session], None] = lambda _: None
     """Is shown a session after each chunk that it took."""
+    cost: str = "cpu-zen3-base"
+    """Which table of bench/costs says what decodes take."""
 
 
 class Stage:
@@ -69,7 +71,7 @@ class Stage:
     ) -> None:
         self._engine = engine
         self._free = free
-        self._table = cost_table("cpu-zen3-base")
+        self._table = cost_table(setting.cost)
         self._setting = setting
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
