@@ -23,6 +23,10 @@ COMPRESSION_RATIO: Final = 2.4
 PARTIAL_LOGPROB: Final = -0.7
 """A partial that is less sure is mostly wrong: nothing of it is committed, and an utterance does not begin
 with it."""
+ECHO_LOGPROB: Final = -0.85
+"""The same where the partial before said the same: babble does not reach it."""
+CLEAR_LOGPROB: Final = -1.0
+"""The same where one voice stands above the room."""
 WEAK_LOGPROB: Final = -0.5
 """From here on text is doubted if anything else speaks against it."""
 SPARSE_LOGPROB: Final = -0.4
@@ -73,19 +77,25 @@ def believed(
     *,
     longest_word_s: float = 0.0,
     is_first: bool = True,
+    echoes: bool = False,
+    is_clear: bool = False,
 ) -> tuple[DecodeResult, Drop | None]:
     """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
     speech the voice detector found under it, `longest_word_s` the most that one word would have to hold,
-    `is_first` whether nothing of the utterance has been shown; `filters` are the reasons that count.
+    `is_first` whether nothing of the utterance was believed yet, `echoes` whether its last partial said the
+    same, `is_clear` whether one voice stands above the room; `filters` are the reasons that count.
 
     A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
     all of it."""
     if not result.text:
         return result, None
+    least = AVG_LOGPROB
+    if kind is Kind.PARTIAL and is_first:
+        least = CLEAR_LOGPROB if is_clear else ECHO_LOGPROB if echoes else PARTIAL_LOGPROB
     if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
         return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:
-        if reason in filters and _holds(reason, result, kind, speech_s, is_first):
+        if reason in filters and _holds(reason, result, speech_s, least):
             sure = reason is Drop.LOOP and not result.runaway and result.avg_logprob >= WEAK_LOGPROB
             text = without_loop(result.text) if sure else ""
             return replace(result, text=text, words=_words_of(text, result.words)), reason
@@ -118,8 +128,7 @@ def is_certain(result: DecodeResult) -> bool:
     return result.avg_logprob >= PARTIAL_LOGPROB
 
 
-def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float, is_first: bool) -> bool:
-    begins = kind is Kind.PARTIAL and is_first
+def _holds(reason: Drop, result: DecodeResult, speech_s: float, least_logprob: float) -> bool:
     doubts: dict[Drop, Callable[[], bool]] = {
         Drop.SILENCE: lambda: is_silence(result),
         Drop.LOOP: lambda: (
@@ -128,7 +137,7 @@ def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float, is_f
             or (result.avg_logprob < WEAK_LOGPROB and ends_in_repeat(_folded(result.text)))
         ),
         Drop.COMPRESSION: lambda: is_loop(result),
-        Drop.LOGPROB: lambda: result.avg_logprob < (PARTIAL_LOGPROB if begins else AVG_LOGPROB),
+        Drop.LOGPROB: lambda: result.avg_logprob < least_logprob,
         Drop.DURATION: lambda: spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s,
         Drop.SPARSE: lambda: is_sparse(result, speech_s),
         Drop.HOLE: lambda: False,  # seen by the words, before

@@ -164,6 +164,24 @@ def test_the_window_of_partials_stays_short_in_long_speech() -> None:
     assert longest < driver.options.window_trim_s + 2 * driver.options.partial_step_s
 
 
+def test_behind_a_partial_that_is_not_believed_the_next_hears_the_utterance_from_its_beginning() -> None:
+    asked: list[DecodeRequest] = []
+
+    def answer(request: DecodeRequest) -> DecodeResult:
+        asked.append(request)
+        if request.context and not any(earlier.context for earlier in asked[:-1]):
+            return DecodeResult(text="a", language="en", avg_logprob=-2.0)
+        return scripted(request)
+
+    driver = Driver(answer, options=SessionOptions(window_trim_s=4.0, window_keep_s=1.0))
+    driver.hear(pcm16(speech(14)))
+    trimmed = next(n for n, request in enumerate(asked) if request.context)
+    assert asked[trimmed].kind is Kind.PARTIAL
+    assert list(asked[trimmed].audio[:9]) != list(asked[0].audio[:9]) == list(asked[trimmed + 1].audio[:9])
+    assert asked[trimmed + 1].context == ""
+    assert driver.partials[-1].text.startswith(asked[trimmed + 1].prefix)
+
+
 def test_a_runaway_partial_is_not_shown() -> None:
     def lost(request: DecodeRequest) -> DecodeResult:
         return DecodeResult(text="and and and and", language="en", runaway=request.kind is Kind.PARTIAL)
@@ -213,7 +231,8 @@ def test_a_short_partial_in_an_unsure_language_is_not_shown() -> None:
 
 
 def test_earlier_text_is_context_until_a_long_silence_and_the_prompt_always() -> None:
-    driver = Driver(config=SessionConfig(prompt="Names: Ada"))
+    options = SessionOptions(partial_window_s=0.0)
+    driver = Driver(config=SessionConfig(prompt="Names: Ada"), options=options)
     driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(10), speech(2, seed=3)))
     first, second = driver.finals
     finals = [r for r in driver.requests if r.kind is Kind.FINAL]
@@ -507,6 +526,21 @@ def test_a_successor_of_a_session_at_rest_has_nothing_to_hear_again() -> None:
     assert [final.utterance for final in second.finals] == [1]
 
 
+def test_while_a_forced_final_is_decoded_the_rest_of_the_free_one_is_shown() -> None:
+    def contrary(request: DecodeRequest) -> DecodeResult:
+        if request.kind is Kind.FINAL and not request.prefix:
+            return replace(scripted(request), text=f"oh {scripted(request).text} indeed")
+        return scripted(request)
+
+    driver = Driver(contrary)
+    driver.hear(pcm16(speech(6), silence(1)))
+    shown = driver.partials[-1]
+    assert shown.text.startswith(shown.text[: shown.committed])
+    assert shown.text.endswith(" indeed")
+    assert driver.requests[-1].prefix == shown.text[: shown.committed]
+    assert not driver.finals[0].text.endswith(" indeed")
+
+
 def test_a_doubtful_first_partial_waits_for_one_that_says_the_same() -> None:
     said = iter(["but how", "on the road again", "on the road against them", "on the road"])
 
@@ -516,5 +550,5 @@ def test_a_doubtful_first_partial_waits_for_one_that_says_the_same() -> None:
 
     driver = Driver(answer, config=SessionConfig(language="en"))
     driver.hear(pcm16(speech(2)))
-    assert [partial.text for partial in driver.partials] == ["on the road against them", "on the road"]
+    assert [partial.text for partial in driver.partials] == ["on the road against", "on the road"]
     assert {partial.committed for partial in driver.partials} == {0}
