@@ -85,7 +85,8 @@ def tuned(options: SessionOptions, config: SessionConfig) -> SessionOptions:
     """The worker's options with what the client asked for in their place."""
     endpoint = options.endpoint
     if config.endpointing_ms is not None:
-        endpoint = replace(endpoint, silence_s=config.endpointing_ms / 1000)
+        silence_s = config.endpointing_ms / 1000
+        endpoint = replace(endpoint, silence_s=silence_s, long_silence_s=silence_s)
     if config.max_utterance_s is not None:
         # Looking further back than half of it would cut off next to nothing.
         search_s = min(endpoint.cut_search_s, config.max_utterance_s / 2)

@@ -10,7 +10,7 @@ speech, and only a frame below `off` as silence.
 
 from dataclasses import dataclass
 
-from shared.audio.pcm import SAMPLE_RATE, to_samples
+from shared.audio.pcm import to_samples, to_seconds
 from worker.core.framing import FRAME_SAMPLES, frames_in
 
 
@@ -26,9 +26,12 @@ class EndpointOptions:
     """Speech frames, not necessarily in a row, that begin an utterance: 96 ms; a click is shorter."""
     silence_s: float = 0.8
     """Silence that ends an utterance."""
-    tight_from_s: float = 1000.0
-    tight_to_s: float = 12.0
-    tight_silence_s: float = 0.4
+    long_silence_s: float = 0.4
+    """Silence that ends a long one, if that is less: what is said of it is decoded again and again, and at
+    `max_utterance_s` it is cut in the middle of speech."""
+    long_from_s: float = 5.0
+    long_to_s: float = 10.0
+    """From the one length to the other, the silence becomes that of a long one."""
     pre_roll_s: float = 0.3
     """Audio kept from before the first speech frame: soft onsets are below the threshold."""
     post_roll_s: float = 0.2
@@ -139,10 +142,9 @@ class Endpointer:
     def _silence_s(self, length: int) -> float:
         """Silence that ends an utterance of so many samples."""
         o = self._options
-        span_s = o.tight_to_s - o.tight_from_s
-        part = (length / SAMPLE_RATE - o.tight_from_s) / span_s if span_s > 0 else 0.0
-        tight_s = min(o.silence_s, o.tight_silence_s)
-        return o.silence_s + (tight_s - o.silence_s) * min(1.0, max(0.0, part))
+        part = (to_seconds(length) - o.long_from_s) / (o.long_to_s - o.long_from_s)
+        less_s = max(0.0, o.silence_s - o.long_silence_s)
+        return o.silence_s - less_s * min(1.0, max(0.0, part))
 
     def _cut(self) -> list[Boundary]:
         """Cut running speech where it was least like speech; what follows is the next utterance."""
