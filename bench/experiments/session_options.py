@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="begin behind N streams of the data")
     parser.add_argument("--no-partials", action="store_true")
     parser.add_argument("--cost", default="cpu-zen3-base", help="a table of bench/costs: what decodes take")
     parser.add_argument("--free", action="store_true", help="decodes take no time: only WER and cost count")
@@ -89,7 +90,7 @@ def main() -> None:
         "faster_whisper", EngineOptions(model=options.model, path=path, device="cpu", window=window)
     )
     engine.prepare()
-    plan = programs(load(options.data), count=options.sessions, seconds=options.minutes * 60)
+    plan = programs(load(options.data)[options.skip :], count=options.sessions, seconds=options.minutes * 60)
     passages = list({p.name: p for program in plan for p in program.passages}.values())
     baseline = None
     if options.baseline:

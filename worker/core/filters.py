@@ -23,8 +23,6 @@ COMPRESSION_RATIO: Final = 2.4
 PARTIAL_LOGPROB: Final = -0.7
 """A partial that is less sure is mostly wrong: nothing of it is committed, and an utterance does not begin
 with it."""
-ECHO_LOGPROB: Final = -0.85
-"""The same where the partial before said the same: babble does not reach it."""
 CLEAR_LOGPROB: Final = -1.0
 """The same where one voice stands above the room."""
 WEAK_LOGPROB: Final = -0.5
@@ -77,13 +75,12 @@ def believed(
     *,
     longest_word_s: float = 0.0,
     is_first: bool = True,
-    echoes: bool = False,
     is_clear: bool = False,
 ) -> tuple[DecodeResult, Drop | None]:
     """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
     speech the voice detector found under it, `longest_word_s` the most that one word would have to hold,
-    `is_first` whether nothing of the utterance was believed yet, `echoes` whether its last partial said the
-    same, `is_clear` whether one voice stands above the room; `filters` are the reasons that count.
+    `is_first` whether nothing of the utterance was believed yet, `is_clear` whether one voice stands above
+    the room; `filters` are the reasons that count.
 
     A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
     all of it."""
@@ -91,7 +88,7 @@ def believed(
         return result, None
     least = AVG_LOGPROB
     if kind is Kind.PARTIAL and is_first:
-        least = CLEAR_LOGPROB if is_clear else ECHO_LOGPROB if echoes else PARTIAL_LOGPROB
+        least = CLEAR_LOGPROB if is_clear else PARTIAL_LOGPROB
     if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
         return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:

@@ -22,7 +22,6 @@ def judged(
         options.filters,
         longest_word_s=_longest_word_s(asked, result, voice),
         is_first=not utterance.text.text,
-        echoes=utterance.echoes(result.text),
         is_clear=voice.range_db(utterance.start, asked.end) >= options.clear_db,
     )
 

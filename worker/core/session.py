@@ -21,7 +21,7 @@ from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Closed, Partial, SessionConfig, SpeechEnd, SpeechStart, Warning
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
-from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
     Close,
@@ -246,8 +246,6 @@ class Session:
         """Take what is believed of an answer."""
         kind = asked.request.kind
         believed, reason = judged(asked, result, self._voice, self._options)
-        if kind is Kind.PARTIAL:
-            asked.utterance.last_heard = result.text
         return [*([Dropped(reason, kind)] if reason else []), *take(asked, believed)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:

@@ -2,17 +2,14 @@
 session machine."""
 
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import Checkpoint, SessionOptions
-from worker.core.hypothesis import Hypothesis, common_prefix, units
+from worker.core.hypothesis import Hypothesis
 from worker.core.screen import Screen
 from worker.core.writing import Shown
-
-_ECHO_UNITS: Final = 2
 
 
 @dataclass(slots=True)
@@ -28,8 +25,6 @@ class Utterance:
     text: Hypothesis
     step_s: float
     """New audio that the next partial waits for."""
-    last_heard: str = ""
-    """What its last partial said, believed or not."""
     stumbled: bool = False
     """Whether its last partial could not be shown."""
     is_answered: bool = False
@@ -69,10 +64,6 @@ class Utterance:
             wanted_s += options.partial_patience * wait_s
             self.step_s = (self.step_s + min(wanted_s, options.partial_step_s_max)) / 2
         self.stumbled = not usable
-
-    def echoes(self, text: str) -> bool:
-        """Whether a partial begins as the one before it did: twice the same is seldom invented."""
-        return common_prefix(units(self.last_heard), units(text)) >= _ECHO_UNITS
 
     def start_over(self, language: str) -> None:
         """It is in another language than was thought; nothing of it is committed. The next partial is due at
