@@ -48,7 +48,8 @@ class Showing:
     def meanwhile(self, asked: Asked, result: DecodeResult) -> Partial | None:
         """A final does not keep to what is committed: until the one comes that does, what it says behind that
         is shown."""
-        return self._replaced(asked, result, spliced(asked.utterance.text.stable, result.text))
+        whole = spliced(asked.utterance.text.stable, result.text) if result.text else None
+        return self._replaced(asked, result, whole)
 
     def _replaced(self, asked: Asked, result: DecodeResult, text: str | None) -> Partial | None:
         if text is None or not self._config.partials:

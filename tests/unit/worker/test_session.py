@@ -320,6 +320,15 @@ def test_partials_come_less_often_while_decodes_wait() -> None:
     assert counts[1] < counts[0] / 2
 
 
+def test_partials_are_as_cheap_as_can_be_while_decodes_wait() -> None:
+    for waited_s, beams in ((0.0, {3}), (1.0, {1})):
+        driver = Driver(waiting(waited_s), config=SessionConfig(language="en"))
+        driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(1)))
+        partials = [r for r in driver.requests[1:] if r.kind is Kind.PARTIAL]
+        assert {r.beam for r in partials} == beams
+        assert any(r.left for r in partials) is not bool(waited_s)
+
+
 def test_a_final_is_decoded_with_what_was_said_just_before() -> None:
     driver = Driver(config=SessionConfig(language="en"))
     driver.hear(TALK)
