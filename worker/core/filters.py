@@ -93,10 +93,18 @@ def believed(
         return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:
         if reason in filters and _holds(reason, result, speech_s, least):
-            sure = reason is Drop.LOOP and not result.runaway and result.avg_logprob >= WEAK_LOGPROB
-            text = without_loop(result.text) if sure else ""
+            sure = reason is Drop.LOOP and result.avg_logprob >= WEAK_LOGPROB
+            text = _before_loop(result, kind) if sure else ""
             return replace(result, text=text, words=_words_of(text, result.words)), reason
     return result, None
+
+
+def _before_loop(result: DecodeResult, kind: Kind) -> str:
+    """What a text that is sure said before it went round; nothing if that can't be told."""
+    once = without_restart(result.text) if kind is Kind.PARTIAL else result.text
+    if once != result.text:
+        return once
+    return "" if result.runaway else without_loop(result.text)
 
 
 def fuller(stable: str, forced: DecodeResult, free: DecodeResult | None) -> DecodeResult:
@@ -185,6 +193,9 @@ REPEAT_MIN: Final = 5
 LOOP_REPEATS: Final = 3
 LOOP_UNITS: Final = 8
 """People do say "no, no, no, no"; a run of this many units that says one thing again and again is a loop."""
+RESTART_MIN: Final = 3
+RESTART_SHARE: Final = 0.75
+"""How many words, and which part of them, must be those of the beginning to be its second time."""
 _LOOP_PERIOD_MAX: Final = 20
 
 
@@ -194,6 +205,18 @@ def ends_in_repeat(tokens: Sequence[object]) -> bool:
     count = len(tokens)
     sizes = range(REPEAT_MIN, count // 2 + 1)
     return any(tokens[count - size :] == tokens[count - 2 * size : count - size] for size in sizes)
+
+
+def without_restart(text: str) -> str:
+    """The text before the place from where it is said again from its beginning: what a decoder does that
+    heard the sentence end too soon. The second time a word in four may differ, and the last be cut off."""
+    said, folded = units(text), _folded(text)
+    for place in range(RESTART_MIN, len(said) - RESTART_MIN + 1):
+        again = folded[place:]
+        alike = sum(a == b for a, b in zip(folded, again, strict=False))
+        if folded[0] == again[0] and alike >= max(RESTART_MIN, RESTART_SHARE * (len(again) - 1)):
+            return "".join(said[:place]).rstrip()
+    return text
 
 
 def _folded(text: str) -> list[str]:
