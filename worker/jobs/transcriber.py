@@ -9,7 +9,7 @@ known, windows go one after the other.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 OUTSTANDING_MIN: Final = 4
 """Windows that a file has on their way whatever other files have."""
-OUTSTANDING_MAX: Final = 256
+OUTSTANDING_MAX: Final = 128
 """Windows that a file has on their way at most: each is half a megabyte."""
 READY: Final = 16
 """Windows that lie ready for workers who ask; what is beyond that waits for nothing."""
@@ -117,6 +117,8 @@ class Transcriber:
         if number in self._results:
             self._take(number, self._results[number])
             return
+        # What is done is taken first: windows that need not be kept any more make room for new ones.
+        self._take_all(self._queue.results_of(self._outstanding))
         while not self._has_room():
             self._collect()
         self._put(self._window(number, stretch))
@@ -149,6 +151,9 @@ class Transcriber:
         found = self._queue.results_of(self._outstanding)
         if not found and not self._queue.wait(WAIT_MS):
             found = self._find_lost()
+        self._take_all(found)
+
+    def _take_all(self, found: Mapping[int, WindowResult]) -> None:
         for number in sorted(found):
             del self._outstanding[number]
             self._take(number, found[number])
