@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shared.audio.media import decode_chunks
 from shared.audio.pcm import SAMPLE_BYTES, to_samples, to_seconds
@@ -81,7 +81,7 @@ def clips(folder: Path, *, language: str = "en", longest_s: float) -> list[Clip]
         if row["language"] == language and row.get("text") and row["duration_s"] <= longest_s
     ]
     named = [(str(row.get("audio") or row.get("file")), str(row["text"])) for row in rows]
-    return [Clip(name=name, text=text, pcm16=b"".join(decode_chunks(folder / name))) for name, text in named]
+    return [Clip(name=name, text=text, pcm16=_decoded(folder / name)) for name, text in named]
 
 
 def load(folder: Path, *, language: str = "en") -> list[Passage]:
@@ -101,6 +101,33 @@ def load(folder: Path, *, language: str = "en") -> list[Passage]:
     if not passages:
         raise BadData(f"{folder} has no stream in language {language!r}")
     return passages
+
+
+LONG_S: Final = 100.0
+"""A clip or stream from this length on is a recording, not an utterance."""
+
+
+def recordings(folder: Path, *, language: str = "en", minutes: float) -> list[Program]:
+    """The folder's long clips and streams, joined to recordings of at least `minutes` as far as they reach;
+    all its streams if it has nothing long. Clips whose reference is not what is said (`ref_note`) are left
+    out. Raises `BadData`."""
+    clips = {str(row.get("audio") or row.get("file")): row for row in _rows(folder / "manifest.jsonl")}
+    rest = [
+        Passage(name=name, language=language, text=row["text"], pcm16=_decoded(folder / name))
+        for name, row in clips.items()
+        if row["language"] == language and row.get("text") and not row.get("ref_note")
+        if row["duration_s"] >= LONG_S
+    ]
+    for row in _rows(folder / "streams.jsonl"):
+        if {clips[name]["language"] for name in row["files"]} == {language}:
+            stream = _passage(folder, row, clips)
+            rest += [stream] if stream.duration_s >= LONG_S else []
+    rest = rest or load(folder, language=language)
+    made: list[Program] = []
+    while rest:
+        made.append(_program(rest, 0, minutes * 60))
+        rest = rest[len(made[-1].passages) :]
+    return made
 
 
 def programs(passages: Sequence[Passage], *, count: int, seconds: float) -> list[Program]:
@@ -127,13 +154,17 @@ def _program(passages: Sequence[Passage], first: int, seconds: float) -> Program
 
 
 def _passage(folder: Path, row: dict[str, Any], clips: dict[str, dict[str, Any]]) -> Passage:
-    pieces = [b"".join(decode_chunks(folder / name)) for name in row["files"]]
+    pieces = [_decoded(folder / name) for name in row["files"]]
     return Passage(
         name=row["stream"],
         language=clips[row["files"][0]]["language"],
         text=" ".join(clips[name]["text"] for name in row["files"]),
         pcm16=_silence(row["gap_s"]).join(pieces),
     )
+
+
+def _decoded(path: Path) -> bytes:
+    return b"".join(decode_chunks(path))
 
 
 def _silence(seconds: float) -> bytes:

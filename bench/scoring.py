@@ -70,6 +70,17 @@ def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordEr
     return WordErrors(out.substitutions, out.deletions, out.insertions, words)
 
 
+LEFT_OUT_WORDS = 3
+"""Words in succession that are missing from which on they were left out and not misheard."""
+
+
+def left_out(reference: str, hypothesis: str, language: str = "en") -> int:
+    """Words of the reference in stretches of `LEFT_OUT_WORDS` and more that are missing."""
+    out = jiwer.process_words(normalise(reference, language), normalise(hypothesis, language))
+    missing = (c.ref_end_idx - c.ref_start_idx for c in out.alignments[0] if c.type == "delete")
+    return sum(length for length in missing if length >= LEFT_OUT_WORDS)
+
+
 def total(errors: Iterable[WordErrors]) -> WordErrors:
     """The sum of all."""
     return sum(errors, WordErrors())

@@ -34,6 +34,7 @@ from worker.device import Device
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
 from worker.event_log import EventLog
+from worker.file_windows import FileWindows
 from worker.intake import Intake, IntakeParts
 from worker.quality import Quality
 from worker.rules import LibraryRules
@@ -71,22 +72,27 @@ class WorkerApp:
         quality = Quality(events)
         device = Device(self.engine, quality=quality)
         intake, book = self._intake(device, quality)
+        keys = Keys(self.settings.shards)
+        files = FileWindows(WindowSource(self.client, keys, consumer=self.worker), device)
         presence = Presence(self.client)
-        takers = self._takers(intake)
+        takers = self._takers(intake, files)
         beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
         watch = asyncio.create_task(device.watch_forever(), name="watch")
+        look = asyncio.create_task(files.look_after_forever(), name="look-after-windows")
         ends = [
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._recycle(), name="recycle"),
         ]
         pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
         try:
-            done, _ = await asyncio.wait([*ends, beat, watch, *takers], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                [*ends, beat, watch, look, *takers], return_when=asyncio.FIRST_COMPLETED
+            )
             for task in done - {*ends}:
                 task.result()  # a helper that ends has failed: the process must not look alive
             stop.set()
             await end_tasks([*ends, *takers])
-            await self._drain(intake, book, watch, hurry or asyncio.Event())
+            await self._drain(intake, files, book, watch, hurry or asyncio.Event())
         except DeviceFault as fault:
             log.error("the device is broken: %s", fault, extra={"sessions": intake.active})
             raise
@@ -94,41 +100,53 @@ class WorkerApp:
             stop.set()
             await end_tasks([*ends, *takers, watch])
             await intake.hand_over(failed=device.broken_by)
+            await files.hand_over()
             await device.close()
             events.close()
-            await end_tasks([beat, pulse])
+            await end_tasks([beat, look, pulse])
             with contextlib.suppress(*ConnectionLost):
                 await book.leave()
                 await presence.leave(self.worker)
             log.info("worker stopped", extra={"worker": self.worker})
 
     async def _drain(
-        self, intake: Intake, book: LeaseBook, watch: asyncio.Task[NoReturn], hurry: asyncio.Event
+        self,
+        intake: Intake,
+        files: FileWindows,
+        book: LeaseBook,
+        watch: asyncio.Task[NoReturn],
+        hurry: asyncio.Event,
     ) -> None:
-        """Give sessions back at their endpoints, for `drain_s` at most. Raises `DeviceFault`."""
+        """Give sessions back at their endpoints, and decode the windows that are here, for `drain_s` at most.
+        Raises `DeviceFault`."""
         log.info("worker drains", extra={"worker": self.worker, "sessions": intake.active})
         with contextlib.suppress(*ConnectionLost):
             await book.leave()
-        drained = asyncio.create_task(intake.drain(), name="drain")
+        drained = [
+            asyncio.create_task(intake.drain(), name="drain"),
+            asyncio.create_task(files.drain(), name="drain-files"),
+        ]
+        all_drained = asyncio.create_task(asyncio.wait(drained), name="drained")
         hurried = asyncio.create_task(hurry.wait(), name="hurry")
         try:
             await asyncio.wait(
-                [drained, hurried, watch], timeout=self.settings.drain_s, return_when=asyncio.FIRST_COMPLETED
+                [all_drained, hurried, watch],
+                timeout=self.settings.drain_s,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             if watch.done():
                 watch.result()
         finally:
-            await end_tasks([drained, hurried])
+            await end_tasks([*drained, all_drained, hurried])
 
-    def _takers(self, intake: Intake) -> list[asyncio.Task[NoReturn]]:
+    def _takers(self, intake: Intake, files: FileWindows) -> list[asyncio.Task[NoReturn]]:
         shards = range(self.settings.shards)
         takers = [
             asyncio.create_task(intake.take_sessions_forever(s), name=f"take-sessions-{s}") for s in shards
         ]
         return takers + [
-            asyncio.create_task(intake.take_windows_forever(s, urgent=urgent), name=f"take-windows-{s}-{n}")
+            asyncio.create_task(files.take_forever(s, urgent=urgent), name=f"take-windows-{s}")
             for s in shards
-            for n in range(self.engine.info.parallel)
             for urgent in (True, False)
         ]
 
@@ -162,8 +180,7 @@ class WorkerApp:
             alone_s=(1 - SIGN_PART) * self.settings.resume_s,
             quality=quality,
         )
-        windows = WindowSource(self.client, keys, consumer=self.worker)
-        return Intake(IntakeParts(book, windows, device, runner, self.settings.worker_sessions)), book
+        return Intake(IntakeParts(book, runner, self.settings.worker_sessions)), book
 
     async def _pulse_forever(self) -> NoReturn:
         """Apart from the heartbeat, which may wait for Redis."""

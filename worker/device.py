@@ -5,15 +5,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NoReturn
 
 from shared.errors import DeviceFault, EngineFault
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.waiting import Job
+from worker.engine.apart import decode_apart
 from worker.engine.api import Engine
 from worker.metrics import ENGINE_FAULTS
 from worker.quality import Quality
@@ -36,6 +38,17 @@ _HANG_PACE_UNKNOWN: Final = 4.0
 Answer = DecodeResult | EngineFault | None
 """A result; a fault; None when the job was replaced or withdrawn."""
 OnDone = Callable[[Answer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRequest:
+    """A window of a file to be decoded. `key` is what it can be withdrawn by; `urgent` and `alone`: see
+    `Job`."""
+
+    key: str
+    request: DecodeRequest
+    urgent: bool = False
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -102,37 +115,35 @@ class Device:
         *,
         lag_s: float = 0.0,
         tenant: str = "",
-        urgent: bool = False,
     ) -> None:
         """Ask for a decode. `on_done` is called once, in the event loop; so is `newest` when the decode
-        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`; `urgent`: see
-        `Job`."""
-        job = Job(key, ticket, request, self._clock(), lag_s, tenant, urgent)
-        self._callbacks[job] = on_done
-        self._newest[job] = newest
-        replaced = self._scheduler.offer(job)
-        if replaced is not None:
-            self._answer(replaced, None)
+        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`."""
+        job = Job(key, ticket, request, self._clock(), lag_s, tenant)
+        self._add(job, on_done, newest)
         self._start_what_fits()
 
-    async def decode(self, key: str, request: DecodeRequest, *, urgent: bool = False) -> DecodeResult:
-        """Ask and wait: for windows of files, urgent ones first. Raises `EngineFault`; cancelling withdraws
-        the window if it still waits."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    def windows_wanted(self) -> int:
+        """Windows of files that the device can use at once, those that it has included."""
+        return self._scheduler.windows_wanted(self._clock())
 
-        def done(answer: Answer) -> None:
-            if not future.done():
-                future.set_result(answer)
-
-        self.offer(key, 0, request, done, urgent=urgent)
-        try:
-            answer = await future
-        except asyncio.CancelledError:
-            self.withdraw(key)
-            raise
-        if isinstance(answer, DecodeResult):
-            return answer
-        raise answer or EngineFault("the window was withdrawn")
+    def ask(self, windows: Sequence[WindowRequest]) -> list[asyncio.Future[Answer]]:
+        """Ask for windows of files, which are then decoded together where that is quicker. Answers come in
+        the order of the windows."""
+        futures: list[asyncio.Future[Answer]] = []
+        for window in windows:
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            job = Job(
+                window.key,
+                0,
+                window.request,
+                self._clock(),
+                urgent=window.urgent,
+                alone=window.alone,
+            )
+            self._add(job, partial(_answer, future), lambda: None)
+            futures.append(future)
+        self._start_what_fits()
+        return futures
 
     def withdraw(self, key: str) -> None:
         """Forget what waits for a session or file; what runs, runs to its end unheard."""
@@ -172,6 +183,13 @@ class Device:
         self._threads.shutdown()
         self._engine.close()
 
+    def _add(self, job: Job, on_done: OnDone, newest: Callable[[], DecodeRequest | None]) -> None:
+        self._callbacks[job] = on_done
+        self._newest[job] = newest
+        replaced = self._scheduler.offer(job)
+        if replaced is not None:
+            self._answer(replaced, None)
+
     def _start_what_fits(self) -> None:
         while not self._broken and (plan := self._scheduler.schedule(self._clock())):
             task = asyncio.create_task(self._run(plan), name=f"decode-{plan.kind.name.lower()}")
@@ -191,14 +209,9 @@ class Device:
             newest = (self._newest[job]() or job.request for job in plan.jobs)
             requests = [replace(request, beam=plan.beam or request.beam) for request in newest]
             loop = asyncio.get_running_loop()
-            results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
+            results = await loop.run_in_executor(self._threads, self._decode, plan.kind, requests)
             took_s = self._clock() - started
-            self._quality.batch(plan, started, took_s, results)
-            cost_s = took_s / len(results)
-            answers = [
-                replace(result, cost_s=cost_s, waited_s=started - job.since)
-                for job, result in zip(plan.jobs, results, strict=True)
-            ]
+            answers = self._heard(plan, started, took_s, results)
             self._faults = 0
             pace = took_s / max(_audio_s(plan), 0.1)
             self._pace[plan.kind] = max(pace, 0.9 * self._pace.get(plan.kind, 0.0))
@@ -213,6 +226,27 @@ class Device:
         for job, answer in zip(plan.jobs, answers, strict=True):
             self._answer(job, answer)
         self._start_what_fits()
+
+    def _decode(self, kind: Kind, requests: Sequence[DecodeRequest]) -> Sequence[DecodeResult | EngineFault]:
+        """In a thread."""
+        return decode_apart(self._engine, requests) if kind is Kind.FILE else self._engine.decode(requests)
+
+    def _heard(
+        self, plan: Plan, started: float, took_s: float, results: Sequence[DecodeResult | EngineFault]
+    ) -> list[Answer]:
+        pairs = list(zip(plan.jobs, results, strict=True))
+        decoded = [(job, result) for job, result in pairs if isinstance(result, DecodeResult)]
+        ENGINE_FAULTS.inc(len(pairs) - len(decoded))
+        if decoded:
+            jobs, heard = zip(*decoded, strict=True)
+            self._quality.batch(replace(plan, jobs=jobs), started, took_s, heard)
+        cost_s = took_s / len(results)
+        return [
+            replace(result, cost_s=cost_s, waited_s=started - job.since)
+            if isinstance(result, DecodeResult)
+            else result
+            for job, result in pairs
+        ]
 
     def _failed(self, plan: Plan, fault: EngineFault) -> EngineFault:
         ENGINE_FAULTS.inc()
@@ -234,6 +268,11 @@ class Device:
         self._newest.pop(job, None)
         if on_done is not None:
             on_done(answer)
+
+
+def _answer(future: asyncio.Future[Answer], answer: Answer) -> None:
+    if not future.done():
+        future.set_result(answer)
 
 
 def _audio_s(plan: Plan) -> float:

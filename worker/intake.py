@@ -1,20 +1,13 @@
-"""Where a worker's work comes from: sessions while it has room, windows of files while nothing live waits."""
+"""Where a worker's sessions come from: it claims them while it has room. Windows of files: `file_windows`."""
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from shared.audio.pcm import pcm16_to_float
-from shared.errors import EngineFault
-from shared.redis.connection import ConnectionLost, through_outages
+from shared.redis.connection import through_outages
 from shared.redis.leases import Claim, LeaseBook, Load, SetAside
-from shared.redis.windows import ATTEMPTS_MAX, WindowClaim, WindowResult, WindowSource
-from worker.core.decode import DecodeRequest, Kind
-from worker.core.segments import to_segments
-from worker.device import Device
-from worker.metrics import SET_ASIDE, TAKEOVERS, WINDOWS
+from worker.metrics import SET_ASIDE, TAKEOVERS
 from worker.session_runner import Outcome, RunnerParts, SessionRunner
 
 log = logging.getLogger(__name__)
@@ -31,8 +24,6 @@ class IntakeParts:
     """What intake is made of."""
 
     book: LeaseBook
-    windows: WindowSource
-    device: Device
     runner: RunnerParts
     capacity: int
     """Live sessions at once."""
@@ -48,7 +39,6 @@ class Intake:
         self._room = asyncio.Semaphore(parts.capacity)
         self._pause = 0
         """Sessions that failed here, a moment ago."""
-        self._decoding: set[asyncio.Task[None]] = set()
 
     @property
     def active(self) -> int:
@@ -85,26 +75,12 @@ class Intake:
             return None
         return claim
 
-    async def take_windows_forever(self, shard: int, *, urgent: bool = False) -> NoReturn:
-        """Claim windows of files, one at a time for each decode that the device runs at once. Urgent ones are
-        claimed beside the others: else they would wait for these to be decoded."""
-        windows = self._parts.windows
-        while True:
-            claim = await through_outages(
-                lambda: windows.next_window(shard, block_ms=_BLOCK_MS, urgent=urgent)
-            )
-            if claim is not None:
-                work = asyncio.create_task(self._decode_window(claim), name=f"window-{claim.entry}")
-                self._decoding.add(work)
-                work.add_done_callback(self._decoding.discard)
-                await asyncio.shield(work)
-
     async def drain(self) -> None:
-        """Wait until every session was given back at its next endpoint, and every window was decoded."""
+        """Wait until every session was given back at its next endpoint."""
         for _, runner in self._sessions.values():
             runner.drain()
-        if waits := [*self._sessions, *self._decoding]:
-            await asyncio.wait(waits)
+        if self._sessions:
+            await asyncio.wait(self._sessions)
 
     async def hand_over(self, *, failed: frozenset[str] = frozenset()) -> None:
         """Give all back: other workers go on at once. Sessions in `failed` are given back as ones that broke
@@ -112,9 +88,9 @@ class Intake:
         for claim, runner in self._sessions.values():
             if claim.session in failed:
                 runner.blame()
-        for task in (*self._sessions, *self._decoding):
+        for task in self._sessions:
             task.cancel()
-        await asyncio.gather(*self._sessions, *self._decoding, return_exceptions=True)
+        await asyncio.gather(*self._sessions, return_exceptions=True)
 
     def _start(self, claim: Claim) -> None:
         if claim.fence > 1:
@@ -136,48 +112,3 @@ class Intake:
         elif task.result() is Outcome.FAILED:
             self._pause = 1
             log.warning("session given back after a failed decode", extra={"session": claim.session})
-
-    async def _decode_window(self, claim: WindowClaim) -> None:
-        try:
-            await self._settle_window(claim)
-        except asyncio.CancelledError:
-            with contextlib.suppress(*ConnectionLost):
-                await self._parts.windows.release(claim)
-            raise
-
-    async def _settle_window(self, claim: WindowClaim) -> None:
-        window = claim.window
-        if await through_outages(lambda: self._parts.windows.is_cancelled(window.job)):
-            WINDOWS.labels("cancelled").inc()
-            await through_outages(lambda: self._parts.windows.settle(claim, None))
-            return
-        result = await self._window_result(claim)
-        if result is not None:
-            WINDOWS.labels("failed" if result.error else "decoded").inc()
-            await through_outages(lambda: self._parts.windows.settle(claim, result))
-
-    async def _window_result(self, claim: WindowClaim) -> WindowResult | None:
-        """Decode a window; None when it is left for another attempt."""
-        window = claim.window
-        audio = pcm16_to_float(window.pcm16)
-        request = DecodeRequest(
-            kind=Kind.FILE,
-            audio=audio,
-            language="" if window.language == "auto" else window.language,
-            task=window.task,
-            prompt=window.prompt,
-            hotwords=window.hotwords,
-            words=True,
-        )
-        try:
-            heard = await self._parts.device.decode(
-                f"{window.job}/{window.number}", request, urgent=claim.urgent
-            )
-        except EngineFault as fault:
-            if claim.attempts < ATTEMPTS_MAX:
-                return None
-            return WindowResult(number=window.number, language="", error=str(fault))
-        segments = to_segments(
-            heard, offset_s=window.start, duration_s=request.duration_s, words=window.words
-        )
-        return WindowResult(number=window.number, language=heard.language, segments=segments)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from redis.exceptions import ResponseError
 
 from shared.codec import pack, unpack
+from shared.events import Word
 from shared.redis.connection import AsyncRedis, SyncRedis
 from shared.redis.keys import GROUP, Keys
 from shared.redis.leases import ensure_group, is_group_missing
@@ -19,9 +20,8 @@ from shared.redis.replies import stream_entries
 from shared.redis.scripts import Scripts
 from shared.transcript import Segment
 
-WINDOW_LEASE_MS = 60_000
-"""A window whose worker has said nothing for this long is delivered again. Longer than the longest decode
-of 30 s of audio with fallbacks."""
+WINDOW_LEASE_MS = 20_000
+"""A window whose worker has said nothing of it for this long is delivered again."""
 JOB_KEYS_TTL_S = 24 * 3600
 """Refreshed with each window; a job that died for good leaves nothing behind after this."""
 ATTEMPTS_MAX = 3
@@ -29,28 +29,31 @@ ATTEMPTS_MAX = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A piece of a file to decode. `start` is its place in the file, in seconds."""
+    """A piece of a file to decode."""
 
     job: str
     number: int
-    start: float
     pcm16: bytes
     language: str
     task: str
     model: str = ""
     prompt: str = ""
     hotwords: str = ""
-    words: bool = False
+    speech: tuple[tuple[float, float], ...] = ()
+    """Stretches with speech, in seconds of the window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowResult:
-    """What was heard. Segment times are seconds of the file. `error` is a sentence when the window could
-    not be decoded."""
+    """What was heard. `error` is a sentence when the window could not be decoded."""
 
     number: int
     language: str
-    segments: tuple[Segment, ...] = ()
+    text: str = ""
+    words: tuple[Word, ...] = ()
+    """With times in seconds of the window."""
+    avg_logprob: float = 0.0
+    no_speech_prob: float = 0.0
     error: str = ""
 
 
@@ -69,6 +72,15 @@ class WindowQueue:
     def put(self, window: Window) -> bytes:
         """Offer a window to the workers. Returns the entry, which lasts until the window is settled."""
         return cast(bytes, self._client.xadd(self._stream, {"w": pack(window), "j": self._job}))
+
+    def unclaimed(self) -> int:
+        """Windows that no worker has taken yet, of all jobs that share the stream."""
+        length = self._client.xlen(self._stream)
+        try:
+            claimed: Any = self._client.xpending(self._stream, GROUP)
+        except ResponseError:  # no worker has been here: there is no group
+            return length
+        return length - int(claimed["pending"])
 
     def is_waiting(self, entry: bytes) -> bool:
         """Whether the window of that entry is still to be settled. When it is not, and has no result, Redis
@@ -161,32 +173,45 @@ class WindowSource:
             await ensure_group(self._client, self._keys.windows(shard))
             await ensure_group(self._client, self._keys.urgent_windows(shard))
 
-    async def next_window(self, shard: int, *, block_ms: int, urgent: bool = False) -> WindowClaim | None:
-        """A window that its worker left behind, else a new one, waiting `block_ms` for it. Either of the
-        urgent ones or of the others."""
+    async def next_windows(
+        self, shard: int, count: int, *, block_ms: int, urgent: bool = False
+    ) -> list[WindowClaim]:
+        """Windows that their worker left behind, else new ones, waiting `block_ms` for the first; at most
+        `count`. Either of the urgent ones or of the others."""
         stream = self._keys.urgent_windows(shard) if urgent else self._keys.windows(shard)
         try:
-            claim = await self._next_window(stream, block_ms)
-            return claim and replace(claim, urgent=urgent)
+            claims = await self._next_windows(stream, count, block_ms)
+            return [replace(claim, urgent=urgent) for claim in claims]
         except ResponseError as error:
             if not is_group_missing(error):
                 raise
             await ensure_group(self._client, stream)
-            return None
+            return []
 
-    async def _next_window(self, stream: str, block_ms: int) -> WindowClaim | None:
-        reply = await self._client.xautoclaim(stream, GROUP, self._consumer, WINDOW_LEASE_MS, "0-0", 1)
-        for entry, fields in reply[1]:
-            attempts = await self._attempts(stream, entry)
-            return WindowClaim(stream, entry.decode(), unpack(Window, fields[b"w"]), attempts)
-        read = await self._client.xreadgroup(GROUP, self._consumer, {stream: ">"}, 1, block=block_ms)
-        for entry, fields in stream_entries(read):
-            return WindowClaim(stream, entry.decode(), unpack(Window, fields[b"w"]), 1)
-        return None
+    async def _next_windows(self, stream: str, count: int, block_ms: int) -> list[WindowClaim]:
+        reply = await self._client.xautoclaim(stream, GROUP, self._consumer, WINDOW_LEASE_MS, "0-0", count)
+        if reply[1]:
+            return [
+                WindowClaim(
+                    stream, entry.decode(), unpack(Window, fields[b"w"]), await self._attempts(stream, entry)
+                )
+                for entry, fields in reply[1]
+            ]
+        read = await self._client.xreadgroup(GROUP, self._consumer, {stream: ">"}, count, block=block_ms)
+        return [
+            WindowClaim(stream, entry.decode(), unpack(Window, fields[b"w"]), 1)
+            for entry, fields in stream_entries(read)
+        ]
 
-    async def is_cancelled(self, job: str) -> bool:
-        """Whether the job was cancelled; its windows are then settled undecoded."""
-        return bool(await self._client.exists(self._keys.job(job).cancel))
+    async def renew(self, claims: Collection[WindowClaim]) -> None:
+        """Say that the windows are still being worked on."""
+        for stream in {claim.stream for claim in claims}:
+            entries: list[Any] = [claim.entry for claim in claims if claim.stream == stream]
+            await self._client.xclaim(stream, GROUP, self._consumer, 0, entries, justid=True)
+
+    async def cancelled(self, jobs: Collection[str]) -> set[str]:
+        """Which of the jobs were cancelled; their windows are then settled undecoded."""
+        return {job for job in jobs if await self._client.exists(self._keys.job(job).cancel)}
 
     async def settle(self, claim: WindowClaim, result: WindowResult | None) -> None:
         """Post the result, or only remove the window when there is none."""

@@ -3,19 +3,16 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import pytest
 
 from shared.redis.connection import AsyncRedis, connect_sync
 from shared.redis.keys import Keys
-from shared.redis.leases import LeaseBook
 from shared.redis.windows import Window, WindowQueue, WindowSource
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.device import Device
-from worker.intake import Intake, IntakeParts
-from worker.session_runner import RunnerParts
+from worker.file_windows import FileWindows
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +48,6 @@ def put(queue: WindowQueue, job: str, numbers: range) -> None:
             Window(
                 job=job,
                 number=number,
-                start=0.0,
                 pcm16=pcm16,
                 language="en",
                 task="transcribe",
@@ -68,10 +64,8 @@ async def test_an_interactive_window_is_decoded_before_those_that_waited_longer(
     put(batch, BATCH, range(6))
     engine = Engine()
     device = Device(engine)
-    unused = cast(RunnerParts, None)
-    book = LeaseBook(redis, KEYS, consumer="w", lease_s=1.0)
-    intake = Intake(IntakeParts(book, WindowSource(redis, KEYS, consumer="w"), device, unused, 1))
-    takers = [asyncio.create_task(intake.take_windows_forever(0, urgent=urgent)) for urgent in (True, False)]
+    files = FileWindows(WindowSource(redis, KEYS, consumer="w"), device)
+    takers = [asyncio.create_task(files.take_forever(0, urgent=urgent)) for urgent in (True, False)]
     async with asyncio.timeout(60):
         while not engine.decoded:  # noqa: ASYNC110 - another thread
             await asyncio.sleep(0.01)

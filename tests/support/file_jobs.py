@@ -24,7 +24,6 @@ from shared.redis.keys import Keys
 from shared.redis.presence import Presence
 from shared.redis.windows import Window, WindowResult, WindowSource
 from shared.storage import JobStorage
-from shared.transcript import Segment
 from shared.webhooks import check_secret
 
 KEYS = Keys(1)
@@ -36,14 +35,12 @@ WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def canned(window: Window) -> WindowResult:
     """One segment that names its window and what it was asked for."""
-    end = window.start + len(window.pcm16) / 32_000
     text = f"window {window.number}"
     words = (
-        Word(text="window", start=window.start, end=window.start + 0.2, probability=0.9),
-        Word(text=str(window.number), start=window.start + 0.2, end=window.start + 0.3, probability=0.9),
+        Word(text="window", start=0.0, end=0.2, probability=0.9),
+        Word(text=str(window.number), start=0.2, end=0.3, probability=0.9),
     )
-    segment = Segment(start=window.start, end=end, text=text, words=words if window.words else ())
-    return WindowResult(number=window.number, language="en", segments=(segment,))
+    return WindowResult(number=window.number, language="en", text=text, words=words)
 
 
 @dataclass
@@ -61,16 +58,15 @@ class Decoder:
         source = WindowSource(self.client, KEYS, consumer="decoder")
         await source.ensure_groups()
         while not self.stopping:
-            claim = await source.next_window(0, block_ms=1, urgent=True)
-            claim = claim or await source.next_window(0, block_ms=100)
-            if claim is None:
-                continue
-            if await source.is_cancelled(claim.window.job):
-                await source.settle(claim, None)
-                continue
-            self.heard.append(claim.window)
-            if (result := self.answer(claim.window)) is not None:
-                await source.settle(claim, result)
+            claims = await source.next_windows(0, 1, block_ms=1, urgent=True)
+            claims = claims or await source.next_windows(0, 1, block_ms=100)
+            for claim in claims:
+                if await source.cancelled([claim.window.job]):
+                    await source.settle(claim, None)
+                    continue
+                self.heard.append(claim.window)
+                if (result := self.answer(claim.window)) is not None:
+                    await source.settle(claim, result)
 
 
 @contextlib.asynccontextmanager

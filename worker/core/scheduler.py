@@ -9,9 +9,10 @@ A batch holds jobs of one kind, and no more than are expected to be done in a sh
 the kind took lately: whoever comes next waits for it to end. Finals that had to wait are decoded with a
 narrower beam. A plan starts at once on a free slot, so no batch ever waits inside the engine.
 
-Files use slots that live work leaves free, urgent windows first. Where it leaves none, one window goes before
-everything once in `FILE_WAIT_S` (`URGENT_WAIT_S` for an urgent one), or so seldom that windows take a tenth
-of the device: files never stand still, and live work never waits for more than one of them.
+Files use slots that live work leaves free, urgent windows first: all slots, in batches, while nobody speaks;
+all but one, and one window after the other, while somebody does. Where live work leaves none, one window goes
+before everything once in `FILE_WAIT_S` (`URGENT_WAIT_S` for an urgent one), or so seldom that windows take a
+tenth of the device: files never stand still, and live work never waits for more than one of them.
 """
 
 import math
@@ -30,6 +31,10 @@ URGENT_WAIT_S: Final = 2.0
 """The same where one of them is urgent."""
 _FILE_SHARE: Final = 0.1
 """Most of the device that they take then."""
+LIVE_S: Final = 10.0
+"""For so long after a live decode was asked for, somebody is taken to speak: longer than most pauses."""
+FILE_BATCH_S: Final = 3.0
+"""Longest that a batch of windows should take while nobody speaks: who begins then waits for it to end."""
 TENANT_SLACK_S: Final = 1.0
 """Device time by which tenants with finals may get ahead of one that has only partials."""
 NARROW_BEAMS: Final = ((2.0, 1), (0.8, 2))
@@ -73,6 +78,7 @@ class Scheduler:
         self._running: dict[Plan, float] = {}
         """What runs, and what each of its jobs was charged, in device seconds."""
         self._file_started = -math.inf
+        self._live_at = -math.inf
 
     @property
     def waiting(self) -> int:
@@ -94,11 +100,16 @@ class Scheduler:
         if kind is Kind.FILE:
             self._files.add(job)
             return None
+        self._live_at = max(self._live_at, job.since)
         self._demand.note(job.since, job.key, kind)
         if kind is Kind.PARTIAL:
             return self._partials.replace(job)
         self._finals.add(job)
         return next(iter(self._partials.withdraw(job.key)), None)
+
+    def windows_wanted(self, now: float) -> int:
+        """Windows of files that can be used at once, those that wait or run included."""
+        return self._file_slots(now) * (1 if self._is_live(now) else self._batch_max)
 
     def withdraw(self, key: str) -> list[Job]:
         """Take back all that waits for a session or file that is gone."""
@@ -130,33 +141,41 @@ class Scheduler:
         behind = self._live_share.first(tenants)
         ahead_s = self._live_share.ahead_s(behind, self._finals.tenants)
         if self._finals and ahead_s <= TENANT_SLACK_S:
-            jobs = self._take(self._finals, Kind.FINAL, self._finals.tenants)
-            beam = _beam(jobs, now)
+            kind, line, tenants = Kind.FINAL, self._finals, self._finals.tenants
         else:
-            jobs = self._take(self._partials, Kind.PARTIAL, [behind] if self._finals else tenants)
-            beam = 0
-        return self._start(Plan(tuple(jobs), beam), self._costs.job_s(jobs[0].request.kind))
+            kind, line, tenants = Kind.PARTIAL, self._partials, [behind] if self._finals else tenants
+        count = self._batch(sum(map(line.count, tenants)), self._limit(kind, self._batch_s))
+        jobs = self._take(line, tenants, count, self._live_share)
+        return self._start(jobs, _beam(jobs, now) if kind is Kind.FINAL else 0)
 
-    def _take(self, line: Waiting, kind: Kind, tenants: Collection[str]) -> list[Job]:
+    def _take(self, line: Waiting, tenants: Collection[str], count: int, share: FairShare) -> list[Job]:
         """A batch of the tenants' jobs, the least served tenant's first."""
         jobs: list[Job] = []
-        for _ in range(self._batch(sum(map(line.count, tenants)), kind)):
-            tenant = self._live_share.first([name for name in tenants if line.count(name)])
+        for _ in range(count):
+            tenant = share.first([name for name in tenants if line.count(name)])
             jobs.append(line.take(tenant))
-            self._live_share.charge(tenant, self._costs.job_s(kind))
+            share.charge(tenant, self._costs.job_s(jobs[0].request.kind))
         return jobs
 
     def _start_file(self, now: float) -> Plan | None:
-        # A window of a file can't be interrupted: with several slots one is kept for whoever speaks next.
         busy = sum(plan.kind is Kind.FILE for plan in self._running)
-        if not self._files or busy >= max(1, self._slots - 1):
+        if not self._files or busy >= self._file_slots(now):
             return None
         self._file_started = now
-        job_s = self._costs.job_s(Kind.FILE)
-        self._file_share.advance(self._files.tenants)
-        tenant = self._file_share.first(self._files.tenants)
-        self._file_share.charge(tenant, job_s)
-        return self._start(Plan((self._files.take(tenant),)), job_s)
+        limit = 1 if self._is_live(now) else self._limit(Kind.FILE, FILE_BATCH_S)
+        tenants = self._files.tenants
+        self._file_share.advance(tenants)
+        count = self._batch(len(self._files), limit)
+        if any(job.alone for job in self._files):
+            count = 1
+        return self._start(self._take(self._files, tenants, count, self._file_share))
+
+    def _is_live(self, now: float) -> bool:
+        return now - self._live_at < LIVE_S
+
+    def _file_slots(self, now: float) -> int:
+        # A window of a file can't be interrupted: one slot is kept for whoever says the next word.
+        return max(1, self._slots - 1) if self._is_live(now) else self._slots
 
     def _file_is_due(self, now: float) -> bool:
         if not self._files or any(plan.kind is Kind.FILE for plan in self._running):
@@ -168,21 +187,22 @@ class Scheduler:
             for job in self._files
         )
 
-    def _start(self, plan: Plan, job_s: float) -> Plan:
-        self._running[plan] = job_s
+    def _start(self, jobs: list[Job], beam: int = 0) -> Plan:
+        plan = Plan(tuple(jobs), beam)
+        self._running[plan] = self._costs.job_s(plan.kind)
         return plan
 
-    def _batch(self, count: int, kind: Kind) -> int:
+    def _batch(self, count: int, limit: int) -> int:
         """Jobs for this batch: what waits is spread over the free slots before batches grow."""
         free = self._slots - len(self._running)
-        return min(-(-count // free), self._limit(kind))
+        return min(-(-count // free), limit)
 
-    def _limit(self, kind: Kind) -> int:
+    def _limit(self, kind: Kind, batch_s: float) -> int:
         if math.isinf(self._batch_s):
             return self._batch_max
         # The first of a kind goes alone: nothing is known about it yet.
-        job_s = max(self._costs.job_s(kind, unknown=self._batch_s), 0.001)
-        return min(self._batch_max, max(1, math.floor(self._batch_s / job_s + 1e-6)))
+        job_s = max(self._costs.job_s(kind, unknown=batch_s), 0.001)
+        return min(self._batch_max, max(1, math.floor(batch_s / job_s + 1e-6)))
 
 
 def _beam(finals: list[Job], now: float) -> int:

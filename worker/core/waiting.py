@@ -32,6 +32,8 @@ class Job:
     tenant: str = ""
     urgent: bool = False
     """Whether this window of a file goes before those that are not."""
+    alone: bool = False
+    """Whether this window must not share a batch: it may be what broke one."""
 
     @property
     def due(self) -> float:

@@ -9,12 +9,15 @@ from faster_whisper import WhisperModel
 from faster_whisper.transcribe import get_ctranslate2_storage
 
 from shared.audio.pcm import Float32
-from worker.core.decode import DecodeRequest
+from worker.core.decode import DecodeRequest, Kind
 from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for
 
 FRAME_SAMPLES: Final = 160
 _ALIKE_FRAMES: Final = 200
 """Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
+_ALIKE_FRAMES_FILE: Final = 800
+"""The same for windows of files, whose texts are longer: a second of padding costs what two steps do, and
+decoding a row with others saves most of its steps."""
 
 
 class Encoder:
@@ -28,8 +31,13 @@ class Encoder:
         """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
         decoded together, which saves more than the longer window costs."""
         frames = [self._policy.frames(request.duration_s) for request in batch]
-        longest = max(frames, default=0)
-        return [longest if longest - n <= _ALIKE_FRAMES else n for n in frames]
+        reach = _ALIKE_FRAMES_FILE if all(r.kind is Kind.FILE for r in batch) else _ALIKE_FRAMES
+        alike: dict[int, int] = {}
+        longest = 0
+        for n in sorted(set(frames), reverse=True):
+            longest = longest if 0 <= longest - n <= reach else n
+            alike[n] = longest
+        return [alike[n] for n in frames]
 
     def encode(self, audio: Float32, frames: int) -> Any:
         """Encoder states [1, frames / 2, width] of the audio, filled up with silence."""

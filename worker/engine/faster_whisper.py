@@ -20,7 +20,6 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import (
     get_suppressed_tokens,
-    merge_punctuations,
 )
 
 from shared.audio.pcm import SAMPLE_RATE
@@ -30,20 +29,18 @@ from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
 from worker.core.window import FRAMES_MAX, token_cap
+from worker.engine.alignment import word_times
 from worker.engine.api import EngineOptions
 from worker.engine.devices import choose_device, is_device_lost
-from worker.engine.encoder import FRAME_SAMPLES, Encoder
+from worker.engine.encoder import Encoder
 from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, marked
 from worker.engine.rows import (
-    APPENDED,
     Output,
     Row,
-    behind,
     is_doubtful,
     is_partial,
     merit,
     read_output,
-    read_word,
     softmax,
 )
 
@@ -54,12 +51,13 @@ _EARLIER_TOKENS_MAX: Final = 64
 """Most tokens that a decode is given of hotwords and prompt, and of earlier text; each costs little, but more
 of it invites loops."""
 _BEAM_FINAL: Final = 5
+_BEAM_FILE: Final = 3
+"""Wider beams make no fewer errors on whole recordings and cost a quarter more (docs/engine.md, "Files")."""
 _NO_REPEAT_PARTIAL: Final = 5
 """Tokens that a partial may not say twice in a row of that length: greedy decoding of words that are cut off
 runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
-_PREPENDED: Final = "\"'“¿([{-"
 _NUMBER_SIGNS: Final = "%$€£¥"
 _BATCH_MAX_CPU: Final = 4
 _BATCH_MAX_CUDA: Final = 16
@@ -165,7 +163,7 @@ class FasterWhisperEngine:
     def _no_speech_prob(self, row: Row, heard: Heard) -> float:
         """Asked for where it can matter: it costs a call of its own, and says nothing when speech that was
         heard before stands in the window."""
-        if row.request.left or (row.request.kind is not Kind.FILE and heard.avg_logprob >= AVG_LOGPROB):
+        if row.request.left or heard.avg_logprob >= AVG_LOGPROB:
             return 0.0
         number = row.tokenizer.no_speech
         return float(softmax(self._decoder.first_logits(row.encoded, row.tokenizer.sot))[number])
@@ -188,8 +186,12 @@ class FasterWhisperEngine:
         for indexes in groups.values():
             group = [rows[i] for i in indexes]
             outputs = self._first_attempt(group)
-            for index, row, output in zip(indexes, group, outputs, strict=True):
-                results[index] = self._finish(row, output)
+            if not is_partial(group[0]):
+                improved = [self._improve(row, output) for row, output in zip(group, outputs, strict=True)]
+                group, outputs = [row for row, _ in improved], [output for _, output in improved]
+            timed = word_times(self._whisper, group, outputs)
+            for index, row, output, words in zip(indexes, group, outputs, timed, strict=True):
+                results[index] = _result(row, output, words)
         return [results[i] for i in range(len(rows))]
 
     def _first_attempt(self, rows: list[Row]) -> list[Output]:
@@ -198,26 +200,8 @@ class FasterWhisperEngine:
             return self._generate(rows, temperature=temperature)
         if is_partial(rows[0]):
             return self._generate(rows, beam=rows[0].request.beam or 1)
-        return self._generate(rows, beam=rows[0].request.beam or _BEAM_FINAL)
-
-    def _finish(self, row: Row, output: Output) -> DecodeResult:
-        if not is_partial(row):
-            row, output = self._improve(row, output)
-        words = self._align(row, output) if row.request.words and not output.runaway else ()
-        return DecodeResult(
-            text=output.text,
-            language=row.tokenizer.language_code,
-            detected=row.detected,
-            language_probability=row.language_probability,
-            words=words,
-            avg_logprob=output.avg_logprob,
-            no_speech_prob=output.no_speech_prob,
-            compression_ratio=output.compression_ratio,
-            encode_s=row.encode_s,
-            window_s=row.frames / 100,
-            steps=output.steps,
-            runaway=output.runaway,
-        )
+        usual = _BEAM_FILE if rows[0].request.kind is Kind.FILE else _BEAM_FINAL
+        return self._generate(rows, beam=rows[0].request.beam or usual)
 
     def _improve(self, row: Row, output: Output) -> tuple[Row, Output]:
         """Decode again what looks wrong: with the full window first, then with temperature."""
@@ -263,17 +247,22 @@ class FasterWhisperEngine:
         texts = ((number, tokenizer.decode([number])) for number in range(tokenizer.eot))
         return [number for number, text in texts if any(c.isdigit() or c in _NUMBER_SIGNS for c in text)]
 
-    def _align(self, row: Row, output: Output) -> tuple[Word, ...]:
-        """Word times by the cross-attention of the alignment heads, as faster-whisper does it."""
-        if not output.tokens:
-            return ()
-        frames = min(row.frames, max(2, len(row.request.audio) // FRAME_SAMPLES))
-        alignments = self._whisper.find_alignment(
-            row.tokenizer, cast(Any, [list(output.tokens)]), row.encoded, frames
-        )
-        alignment = cast(Any, alignments[0])
-        merge_punctuations(alignment, _PREPENDED, APPENDED)
-        return behind(row.request.left, [read_word(item) for item in alignment if item["word"].strip()])
+
+def _result(row: Row, output: Output, words: tuple[Word, ...]) -> DecodeResult:
+    return DecodeResult(
+        text=output.text,
+        language=row.tokenizer.language_code,
+        detected=row.detected,
+        language_probability=row.language_probability,
+        words=words,
+        avg_logprob=output.avg_logprob,
+        no_speech_prob=output.no_speech_prob,
+        compression_ratio=output.compression_ratio,
+        encode_s=row.encode_s,
+        window_s=row.frames / 100,
+        steps=output.steps,
+        runaway=output.runaway,
+    )
 
 
 def _last_tokens(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:

@@ -130,7 +130,7 @@ class Decoder:
             sampling = {"sampling_topk": 0, "sampling_temperature": temperature, "num_hypotheses": 1}
         start = len(tokens[0]) - 1
         results = self._model.generate(
-            _joined(states, silent_first=bool(closing)),
+            joined(states, silent_first=bool(closing)),
             closing + tokens,
             # CTranslate2 allows min(max_length / 2, max_length - start) tokens.
             max_length=min(max(2 * budget, budget + start), _MAX_TOKENS),
@@ -148,7 +148,7 @@ class Decoder:
         """What the model expects behind the start token: languages, and whether there is speech."""
         prompts = [[self._previous, MARKER, self._no_timestamps], [self._previous, MARKER, start]]
         results = self._model.generate(
-            _joined([encoded], silent_first=True),
+            joined([encoded], silent_first=True),
             prompts,
             beam_size=1,
             max_length=3,
@@ -188,7 +188,7 @@ def behind_s(encoded: Any, seconds: float) -> Any:
     )
 
 
-def _joined(states: Sequence[Any], *, silent_first: bool) -> Any:
+def joined(states: Sequence[Any], *, silent_first: bool = False) -> Any:
     """Encoder states of all rows as one batch, behind a row of zeros if wanted."""
     if len(states) == 1 and not silent_first:
         return states[0]

@@ -1,15 +1,15 @@
 """One file: its windows out to the device workers, their results in, the transcript together.
 
-At most `OUTSTANDING_MAX` windows wait at a time, so a long file neither fills Redis nor holds back other
-files. Results lie in the job's hash in Redis: a job that begins again after a crash cuts the file the same
-way and puts only the windows without a result.
+Windows are put while workers ask for more of them, so that a file spreads over all workers and neither fills
+Redis nor holds back other files. Results lie in the job's hash in Redis: a job that begins again after a
+crash cuts the file the same way and puts only the windows without a result.
 
 With `auto`, the language of the first window that has text is the language of the whole file. Until it is
 known, windows go one after the other.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,13 +19,18 @@ from shared.jobs import SPLIT, JobOptions
 from shared.languages import AUTO
 from shared.redis.windows import Window, WindowQueue, WindowResult
 from shared.transcript import Transcript
-from worker.jobs.assembly import Assembly
 from worker.jobs.cutter import Stretch
+from worker.jobs.gathering import Gathering
 from worker.jobs.splitter import Splitter
 
 log = logging.getLogger(__name__)
 
-OUTSTANDING_MAX: Final = 4
+OUTSTANDING_MIN: Final = 4
+"""Windows that a file has on their way whatever other files have."""
+OUTSTANDING_MAX: Final = 128
+"""Windows that a file has on their way at most: each is half a megabyte."""
+READY: Final = 16
+"""Windows that lie ready for workers who ask; what is beyond that waits for nothing."""
 WAIT_MS: Final = 500
 """A cancelled or stopping job is noticed within this time."""
 _STEP: Final = 0.005
@@ -46,8 +51,6 @@ class _Put:
 
     window: Window
     entry: bytes
-    start: int
-    channel: int
 
 
 class Transcriber:
@@ -72,7 +75,7 @@ class Transcriber:
         self._outstanding: dict[int, _Put] = {}
         self._count = 0
         self._told = 0.0
-        self._assembly = Assembly(split=options.channels == SPLIT)
+        self._gathering = Gathering(split=options.channels == SPLIT, words=options.words)
         self._said = 0
 
     def run(
@@ -103,36 +106,43 @@ class Transcriber:
         return Transcript(
             language="" if self._language == AUTO else self._language,
             duration=to_seconds(max((splitter.samples for splitter in splitters), default=0)),
-            segments=self._assembly.segments,
+            segments=self._gathering.segments,
             task=self._options.task,
         )
 
     def _offer(self, stretch: Stretch, channel: int) -> None:
         """Put the window when there is room, unless it has a result from before."""
         number, self._count = self._count, self._count + 1
+        self._gathering.expect(number, channel, stretch)
         if number in self._results:
-            self._learn(self._results[number])
-            self._assembly.add(number, channel, self._results[number].segments)
+            self._take(number, self._results[number])
             return
-        while len(self._outstanding) >= (1 if self._language == AUTO else OUTSTANDING_MAX):
+        # What is done is taken first: windows that need not be kept any more make room for new ones.
+        self._take_all(self._queue.results_of(self._outstanding))
+        while not self._has_room():
             self._collect()
-        self._put(self._window(number, stretch), stretch.start, channel)
+        self._put(self._window(number, stretch))
 
-    def _put(self, window: Window, start: int, channel: int) -> None:
-        self._outstanding[window.number] = _Put(window, self._queue.put(window), start, channel)
+    def _has_room(self) -> bool:
+        count = len(self._outstanding)
+        if self._language == AUTO:
+            return count == 0
+        return count < OUTSTANDING_MIN or (count < OUTSTANDING_MAX and self._queue.unclaimed() < READY)
+
+    def _put(self, window: Window) -> None:
+        self._outstanding[window.number] = _Put(window, self._queue.put(window))
 
     def _window(self, number: int, stretch: Stretch) -> Window:
         return Window(
             job=self._job,
             number=number,
-            start=to_seconds(stretch.start),
             pcm16=stretch.pcm16,
             language=self._language,
             task=self._options.task,
             model=self._options.model,
             prompt=self._options.prompt,
             hotwords=self._options.hotwords,
-            words=self._options.words,
+            speech=stretch.speech,
         )
 
     def _collect(self) -> None:
@@ -141,10 +151,16 @@ class Transcriber:
         found = self._queue.results_of(self._outstanding)
         if not found and not self._queue.wait(WAIT_MS):
             found = self._find_lost()
+        self._take_all(found)
+
+    def _take_all(self, found: Mapping[int, WindowResult]) -> None:
         for number in sorted(found):
-            put = self._outstanding.pop(number)
-            self._learn(found[number])
-            self._assembly.add(number, put.channel, found[number].segments)
+            del self._outstanding[number]
+            self._take(number, found[number])
+
+    def _take(self, number: int, result: WindowResult) -> None:
+        self._learn(result)
+        self._gathering.take(number, result)
 
     def _find_lost(self) -> dict[int, WindowResult]:
         """Put windows again that Redis has lost: it may forget its last second when it crashes."""
@@ -154,13 +170,13 @@ class Transcriber:
         for put in gone:
             if put.window.number not in found:
                 log.warning("window is put again", extra={"job": self._job, "window": put.window.number})
-                self._put(put.window, put.start, put.channel)
+                self._put(put.window)
         return found
 
     def _learn(self, result: WindowResult) -> None:
         if result.error:
             raise EngineFault(result.error)
-        if self._language == AUTO and any(segment.text for segment in result.segments):
+        if self._language == AUTO and result.text:
             self._language = result.language or AUTO
 
     def check(self) -> None:
@@ -172,17 +188,17 @@ class Transcriber:
 
     def _progress(self, splitters: Sequence[Splitter], duration_s: float) -> None:
         """Audio before the oldest window without a result is done."""
-        starts = [put.start for put in self._outstanding.values()]
-        done = min(starts + [splitter.position for splitter in splitters])
-        self._say(to_seconds(done))
+        position_s = to_seconds(min(splitter.position for splitter in splitters))
+        done_s = min(position_s, self._gathering.open_from_s)
+        self._say(done_s)
         length_s = to_seconds(max(splitter.samples for splitter in splitters))
         # Complete only when the result is stored, which is not known here.
-        progress = min(0.99, to_seconds(done) / max(duration_s, length_s, 0.001))
+        progress = min(0.99, done_s / max(duration_s, length_s, 0.001))
         if progress >= self._told + _STEP:
             self._told = progress
             self._tell(round(progress, 3))
 
     def _say(self, until_s: float) -> None:
-        for segment in self._assembly.settle(until_s):
+        for segment in self._gathering.settle(until_s):
             self._said += 1
             self._queue.say(self._said, segment)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.scoring import Spread, WordErrors, normalise, pairs, shown, total, word_errors, words_of
+from bench.scoring import Spread, WordErrors, left_out, normalise, pairs, shown, total, word_errors, words_of
 
 
 def test_style_is_no_error():
@@ -66,3 +66,11 @@ def test_spread_of_nothing_is_not_zero():
     """No sample must not look like perfect latency."""
     assert math.isnan(Spread.of([]).p50)
     assert Spread.of([1.0, 2.0, 3.0]) == Spread(3, 2.0, 2.8, 2.9, 3.0)
+
+
+def test_words_that_were_left_out_are_told_from_misheard_ones() -> None:
+    said = "alpha bravo charlie delta echo foxtrot golf hotel india juliet"
+    assert left_out(said, "alpha bravo foxtrot golf hotel india juliet") == 3
+    assert left_out(said, "alpha bravo echo foxtrot golf india juliet") == 0
+    assert left_out(said, "alpha bravo x y z foxtrot golf hotel india juliet") == 0
+    assert left_out(said, "") == 10

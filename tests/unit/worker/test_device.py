@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from shared.audio.pcm import SAMPLE_RATE
 from shared.errors import DeviceFault, EngineFault
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
-from worker.device import FAULTS_MAX, HANG_S, Device
+from worker.device import FAULTS_MAX, HANG_S, Answer, Device, WindowRequest
 from worker.engine.devices import is_device_lost
 
 pytestmark = pytest.mark.anyio
@@ -44,17 +45,28 @@ def fail(error: Exception) -> Callable[[], DecodeResult]:
     return decode
 
 
+async def decoded(device: Device, request: DecodeRequest) -> DecodeResult:
+    """A session's decode. Raises the fault that it gets."""
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    device.offer("k", 0, request, future.set_result)
+    answer = await future
+    if isinstance(answer, EngineFault):
+        raise answer
+    assert answer is not None
+    return answer
+
+
 async def test_what_an_engine_raises_unexpectedly_is_a_fault_of_the_decode() -> None:
     device = Device(Engine(fail(MemoryError("no text here"))))
     with pytest.raises(EngineFault, match="MemoryError"):
-        await device.decode("k", SECOND)
+        await decoded(device, SECOND)
     await device.close()
 
 
 async def test_a_lost_device_ends_the_watch() -> None:
     device = Device(Engine(fail(DeviceFault("lost"))))
     with pytest.raises(DeviceFault):
-        await device.decode("k", SECOND)
+        await decoded(device, SECOND)
     with pytest.raises(DeviceFault, match="lost"):
         await device.watch_forever()
     await device.close()
@@ -72,12 +84,12 @@ async def test_faults_in_succession_end_the_watch_and_single_ones_do_not() -> No
     watch = asyncio.create_task(device.watch_forever())
     for _ in range(FAULTS_MAX):
         with pytest.raises(EngineFault):
-            await device.decode("k", SECOND)
-        assert await device.decode("k", SECOND)
+            await decoded(device, SECOND)
+        assert await decoded(device, SECOND)
     assert not watch.done()
     for _ in range(FAULTS_MAX):
         with pytest.raises(EngineFault):
-            await device.decode("k", SECOND)
+            await decoded(device, SECOND)
     with pytest.raises(DeviceFault, match="in succession"):
         await watch
     await device.close()
@@ -144,3 +156,50 @@ async def test_a_process_that_was_stopped_has_not_decoded_meanwhile() -> None:
 )
 def test_errors_of_a_lost_cuda_context_are_known(message: str, lost: bool) -> None:
     assert is_device_lost(message) is lost
+
+
+def windows(*lengths: int) -> list[WindowRequest]:
+    """Windows of so many samples."""
+    return [
+        WindowRequest(str(n), DecodeRequest(kind=Kind.FILE, audio=np.zeros(length, np.float32)))
+        for n, length in enumerate(lengths)
+    ]
+
+
+class Picky(Engine):
+    """Can't decode windows of an odd number of samples; notes its batches."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: HEARD)
+        self.batches: list[int] = []
+
+    @property
+    def info(self) -> EngineInfo:
+        return replace(super().info, batch_max=4)
+
+    def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
+        self.batches.append(len(batch))
+        if any(len(request.audio) % 2 for request in batch):
+            raise EngineFault("odd")
+        return super().decode(batch)
+
+
+async def test_windows_that_are_asked_for_together_are_decoded_together() -> None:
+    engine = Picky()
+    device = Device(engine)
+    for _ in range(2):  # the first goes alone: nothing is known of its cost
+        answers = [await answer for answer in device.ask(windows(2, 4, 6, 8))]
+    assert [isinstance(answer, DecodeResult) for answer in answers] == [True] * 4
+    assert engine.batches == [1, 3, 4]
+    await device.close()
+
+
+async def test_a_window_that_fails_takes_none_of_its_batch_with_it() -> None:
+    device = Device(Picky())
+    watch = asyncio.create_task(device.watch_forever())
+    for _ in range(FAULTS_MAX + 1):
+        answers = [await answer for answer in device.ask(windows(2, 4, 5, 6))]
+        assert [isinstance(answer, EngineFault) for answer in answers] == [False, False, True, False]
+    assert not watch.done()
+    watch.cancel()
+    await device.close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.decode import DecodeRequest, Kind
-from worker.core.scheduler import Plan, Scheduler
+from worker.core.scheduler import LIVE_S, Plan, Scheduler
 from worker.core.waiting import Job
 
 REQUESTS = {kind: DecodeRequest(kind=kind, audio=np.zeros(16, np.float32)) for kind in Kind}
@@ -87,14 +87,43 @@ def test_free_slots_are_filled_before_batches_grow() -> None:
     assert [len(keys(scheduler.schedule(0.0))) for _ in range(3)] == [2, 2, 0]
 
 
-def test_one_slot_is_kept_free_of_files_for_live_work() -> None:
-    scheduler = Scheduler(slots=2, batch_max=1)
-    scheduler.offer(job("one", Kind.FILE))
-    scheduler.offer(job("two", Kind.FILE))
-    assert keys(scheduler.schedule(0.0)) == ["one"]
-    assert scheduler.schedule(0.0) is None
-    scheduler.offer(job("live"))
-    assert keys(scheduler.schedule(0.0)) == ["live"]
+def test_one_slot_is_kept_free_of_files_while_somebody_speaks() -> None:
+    scheduler = Scheduler(slots=2, batch_max=4)
+    scheduler.offer(job("live", since=100.0))
+    live = scheduler.schedule(100.0)
+    assert live is not None
+    assert keys(live) == ["live"]
+    scheduler.complete(live)
+    for n in range(8):
+        scheduler.offer(job(str(n), Kind.FILE, since=101.0))
+    assert scheduler.windows_wanted(101.0) == 1
+    assert keys(scheduler.schedule(101.0)) == ["0"]
+    assert scheduler.schedule(101.0) is None
+    scheduler.offer(job("live", since=101.0))
+    assert keys(scheduler.schedule(101.0)) == ["live"]
+
+
+def test_files_have_all_slots_and_whole_batches_while_nobody_speaks() -> None:
+    scheduler = Scheduler(slots=2, batch_max=4)
+    scheduler.offer(job("live", since=100.0))
+    if live := scheduler.schedule(100.0):
+        scheduler.complete(live)
+    now = 100.0 + LIVE_S
+    assert scheduler.windows_wanted(now) == 8
+    for n in range(8):
+        scheduler.offer(job(str(n), Kind.FILE, since=now))
+    assert [len(keys(scheduler.schedule(now))) for _ in range(3)] == [4, 4, 0]
+
+
+def test_a_window_that_may_break_its_batch_is_decoded_alone() -> None:
+    scheduler = Scheduler(slots=1, batch_max=4)
+    for n in range(3):
+        scheduler.offer(Job(str(n), 0, REQUESTS[Kind.FILE], 0.0, alone=n == 1))
+    sizes: list[int] = []
+    while plan := scheduler.schedule(0.0):
+        sizes.append(len(plan.jobs))
+        scheduler.complete(plan)
+    assert sizes == [1, 1, 1]
 
 
 def test_what_a_gone_session_waits_for_is_taken_back() -> None:

@@ -64,7 +64,7 @@ def test_whatever_happens_each_job_is_answered_once_in_order_and_within_bounds(
             running.append(plan)
             started.extend(plan.jobs)
             assert len(running) <= slots
-            assert 1 <= len(plan.jobs) <= (1 if plan.kind is Kind.FILE else batch_max)
+            assert 1 <= len(plan.jobs) <= batch_max
             assert {item.request.kind for item in plan.jobs} == {plan.kind}
             assert plan.kind is Kind.FINAL or not plan.beam
 

@@ -1,0 +1,96 @@
+"""A transcript from the windows of a file, whatever order their results come in. Pure."""
+
+from dataclasses import dataclass, replace
+
+from shared.audio.pcm import SAMPLE_BYTES, to_seconds
+from shared.events import Word
+from shared.redis.windows import WindowResult
+from shared.transcript import Segment
+from worker.core.decode import DecodeResult
+from worker.core.segments import to_segments
+from worker.jobs.assembly import Assembly
+from worker.jobs.cutter import Stretch
+from worker.jobs.seams import Seams
+
+
+@dataclass(slots=True)
+class _Place:
+    """A window whose words are not complete: where it stands in its channel and in the file, in seconds, and
+    what was heard of it."""
+
+    channel: int
+    index: int
+    start_s: float
+    duration_s: float
+    heard: WindowResult | None = None
+
+
+class Gathering:
+    """One file. `split`: see `Assembly`; `words`: whether segments carry theirs."""
+
+    def __init__(self, *, split: bool, words: bool) -> None:
+        self._words = words
+        self._assembly = Assembly(split=split)
+        self._places: dict[int, _Place] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
+        """Windows by channel and index in it."""
+        self._seams: dict[int, Seams] = {}
+        self._lengths: dict[int, int] = {}
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Those that have their place."""
+        return self._assembly.segments
+
+    @property
+    def open_from_s(self) -> float:
+        """Where the first window begins that is not complete; infinite when all are."""
+        return min((seams.open_from_s for seams in self._seams.values()), default=float("inf"))
+
+    def expect(self, number: int, channel: int, stretch: Stretch) -> None:
+        """The next window of a channel will have a result, under that number."""
+        index = self._lengths[channel] = self._lengths.get(channel, -1) + 1
+        start_s = to_seconds(stretch.start)
+        self._places[number] = _Place(channel, index, start_s, to_seconds(len(stretch.pcm16) // SAMPLE_BYTES))
+        self._numbers[channel, index] = number
+        self._seams.setdefault(channel, Seams()).expect(
+            index,
+            start_s,
+            lead_s=to_seconds(stretch.lead_samples),
+            trail_s=to_seconds(stretch.trail_samples),
+        )
+
+    def take(self, number: int, result: WindowResult) -> None:
+        """A window's result; what is complete by it finds its place."""
+        place = self._places[number]
+        place.heard = result
+        moved = [
+            replace(word, start=word.start + place.start_s, end=word.end + place.start_s)
+            for word in result.words
+        ]
+        for index, own in self._seams[place.channel].heard(place.index, moved):
+            done = self._numbers.pop((place.channel, index))
+            self._assembly.add(done, place.channel, self._segments(self._places.pop(done), own))
+
+    def settle(self, until_s: float) -> list[Segment]:
+        """See `Assembly.settle`."""
+        return self._assembly.settle(until_s)
+
+    def _segments(self, place: _Place, own: tuple[Word, ...]) -> tuple[Segment, ...]:
+        heard = place.heard
+        if heard is None or (heard.words and not own):
+            return ()
+        result = DecodeResult(
+            text=heard.text,
+            language=heard.language,
+            words=own,
+            avg_logprob=heard.avg_logprob,
+            no_speech_prob=heard.no_speech_prob,
+        )
+        return to_segments(
+            result,
+            # Words have the times of the file already; a text without them has those of its window.
+            offset_s=0.0 if own else place.start_s,
+            duration_s=place.duration_s,
+            words=self._words,
+        )
