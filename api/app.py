@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from fastapi import Depends, FastAPI
 
 from api import faults
+from api.auth import Doorkeeper, parse_keys
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
@@ -24,9 +26,14 @@ from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
 
+SHAPES: Final[faults.Shapes] = {}
+"""Surfaces whose errors are not written as Steno's."""
+
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. Connections are made when it starts and closed when it stops."""
+    """The application. Connections are made when it starts and closed when it stops. Raises `BadParameter`
+    for settings that can't be."""
+    ring = parse_keys(settings.api_keys)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -81,7 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
             jobs_client.close()
 
     app = FastAPI(title="Steno", lifespan=lifespan)
-    faults.install(app)
+    faults.install(app, SHAPES)
+    app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(stream_router(parts))
     app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])

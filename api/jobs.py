@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final, cast
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from api.auth import tenant_of
 from api.job_desk import JobDesk
 from api.job_events import events, last_number
 from api.job_intake import JobIntake
@@ -89,8 +90,14 @@ class JobParts:
 
 def job_router(parts: JobParts) -> APIRouter:
     """Routes under `/v1/jobs`."""
-    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     desk, intake = parts.desk, parts.intake
+
+    async def check_tenant(request: Request) -> None:
+        """Another tenant's job is not there, on whatever route."""
+        if job_id := request.path_params.get("job_id"):
+            await run_sync(desk.check_tenant, job_id, tenant_of(request))
+
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(check_tenant)])
 
     @router.post("", status_code=202, openapi_extra=_SUBMIT_SCHEMA)
     async def submit(request: Request, idempotency_key: Annotated[str, Header()] = "") -> JSONResponse:
@@ -102,6 +109,7 @@ def job_router(parts: JobParts) -> APIRouter:
 
     @router.get("")
     async def listed(
+        request: Request,
         status: Annotated[str, Query(json_schema_extra={"enum": list(STATUSES)})] = "",
         limit: Annotated[int, Query(ge=1, le=_PAGE_MAX)] = 50,
         cursor: str = "",
@@ -110,11 +118,14 @@ def job_router(parts: JobParts) -> APIRouter:
         """Jobs, newest first. A page with `next_cursor` is not the last."""
         if status and status not in STATUSES:
             raise BadParameter(f"status must be one of {', '.join(STATUSES)}")
+        tenant = tenant_of(request)
         if idempotency_key:
-            found = await run_sync(intake.find_by_key, idempotency_key)
+            found = await run_sync(partial(intake.find_by_key, idempotency_key, tenant=tenant))
             return {"jobs": [_body(found)] if found and status in ("", found.status) else []}
         below = Place.parse(cursor) if cursor else None
-        records, place = await run_sync(partial(desk.page, status=status, count=limit, below=below))
+        records, place = await run_sync(
+            partial(desk.page, status=status, count=limit, below=below, tenant=tenant)
+        )
         more = {} if place is None else {"next_cursor": str(place)}
         return {"jobs": [_body(record) for record in records], **more}
 
@@ -200,7 +211,9 @@ async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRec
         with CancelScope(shield=True):
             await run_sync(parts.intake.abandon, upload)
         raise
-    return await run_sync(partial(parts.intake.submit, upload, options, name=form.file_name, key=key))
+    return await run_sync(
+        partial(parts.intake.submit, upload, options, name=form.file_name, key=key, tenant=tenant_of(request))
+    )
 
 
 async def _fetched(parts: JobParts, request: Request, key: str) -> tuple[JobRecord, bool]:
@@ -216,7 +229,9 @@ async def _fetched(parts: JobParts, request: Request, key: str) -> tuple[JobReco
     key = _key(fields.pop(_KEY, ""), key)
     options = _options(fields)
     await _check(parts, options)
-    return await run_sync(partial(parts.intake.submit_address, url, options, key=key))
+    return await run_sync(
+        partial(parts.intake.submit_address, url, options, key=key, tenant=tenant_of(request))
+    )
 
 
 async def _document(request: Request) -> dict[str, str]:

@@ -9,12 +9,13 @@ import secrets
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import APIRouter, WebSocket
 
 from api.admission import admit
+from api.auth import chosen_subprotocol, tenant_of
 from api.connection import Connection, is_about_connection
 from api.faults import response
 from api.live_session import Attachment, LiveSession
@@ -73,7 +74,7 @@ class _Door:
             REFUSED.labels(refusal.code).inc()
             await socket.send_denial_response(response(refusal))
             return
-        await socket.accept()
+        await socket.accept(chosen_subprotocol(socket.scope.get("subprotocols") or []))
         connection = Connection(socket)
         try:
             if refusal:
@@ -119,6 +120,7 @@ class _Door:
         """A new session, and this connection its first."""
         parts = self._parts
         params = parse_stream_params(connection.socket.query_params)
+        params = replace(params, config=replace(params.config, tenant=tenant_of(connection.socket)))
         workers = await parts.presence.workers()
         check_against_workers(params.config, workers)
         session, token = uuid.uuid4().hex, secrets.token_urlsafe(24)
@@ -142,6 +144,8 @@ class _Door:
         if len(session) != _SESSION_ID_CHARS or not session.isalnum() or not session.isascii():
             raise NotFound("no such session, or the token is not its")
         kept = await sessions.look(session, asked.token)
+        if kept.config.tenant != tenant_of(connection.socket):
+            raise NotFound("no such session, or the token is not its")
         params = check_against_session(connection.socket.query_params, asked, kept)
         async with self._parts.feed.follow(session) as follower:
             attached = await sessions.attach(session)

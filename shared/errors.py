@@ -6,6 +6,7 @@
     │   ├── BadMessage           a message that the protocol does not know
     │   ├── BadAudio             bytes that are not the audio they claim to be
     │   └── TooLarge             over a documented limit
+    ├── Unauthorized         no API key, or one that is not known
     ├── NotFound             no such session, job or result
     ├── NotFinished          the job has no result yet
     ├── TakenOver            a newer connection has the session
@@ -53,9 +54,14 @@ class BadRequest(StenoError):
 
 
 class BadParameter(BadRequest):
-    """A query or form value is wrong; the message names it and what is allowed."""
+    """A query or form value is wrong; the message names it and what is allowed. `param` is its name, where
+    that is known apart from the message."""
 
     code = "bad_parameter"
+
+    def __init__(self, message: str, *, param: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.param = param
 
 
 class BadMessage(BadRequest):
@@ -74,6 +80,13 @@ class TooLarge(BadRequest):
     """Over a documented limit."""
 
     code = "too_large"
+
+
+class Unauthorized(StenoError):
+    """No API key was sent, or one that this server does not know."""
+
+    code = "unauthorized"
+    blame = "client"
 
 
 class NotFound(StenoError):

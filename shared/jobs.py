@@ -40,6 +40,8 @@ META_PROGRESS: Final = "progress"
 META_ERROR: Final = "error"
 META_WARNING: Final = "warning"
 META_CANCELLED: Final = "cancelled"
+META_TENANT: Final = "tenant"
+"""Whose job it is."""
 
 QUEUED: Final = "queued"
 RUNNING: Final = "running"

@@ -104,7 +104,7 @@ class Device:
             self._answer(replaced, None)
         self._start_what_fits()
 
-    async def decode(self, key: str, request: DecodeRequest) -> DecodeResult:
+    async def decode(self, key: str, request: DecodeRequest, *, tenant: str = "") -> DecodeResult:
         """Ask and wait: for windows of files. Raises `EngineFault`; cancelling withdraws the window if it
         still waits."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -113,7 +113,7 @@ class Device:
             if not future.done():
                 future.set_result(answer)
 
-        self.offer(key, 0, request, done)
+        self.offer(key, 0, request, done, tenant=tenant)
         try:
             answer = await future
         except asyncio.CancelledError:

@@ -166,7 +166,9 @@ class Intake:
             words=True,
         )
         try:
-            heard = await self._parts.device.decode(f"{window.job}/{window.number}", request)
+            heard = await self._parts.device.decode(
+                f"{window.job}/{window.number}", request, tenant=window.tenant
+            )
         except EngineFault as fault:
             if claim.attempts < ATTEMPTS_MAX:
                 return None

@@ -41,6 +41,8 @@ class Window:
     prompt: str = ""
     hotwords: str = ""
     words: bool = False
+    tenant: str = ""
+    """Whose share of a device it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +96,19 @@ class WindowQueue:
             self._news_after = entries[-1][0]
         return bool(entries)
 
-    def cancel(self, ttl_s: int) -> None:
-        """Ask the job to stop, and the workers to leave its windows undecoded."""
-        self._client.set(self._keys.cancel, b"1", ex=ttl_s)
+    def cancel(self, ttl_s: int, *, tenant: str = "") -> None:
+        """Ask the job to stop, and the workers to leave its windows undecoded. The mark remembers whose job
+        it was: RQ may forget it."""
+        self._client.set(self._keys.cancel, tenant, ex=ttl_s)
 
     def is_cancelled(self) -> bool:
         """Whether someone asked to cancel the job."""
         return bool(self._client.exists(self._keys.cancel))
+
+    def cancelled_by(self) -> str | None:
+        """The tenant whose job was cancelled; None when it was not."""
+        mark = cast(bytes | None, self._client.get(self._keys.cancel))
+        return None if mark is None else mark.decode()
 
     def forget_failed(self) -> None:
         """Forget the windows that could not be decoded, so that they are tried again."""

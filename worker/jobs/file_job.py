@@ -30,6 +30,7 @@ from shared.jobs import (
     META_DURATION,
     META_ERROR,
     META_PROGRESS,
+    META_TENANT,
     META_WARNING,
     SPLIT,
     JobProblem,
@@ -93,6 +94,7 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         job.id,
         options,
         queue,
+        tenant=str(job.meta.get(META_TENANT, "")),
         tell=lambda progress: _note(job, **{META_PROGRESS: progress}),
         # RQ's parent may be killed outright; nobody would wait for this process, or extend its lease.
         is_stopping=lambda: stop.is_set() or os.getppid() != parent,

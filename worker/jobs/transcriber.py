@@ -61,12 +61,14 @@ class Transcriber:
         *,
         tell: Callable[[float], None],
         is_stopping: Callable[[], bool],
+        tenant: str = "",
     ) -> None:
         self._job = job
         self._options = options
         self._queue = queue
         self._tell = tell
         self._is_stopping = is_stopping
+        self._tenant = tenant
         self._language = options.language
         self._results = queue.results()
         self._outstanding: dict[int, _Put] = {}
@@ -133,6 +135,7 @@ class Transcriber:
             prompt=self._options.prompt,
             hotwords=self._options.hotwords,
             words=self._options.words,
+            tenant=self._tenant,
         )
 
     def _collect(self) -> None:
