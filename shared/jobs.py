@@ -19,13 +19,14 @@ from shared.formats import format_named
 from shared.languages import AUTO, check_language
 from shared.subtitles import Layout
 
+INTERACTIVE: Final = "interactive"
+NORMAL: Final = "normal"
 QUEUES: Final[Mapping[str, str]] = {
-    "interactive": "steno-files-interactive",
-    "normal": "steno-files",
+    INTERACTIVE: "steno-files-interactive",
+    NORMAL: "steno-files",
     "low": "steno-files-low",
 }
 """Name of the RQ queue by priority, in the order in which they are worked off."""
-NORMAL: Final = "normal"
 RUN: Final = "worker.jobs.file_job.run"
 """Path of the function that RQ calls, with the job's id."""
 DESCRIPTION: Final = "file job"
@@ -114,7 +115,8 @@ class JobOptions(SpeechOptions):
     max_lines: int = Layout().max_lines
     """Most lines of a subtitle."""
     priority: str = NORMAL
-    """`interactive` jobs begin before `normal` ones, these before `low` ones."""
+    """`interactive` jobs begin before `normal` ones, these before `low` ones; windows of `interactive` ones
+    are also decoded first."""
     webhook_url: str = ""
     """Address that is told when the job has ended."""
 

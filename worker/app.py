@@ -125,9 +125,10 @@ class WorkerApp:
             asyncio.create_task(intake.take_sessions_forever(s), name=f"take-sessions-{s}") for s in shards
         ]
         return takers + [
-            asyncio.create_task(intake.take_windows_forever(s), name=f"take-windows-{s}-{n}")
+            asyncio.create_task(intake.take_windows_forever(s, urgent=urgent), name=f"take-windows-{s}-{n}")
             for s in shards
             for n in range(self.engine.info.parallel)
+            for urgent in (True, False)
         ]
 
     async def _recycle(self) -> None:

@@ -93,10 +93,12 @@ class Device:
         *,
         lag_s: float = 0.0,
         tenant: str = "",
+        urgent: bool = False,
     ) -> None:
         """Ask for a decode. `on_done` is called once, in the event loop; so is `newest` when the decode
-        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`."""
-        job = Job(key, ticket, request, self._clock(), lag_s, tenant)
+        starts, and may give a request that takes this one's place. `lag_s`: see `Decode`; `urgent`: see
+        `Job`."""
+        job = Job(key, ticket, request, self._clock(), lag_s, tenant, urgent)
         self._callbacks[job] = on_done
         self._newest[job] = newest
         replaced = self._scheduler.offer(job)
@@ -104,16 +106,18 @@ class Device:
             self._answer(replaced, None)
         self._start_what_fits()
 
-    async def decode(self, key: str, request: DecodeRequest, *, tenant: str = "") -> DecodeResult:
-        """Ask and wait: for windows of files. Raises `EngineFault`; cancelling withdraws the window if it
-        still waits."""
+    async def decode(
+        self, key: str, request: DecodeRequest, *, tenant: str = "", urgent: bool = False
+    ) -> DecodeResult:
+        """Ask and wait: for windows of files, urgent ones first. Raises `EngineFault`; cancelling withdraws
+        the window if it still waits."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def done(answer: Answer) -> None:
             if not future.done():
                 future.set_result(answer)
 
-        self.offer(key, 0, request, done, tenant=tenant)
+        self.offer(key, 0, request, done, tenant=tenant, urgent=urgent)
         try:
             answer = await future
         except asyncio.CancelledError:

@@ -85,10 +85,14 @@ class Intake:
             return None
         return claim
 
-    async def take_windows_forever(self, shard: int) -> NoReturn:
-        """Claim windows of files, one at a time for each decode that the device runs at once."""
+    async def take_windows_forever(self, shard: int, *, urgent: bool = False) -> NoReturn:
+        """Claim windows of files, one at a time for each decode that the device runs at once. Urgent ones are
+        claimed beside the others: else they would wait for these to be decoded."""
+        windows = self._parts.windows
         while True:
-            claim = await through_outages(lambda: self._parts.windows.next_window(shard, block_ms=_BLOCK_MS))
+            claim = await through_outages(
+                lambda: windows.next_window(shard, block_ms=_BLOCK_MS, urgent=urgent)
+            )
             if claim is not None:
                 work = asyncio.create_task(self._decode_window(claim), name=f"window-{claim.entry}")
                 self._decoding.add(work)
@@ -167,7 +171,7 @@ class Intake:
         )
         try:
             heard = await self._parts.device.decode(
-                f"{window.job}/{window.number}", request, tenant=window.tenant
+                f"{window.job}/{window.number}", request, tenant=window.tenant, urgent=claim.urgent
             )
         except EngineFault as fault:
             if claim.attempts < ATTEMPTS_MAX:

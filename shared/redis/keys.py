@@ -21,7 +21,15 @@ exceed the longest queueing."""
 CLOSED_TTL_S: Final = 300
 """Keys of a closed session: long enough for a client to collect the last events after a reconnect."""
 
-PERMANENT: Final = (WORKERS, JOBS, WEBHOOKS, "steno:{*}:sessions", "steno:{*}:windows", "rq:*")
+PERMANENT: Final = (
+    WORKERS,
+    JOBS,
+    WEBHOOKS,
+    "steno:{*}:sessions",
+    "steno:{*}:windows",
+    "steno:{*}:urgent",
+    "rq:*",
+)
 """Patterns of keys without a TTL. Their size is bounded: entries are deleted when settled, and the dead
 are swept."""
 
@@ -78,6 +86,10 @@ class Keys:
     def windows(self, shard: int) -> str:
         """The stream of file windows of a shard."""
         return f"steno:{{{shard:02d}}}:windows"
+
+    def urgent_windows(self, shard: int) -> str:
+        """The stream of those windows of a shard that go before all others."""
+        return f"steno:{{{shard:02d}}}:urgent"
 
     def session(self, session: str) -> SessionKeys:
         """All keys of a session."""

@@ -6,7 +6,7 @@ decoded again.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from redis.exceptions import ResponseError
@@ -59,11 +59,13 @@ class WindowResult:
 class WindowQueue:
     """The job's side: without an event loop, because RQ's is."""
 
-    def __init__(self, client: SyncRedis, keys: Keys, job: str) -> None:
+    def __init__(self, client: SyncRedis, keys: Keys, job: str, *, urgent: bool = False) -> None:
+        """`urgent` windows are decoded before those that are not."""
         self._client = client
         self._job = job
         self._keys = keys.job(job)
-        self._stream = keys.windows(keys.shard(job))
+        stream = keys.urgent_windows if urgent else keys.windows
+        self._stream = stream(keys.shard(job))
         self._news_after = b"0-0"
 
     def put(self, window: Window) -> bytes:
@@ -144,6 +146,7 @@ class WindowClaim:
     entry: str
     window: Window
     attempts: int
+    urgent: bool = False
 
 
 class WindowSource:
@@ -159,12 +162,15 @@ class WindowSource:
         """Make the consumer group of every shard."""
         for shard in range(self._keys.shards):
             await ensure_group(self._client, self._keys.windows(shard))
+            await ensure_group(self._client, self._keys.urgent_windows(shard))
 
-    async def next_window(self, shard: int, *, block_ms: int) -> WindowClaim | None:
-        """A window that its worker left behind, else a new one, waiting `block_ms` for it."""
-        stream = self._keys.windows(shard)
+    async def next_window(self, shard: int, *, block_ms: int, urgent: bool = False) -> WindowClaim | None:
+        """A window that its worker left behind, else a new one, waiting `block_ms` for it. Either of the
+        urgent ones or of the others."""
+        stream = self._keys.urgent_windows(shard) if urgent else self._keys.windows(shard)
         try:
-            return await self._next_window(stream, block_ms)
+            claim = await self._next_window(stream, block_ms)
+            return claim and replace(claim, urgent=urgent)
         except ResponseError as error:
             if not is_group_missing(error):
                 raise

@@ -61,7 +61,8 @@ class Decoder:
         source = WindowSource(self.client, KEYS, consumer="decoder")
         await source.ensure_groups()
         while not self.stopping:
-            claim = await source.next_window(0, block_ms=200)
+            claim = await source.next_window(0, block_ms=1, urgent=True)
+            claim = claim or await source.next_window(0, block_ms=100)
             if claim is None:
                 continue
             if await source.is_cancelled(claim.window.job):

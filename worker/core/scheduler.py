@@ -9,9 +9,9 @@ A batch holds jobs of one kind, and no more than are expected to be done in a sh
 the kind took lately: whoever comes next waits for it to end. Finals that had to wait are decoded with a
 narrower beam. A plan starts at once on a free slot, so no batch ever waits inside the engine.
 
-Files use slots that live work leaves free. Where it leaves none, one window goes before everything once in
-`FILE_WAIT_S`, or so seldom that windows take a tenth of the device: files never stand still, and live work
-never waits for more than one of them.
+Files use slots that live work leaves free, urgent windows first. Where it leaves none, one window goes before
+everything once in `FILE_WAIT_S` (`URGENT_WAIT_S` for an urgent one), or so seldom that windows take a tenth
+of the device: files never stand still, and live work never waits for more than one of them.
 """
 
 import math
@@ -26,6 +26,8 @@ from worker.core.waiting import Job, Waiting
 
 FILE_WAIT_S: Final = 30.0
 """How long windows of files stand still while live work leaves nothing, at least."""
+URGENT_WAIT_S: Final = 2.0
+"""The same where one of them is urgent."""
 _FILE_SHARE: Final = 0.1
 """Most of the device that they take then."""
 TENANT_SLACK_S: Final = 1.0
@@ -159,8 +161,12 @@ class Scheduler:
     def _file_is_due(self, now: float) -> bool:
         if not self._files or any(plan.kind is Kind.FILE for plan in self._running):
             return False
-        waits_since = max(self._file_started, min(job.since for job in self._files))
-        return now - waits_since >= max(FILE_WAIT_S, self._costs.job_s(Kind.FILE) / _FILE_SHARE)
+        share_s = self._costs.job_s(Kind.FILE) / _FILE_SHARE
+        return any(
+            now - max(self._file_started, job.since)
+            >= max(URGENT_WAIT_S if job.urgent else FILE_WAIT_S, share_s)
+            for job in self._files
+        )
 
     def _start(self, plan: Plan, job_s: float) -> Plan:
         self._running[plan] = job_s

@@ -12,7 +12,7 @@ from worker.core.decode import DecodeRequest, Kind
 
 TARGET_S: Final = {Kind.FINAL: 0.8, Kind.PARTIAL: 1.0, Kind.FILE: math.inf}
 """When text should be there: after speech ended, for a final; after the oldest audio that no text covers was
-spoken, for a partial. Files have no deadline."""
+spoken, for a partial. Files have no deadline, unless somebody waits for them."""
 _LAG_S_MAX: Final = 5.0
 """Most that a job may be late before it is asked for: else sessions whose audio comes in bursts would always
 go first."""
@@ -30,10 +30,14 @@ class Job:
     lag_s: float = 0.0
     """How long before that its deadline began to count; see `Decode`."""
     tenant: str = ""
+    urgent: bool = False
+    """Whether this window of a file goes before those that are not."""
 
     @property
     def due(self) -> float:
         """When its text should be there, seconds."""
+        if self.urgent:
+            return self.since
         lag_s = min(max(0.0, self.lag_s), _LAG_S_MAX)
         return self.since - lag_s + TARGET_S[self.request.kind]
 

@@ -26,12 +26,14 @@ from shared.audio import media
 from shared.codec import to_map
 from shared.errors import StenoError
 from shared.jobs import (
+    INTERACTIVE,
     META_CANCELLED,
     META_DURATION,
     META_ERROR,
     META_PROGRESS,
     META_TENANT,
     META_WARNING,
+    QUEUES,
     SPLIT,
     JobProblem,
 )
@@ -62,7 +64,12 @@ def run(job_id: str) -> Retry | None:
     settings = load_settings()
     storage = JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max)
     # Closed by the end of this process, which has one job. RQ's own connection may be to another server.
-    queue = WindowQueue(connect_sync(settings.redis_url), Keys(settings.shards), job_id)
+    queue = WindowQueue(
+        connect_sync(settings.redis_url),
+        Keys(settings.shards),
+        job_id,
+        urgent=job.origin == QUEUES[INTERACTIVE],
+    )
     try:
         if not storage.has_result(job_id):
             storage.write_result(job_id, _transcribe(job, storage, queue, settings))

@@ -29,6 +29,7 @@ def all_names() -> set[str]:
         keys.queue(0),
         keys.takers(0),
         keys.windows(0),
+        keys.urgent_windows(0),
         WORKERS,
         JOBS,
         WEBHOOKS,

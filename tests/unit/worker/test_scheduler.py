@@ -32,6 +32,18 @@ def test_finals_come_before_partials_and_partials_before_files() -> None:
     assert order == ["a", "b", "file"]
 
 
+def test_urgent_windows_of_files_come_before_the_others_and_behind_live_work() -> None:
+    scheduler = Scheduler(slots=1, batch_max=1)
+    later = Job("urgent", 0, REQUESTS[Kind.FILE], since=9.0, urgent=True)
+    for item in (job("1", Kind.FILE), job("2", Kind.FILE, since=1.0), later, job("live")):
+        scheduler.offer(item)
+    order = []
+    while plan := scheduler.schedule(9.0):
+        order += keys(plan)
+        scheduler.complete(plan)
+    assert order == ["live", "urgent", "1", "2"]
+
+
 def test_a_newer_partial_replaces_the_one_that_waits() -> None:
     scheduler = Scheduler(slots=1, batch_max=4)
     old, new = job("a", ticket=1), job("a", ticket=2)

@@ -277,6 +277,20 @@ def test_files_move_on_a_saturated_device_and_live_work_waits_for_one_window_at_
     assert min(np.diff(starts)) >= FILE_WAIT_S
 
 
+def test_urgent_windows_wait_less_for_a_saturated_device_and_still_take_a_tenth_of_it_at_most() -> None:
+    device = loop()
+    for n in range(40):
+        device.session(str(n), "", pause_s=0.0)
+    with_files(device, 10)
+    for n in range(10):
+        device.scheduler.offer(Job(f"urgent/{n}", 0, REQUESTS[Kind.FILE], 0.0, urgent=True))
+    device.run(60.0)
+    starts = [at for at, plan in device.plans if plan.kind is Kind.FILE and at > 0.01]
+    assert all(device.served[f"urgent/{n}"] for n in range(10))
+    window_s = flat(next(plan for _, plan in device.plans if plan.kind is Kind.FILE))
+    assert min(np.diff(starts)) >= 10 * window_s
+
+
 def test_dear_windows_take_a_tenth_of_a_saturated_device() -> None:
     device = loop()
     device.cost_s = lambda plan: 20.0 if plan.kind is Kind.FILE else flat(plan)
