@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """`auto` picks int8 on a CPU and int8_float16 or float16 on CUDA."""
     workers: int = Field(1, ge=0, le=64)
     """Worker processes that `steno up` starts."""
+    job_workers: int = Field(2, ge=0, le=64)
+    """Job workers that `steno up` starts: files cut at once. One for `interactive` jobs comes on top."""
     threads: int = Field(0, ge=0, le=64)
     """Decodes that run at once in one worker; 0: one per core on a CPU, shared between the workers of this
     machine; one on CUDA."""

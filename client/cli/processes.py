@@ -3,7 +3,9 @@ for containers and for running them by hand."""
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+import typer
 
 from client.cli import flags
 
@@ -37,12 +39,17 @@ def worker(
     )
 
 
-def job_worker(redis_url: flags.RedisUrl = None, data_dir: flags.DataDir = None) -> None:
+def job_worker(
+    redis_url: flags.RedisUrl = None,
+    data_dir: flags.DataDir = None,
+    interactive: Annotated[bool, typer.Option("--interactive", help="Take interactive jobs only.")] = False,
+) -> None:
     """Run one worker for file jobs: it cuts and assembles, and leaves decoding to the device workers."""
-    _become("worker.jobs", flags.as_environment(redis_url=redis_url, data_dir=data_dir))
+    environment = flags.as_environment(redis_url=redis_url, data_dir=data_dir)
+    _become("worker.jobs", environment, *(("--interactive",) if interactive else ()))
 
 
-def _become(module: str, environment: dict[str, str]) -> NoReturn:
+def _become(module: str, environment: dict[str, str], *arguments: str) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, python(module), environment)
+    os.execve(sys.executable, (*python(module), *arguments), environment)

@@ -1,4 +1,4 @@
-"""The whole service on this machine: Redis (embedded unless one is given), edge, job worker, device
+"""The whole service on this machine: Redis (embedded unless one is given), edge, job workers, device
 workers. Shared by `steno up` and `steno demo`."""
 
 import asyncio
@@ -60,7 +60,7 @@ def check(settings: Settings) -> None:
 
 @asynccontextmanager
 async def running(settings: Settings, *, hurry: asyncio.Event | None = None) -> AsyncGenerator[Stack]:
-    """Start all, wait until the service is ready, and on leaving stop all in order: edge, job worker,
+    """Start all, wait until the service is ready, and on leaving stop all in order: edge, job workers,
     device workers, embedded server.
 
     Call `check` first. Raises `Unavailable` when a process does not stay up, `BrokerLost` when the
@@ -110,11 +110,9 @@ def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
     """The processes, in the order in which they stop."""
     numbers = range(1, settings.workers + 1)
     stop_s = settings.drain_s + _WORKER_STOP_S
-    jobs = Spec(name="job worker", command=python("worker.jobs"), env=environment)
-    has_jobs = jobs_address(settings.jobs_redis_url, environment["STENO_REDIS_URL"])
     return [
         Spec(name="edge", command=python("api"), env=environment),
-        *([jobs] if has_jobs else []),
+        *_job_specs(settings, environment),
         *(
             Spec(
                 name=f"worker {n}",
@@ -124,6 +122,20 @@ def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
             )
             for n in numbers
         ),
+    ]
+
+
+def _job_specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
+    """Job workers, where jobs are kept at all: for all jobs, and one that short files don't wait for."""
+    if not (settings.job_workers and jobs_address(settings.jobs_redis_url, environment["STENO_REDIS_URL"])):
+        return []
+    command = python("worker.jobs")
+    return [
+        *(
+            Spec(name=f"job worker {n}", command=command, env=environment)
+            for n in range(1, settings.job_workers + 1)
+        ),
+        Spec(name="interactive job worker", command=(*command, "--interactive"), env=environment),
     ]
 
 

@@ -183,6 +183,22 @@ async def test_interactive_jobs_begin_before_others(desk: Edge, speech: Path) ->
     assert (await desk.job(order[0]))["priority"] == "low"
 
 
+async def test_an_interactive_job_waits_for_no_long_file(desk: Edge, speech: Path) -> None:
+    """A job worker of its own takes it while the other one is busy."""
+    async with (
+        decoding(desk.redis_url, lambda window: None if window.job == long else canned(window)) as decoder,
+        desk.worker("--interactive"),
+    ):
+        long = await desk.submit(speech)
+        normal = await desk.submit(speech)
+        async with desk.worker():
+            await desk.until(long, lambda _job: bool(decoder.heard))
+            short = await desk.submit(speech, priority="interactive")
+            await desk.until(short, lambda job: job["status"] == "finished")
+            assert [(await desk.job(job))["status"] for job in (long, normal)] == ["running", "queued"]
+    desk.redis.flushall()
+
+
 async def test_channels_are_speakers_when_split(desk: Edge, tmp_path: Path) -> None:
     from tests.support.data import clip
 

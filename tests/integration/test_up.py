@@ -22,7 +22,7 @@ from tests.support.service import free_port
 
 STENO = Path(sys.executable).with_name("steno")
 END_S_MAX = 60.0
-MODULES = {"api", "worker", "worker.jobs"}
+MODULES = {"api", "worker", "worker.jobs", "worker.jobs --interactive"}
 
 
 def wait_until(condition: Callable[[], bool], description: str) -> None:
@@ -53,7 +53,7 @@ class Up:
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 words = child.cmdline() or [child.name()]
-                found[words[3] if "-m" in words else "valkey-server"] = child.pid
+                found[" ".join(words[3:]) if "-m" in words else "valkey-server"] = child.pid
         self.leaders |= set(found.values())
         return found
 
@@ -76,7 +76,12 @@ class Up:
 def up(data_dir: Path, **settings: str) -> Generator[Up]:
     """Run it with the scripted engine; afterwards nothing may be left."""
     port = free_port()
-    given = {"engine": "scripted", "port": str(port), "data_dir": str(data_dir)} | settings
+    given = {
+        "engine": "scripted",
+        "port": str(port),
+        "data_dir": str(data_dir),
+        "job_workers": "1",
+    } | settings
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("STENO_", "STT_"))}
     process = subprocess.Popen(
         [str(STENO), "up"],
@@ -163,10 +168,12 @@ def test_a_given_redis_is_used_and_left_running(tmp_path: Path, redis_url: str) 
 
 
 def test_as_many_workers_as_asked_for(tmp_path: Path) -> None:
-    with up(tmp_path / "data", workers="2") as service:
+    with up(tmp_path / "data", workers="2", job_workers="2") as service:
         service.expect("2 workers")
         running = psutil.Process(service.process.pid).children()
-        assert [child.cmdline()[3:] for child in running].count(["worker"]) == 2
+        commands = [child.cmdline()[3:] for child in running]
+        assert commands.count(["worker"]) == commands.count(["worker.jobs"]) == 2
+        assert commands.count(["worker.jobs", "--interactive"]) == 1
         service.children()
         service.leaders |= {child.pid for child in running}
         service.process.terminate()

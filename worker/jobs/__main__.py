@@ -11,13 +11,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rq import Queue, Worker
 from rq.job import Job
 
 from shared.errors import BadParameter, StenoError
-from shared.jobs import QUEUES
+from shared.jobs import INTERACTIVE, QUEUES
 from shared.logs import configure
 from shared.redis.connection import ConnectionLost, SyncRedis, connect_sync, jobs_address
 from shared.redis.deliveries import Deliveries
@@ -58,11 +59,12 @@ class JobsWorker(Worker):
         storage: JobStorage,
         keys: Keys,
         job_ttl_s: int,
+        priorities: Sequence[str] = tuple(QUEUES),
     ) -> None:
         """`windows` is of the device workers' server, which may be another than RQ's."""
         super().__init__(
             # In this order: a job of a later queue is begun only when the earlier ones are empty.
-            [Queue(name, connection=connection, serializer="json") for name in QUEUES.values()],
+            [Queue(QUEUES[name], connection=connection, serializer="json") for name in priorities],
             connection=connection,
             serializer="json",
             # RQ waits for work for the time to live less 15 s.
@@ -128,9 +130,9 @@ class JobsWorker(Worker):
         return WindowQueue(self._windows, self._keys, job_id).is_cancelled()
 
 
-def serve(settings: Settings, *, burst: bool) -> bool:
-    """Work until asked to stop; with `burst`, until the queue is empty. Returns False when it ended for
-    another reason."""
+def serve(settings: Settings, *, burst: bool, interactive: bool = False) -> bool:
+    """Work until asked to stop; with `burst`, until no job waits; with `interactive`, on such jobs only.
+    Returns False when it ended for another reason."""
     if not settings.redis_url:
         raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
     if not (url := jobs_address(settings.jobs_redis_url, settings.redis_url)):
@@ -139,7 +141,9 @@ def serve(settings: Settings, *, burst: bool) -> bool:
     connection, windows = connect_sync(url), connect_sync(settings.redis_url)
     try:
         storage = JobStorage(settings.jobs_url)
-        worker = JobsWorker(connection, windows, storage, Keys(settings.shards), settings.job_ttl_s)
+        priorities = (INTERACTIVE,) if interactive else tuple(QUEUES)
+        keys = Keys(settings.shards)
+        worker = JobsWorker(connection, windows, storage, keys, settings.job_ttl_s, priorities)
         log.info("jobs worker ready", extra={"queues": len(worker.queues)})
         worker.work(burst=burst, logging_level="WARNING")
         return burst or worker.asked_to_stop
@@ -161,12 +165,14 @@ def main() -> int:
     """Exit status 2 for what the operator can mend, 1 when RQ's worker gave up."""
     parser = argparse.ArgumentParser(prog="python -m worker.jobs", description="Run file jobs.")
     parser.add_argument("--burst", action="store_true", help="end when no job waits")
+    parser.add_argument("--interactive", action="store_true", help="take interactive jobs only")
     arguments: Any = parser.parse_args()
     _allow_fork_on_macos()
     try:
         settings = load_settings()
         configure(settings.log_level)
-        return 0 if serve(settings, burst=arguments.burst) else 1
+        is_done = serve(settings, burst=arguments.burst, interactive=arguments.interactive)
+        return 0 if is_done else 1
     except StenoError as error:
         sys.stderr.write(f"steno jobs: {error}\n")
         return 2
