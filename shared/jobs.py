@@ -104,6 +104,12 @@ class SpeechOptions:
 class JobOptions(SpeechOptions):
     """What the client asked for. Raises `BadParameter` for what can't be served."""
 
+    languages: tuple[str, ...] = ()
+    """With `language="auto"`: the codes to choose among; empty for all."""
+    temperature: float = 0.0
+    """Of the first attempt at each window; 0: the likeliest text by beam search."""
+    tokens: bool = False
+    """Whether segments carry the model's tokens with their log-probabilities."""
     channels: str = MIX
     """`mix` hears all channels as one, `split` each by itself, as a speaker of its own."""
     track: int | None = None
@@ -127,6 +133,10 @@ class JobOptions(SpeechOptions):
                 raise BadParameter(f"{name} must be one of {', '.join(allowed)}")
         if self.track is not None and not 0 <= self.track <= TRACK_MAX:
             raise BadParameter(f"track must be from 0 to {TRACK_MAX}")
+        if self.languages and self.language != AUTO:
+            raise BadParameter("languages is for language=auto: it says what to choose among")
+        if not 0.0 <= self.temperature <= 1.0:
+            raise BadParameter("temperature must be from 0 to 1")
         if self.webhook_url:
             check_http_url("webhook_url", self.webhook_url)
         format_named(self.format)

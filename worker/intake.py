@@ -168,6 +168,9 @@ class Intake:
             prompt=window.prompt,
             hotwords=window.hotwords,
             words=True,
+            tokens=window.tokens,
+            temperature=window.temperature,
+            languages=window.languages,
         )
         try:
             heard = await self._parts.device.decode(

@@ -41,6 +41,9 @@ class Window:
     prompt: str = ""
     hotwords: str = ""
     words: bool = False
+    tokens: bool = False
+    temperature: float = 0.0
+    languages: tuple[str, ...] = ()
     tenant: str = ""
     """Whose share of a device it takes."""
 

@@ -22,20 +22,19 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import (
     get_ctranslate2_storage,
     get_suppressed_tokens,
-    merge_punctuations,
 )
 
 from shared.audio.pcm import SAMPLE_RATE, Float32
 from shared.errors import DeviceFault, EngineFault, ModelUnavailable
 from shared.events import Word
-from shared.transcript import join
+from shared.transcript import Token, join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
 from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for, token_cap
+from worker.engine.alignment import align
 from worker.engine.api import EngineOptions
 from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, marked
 from worker.engine.rows import (
-    APPENDED,
     Output,
     Row,
     behind,
@@ -43,7 +42,6 @@ from worker.engine.rows import (
     is_partial,
     merit,
     read_output,
-    read_word,
     softmax,
 )
 
@@ -60,7 +58,6 @@ _NO_REPEAT_PARTIAL: Final = 5
 runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
-_PREPENDED: Final = "\"'“¿([{-"
 _NUMBER_SIGNS: Final = "%$€£¥"
 _ALIKE_FRAMES: Final = 200
 """Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
@@ -229,13 +226,15 @@ class FasterWhisperEngine:
     def _finish(self, row: Row, output: Output) -> DecodeResult:
         if not is_partial(row):
             row, output = self._improve(row, output)
-        words = self._align(row, output) if row.request.words and not output.runaway else ()
+        aligned = self._align(row, output) if row.request.words and not output.runaway else []
         return DecodeResult(
             text=output.text,
             language=row.tokenizer.language_code,
             detected=row.detected,
             language_probability=row.language_probability,
-            words=words,
+            words=tuple(word for word, _ in aligned),
+            tokens=tuple(tokens for _, tokens in aligned) if row.request.tokens else (),
+            temperature=output.temperature,
             avg_logprob=output.avg_logprob,
             no_speech_prob=output.no_speech_prob,
             compression_ratio=output.compression_ratio,
@@ -273,7 +272,7 @@ class FasterWhisperEngine:
         )
         log.debug("decoded %d rows of %d frames", len(rows), rows[0].frames)
         return [
-            read_output(row, answer, self._no_speech_prob(row, answer))
+            read_output(row, answer, self._no_speech_prob(row, answer), temperature)
             for row, answer in zip(rows, heard, strict=True)
         ]
 
@@ -289,17 +288,12 @@ class FasterWhisperEngine:
         texts = ((number, tokenizer.decode([number])) for number in range(tokenizer.eot))
         return [number for number, text in texts if any(c.isdigit() or c in _NUMBER_SIGNS for c in text)]
 
-    def _align(self, row: Row, output: Output) -> tuple[Word, ...]:
-        """Word times by the cross-attention of the alignment heads, as faster-whisper does it."""
-        if not output.tokens:
-            return ()
+    def _align(self, row: Row, output: Output) -> list[tuple[Word, tuple[Token, ...]]]:
+        """The words behind left, with their times and tokens."""
         frames = min(row.frames, max(2, len(row.request.audio) // _FRAME_SAMPLES))
-        alignments = self._whisper.find_alignment(
-            row.tokenizer, cast(Any, [list(output.tokens)]), row.encoded, frames
-        )
-        alignment = cast(Any, alignments[0])
-        merge_punctuations(alignment, _PREPENDED, APPENDED)
-        return behind(row.request.left, [read_word(item) for item in alignment if item["word"].strip()])
+        aligned = align(self._whisper, row.tokenizer, output.tokens, row.encoded, frames)
+        kept = behind(row.request.left, [word for word, _ in aligned])
+        return aligned[len(aligned) - len(kept) :]
 
 
 def _last_tokens(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:

@@ -135,6 +135,9 @@ class Transcriber:
             prompt=self._options.prompt,
             hotwords=self._options.hotwords,
             words=self._options.words,
+            tokens=self._options.tokens,
+            temperature=self._options.temperature,
+            languages=self._options.languages if self._language == AUTO else (),
             tenant=self._tenant,
         )
 
