@@ -8,11 +8,15 @@ from typing import Final
 from fastapi import Depends, FastAPI
 
 from api import faults
+from api.asr import asr_router, asr_shape
 from api.auth import Doorkeeper, parse_keys
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
+from api.openai.audio import audio_router
+from api.openai.errors import openai_shape
+from api.openai.models import Models, models_router, parse_aliases
 from api.stream import StreamParts, stream_router
 from api.webhook_sender import SenderParts, WebhookSender
 from shared.errors import Unavailable
@@ -26,14 +30,20 @@ from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
 
-SHAPES: Final[faults.Shapes] = {}
+SHAPES: Final[faults.Shapes] = {
+    "/v1/audio": openai_shape,
+    "/v1/models": openai_shape,
+    "/v1/realtime": openai_shape,
+    "/asr": asr_shape,
+    "/detect-language": asr_shape,
+}
 """Surfaces whose errors are not written as Steno's."""
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. Raises `BadParameter`
     for settings that can't be."""
-    ring = parse_keys(settings.api_keys)
+    ring, aliases = parse_keys(settings.api_keys), parse_aliases(settings.model_aliases)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -66,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         upload_bytes_max=settings.upload_bytes_max,
         fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
     )
+    models = Models(aliases, presence)
     beside = [("live-feed", feed.run_forever)]
     if settings.webhook_secret and jobs_url:
         sender_parts = SenderParts(
@@ -92,7 +103,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(stream_router(parts))
-    app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])
+    app.include_router(models_router(models))
+    with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
+    for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
+        app.include_router(router, dependencies=with_jobs)
     return app
 
 

@@ -1,8 +1,8 @@
 """The one table from errors to what a client sees: HTTP statuses, WebSocket close codes and the JSON body.
 
-An HTTP error of the edge has the body `{"error": {"code", "message", "retryable"}}`, except on paths of a
-surface that is another product's, which has a shape of its own; when trying again makes sense at a known
-time, `Retry-After` says when.
+An HTTP error of the edge has the body `{"error": {"code", "message", "retryable", "type", "param"}}`, except
+on paths of a surface that is another product's, which has a shape of its own; when trying again makes sense
+at a known time, `Retry-After` says when.
 """
 
 import logging
@@ -28,8 +28,10 @@ STATUS: Final[Mapping[str, int]] = {
     "bad_message": 400,
     "bad_audio": 400,
     "too_large": 413,
+    "upload_stalled": 408,
     "unauthorized": 401,
     "not_found": 404,
+    "model_not_found": 404,
     "not_finished": 409,
     "conflict": 409,
     "idempotency_key_reused": 409,
@@ -53,6 +55,7 @@ CLOSE: Final[Mapping[str, int]] = {
     "bad_audio": 1008,
     "unauthorized": 1008,
     "not_found": 1008,
+    "model_not_found": 1008,
     "too_large": 1009,
     "unavailable": 1013,
     "no_capacity": 1013,
@@ -64,6 +67,7 @@ CLOSE: Final[Mapping[str, int]] = {
 
 _RETRY_AFTER_S: Final = 1.0
 _UNAUTHORIZED: Final = 401
+_TOO_MANY: Final = 429
 _CODE_BY_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -77,9 +81,21 @@ def close_code_of(error: StenoError) -> int:
     return CLOSE.get(error.code, 1011)
 
 
-def body(code: str, message: str, *, retryable: bool = False) -> dict[str, Any]:
-    """The JSON body of an error."""
-    return {"error": {"code": code, "message": message, "retryable": retryable}}
+def body(
+    code: str, message: str, *, retryable: bool = False, status: int = 400, param: str = ""
+) -> dict[str, Any]:
+    """The JSON body of an error. `type` and `param` are for clients of OpenAI's API, which read nothing
+    else."""
+    kind = error_type(status)
+    fields = {"code": code, "message": message, "retryable": retryable, "type": kind, "param": param or None}
+    return {"error": fields}
+
+
+def error_type(status: int) -> str:
+    """OpenAI's word for a kind of error."""
+    if status == _TOO_MANY:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +142,9 @@ def fault_of(error: StenoError) -> Fault:
 
 def native_shape(fault: Fault) -> JSONResponse:
     """Steno's own."""
-    content = body(fault.code, fault.message, retryable=fault.retryable)
+    content = body(
+        fault.code, fault.message, retryable=fault.retryable, status=fault.status, param=fault.param
+    )
     return JSONResponse(content, fault.status, fault.all_headers)
 
 

@@ -31,10 +31,12 @@ class Upload:
         self._writer = writer
         self._hash = hashlib.sha256()
         self._is_open = True
+        self.size_bytes = 0
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises `Unavailable` when they can't be stored."""
         self._hash.update(data)
+        self.size_bytes += len(data)
         with _storing():
             self._writer.write(data)
 

@@ -17,13 +17,13 @@ from api.auth import tenant_of
 from api.job_desk import JobDesk
 from api.job_events import events, last_number
 from api.job_intake import JobIntake
-from api.params import check_against_workers, flag
-from api.uploads import FILE, read_form
+from api.params import check_job, flag, temperature
+from api.uploads import FILE, FormRules, body_of, read_form
 from shared.codec import to_map
 from shared.errors import BadParameter
-from shared.events import SessionConfig
 from shared.formats import FORMATS, format_named
 from shared.jobs import CHANNELS, QUEUES, STATUSES, JobOptions, JobRecord, check_http_url, check_job_id
+from shared.languages import check_languages
 from shared.outbound import is_host_allowed
 from shared.redis.job_index import Place
 from shared.redis.presence import Presence
@@ -41,8 +41,9 @@ _TEXTS: Final = (
     "webhook_url",
 )
 _NUMBERS: Final = ("track", "max_line_chars", "max_lines")
+_FLAGS: Final = ("words", "tokens")
 _KEY: Final = "idempotency_key"
-_FIELDS: Final = (*_TEXTS, *_NUMBERS, "words", _KEY)
+_FIELDS: Final = (*_TEXTS, *_NUMBERS, "temperature", *_FLAGS, "languages", _KEY)
 _KEY_CHARS_MAX: Final = 255
 _BODY_BYTES_MAX: Final = 64 * 1024
 """Of a request without a file."""
@@ -52,7 +53,9 @@ _FIELD_SCHEMAS: Final[dict[str, Any]] = {
     **{name: {"type": "string"} for name in (*_TEXTS, _KEY)},
     **{name: {"type": "string", "enum": list(choices)} for name, choices in _CHOICES.items()},
     **{name: {"type": "integer"} for name in _NUMBERS},
-    "words": {"type": "boolean"},
+    "temperature": {"type": "number"},
+    **{name: {"type": "boolean"} for name in _FLAGS},
+    "languages": {"type": "string"},
 }
 _SUBMIT_SCHEMA: Final[dict[str, Any]] = {
     "requestBody": {
@@ -197,9 +200,8 @@ async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRec
     try:
         form = await read_form(
             request,
-            known=_FIELDS,
-            write=partial(run_sync, upload.write),
-            bytes_max=parts.upload_bytes_max,
+            FormRules(known=_FIELDS, bytes_max=parts.upload_bytes_max),
+            partial(run_sync, upload.write),
         )
         if form.file_name is None:
             raise BadParameter(f"the form must have a file in the field {FILE!r}")
@@ -237,7 +239,7 @@ async def _fetched(parts: JobParts, request: Request, key: str) -> tuple[JobReco
 async def _document(request: Request) -> dict[str, str]:
     """The fields of a JSON body, as a form would have them."""
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in body_of(request):
         body += chunk
         if len(body) > _BODY_BYTES_MAX:
             raise BadParameter(f"the request is over {_BODY_BYTES_MAX} bytes")
@@ -250,8 +252,8 @@ async def _document(request: Request) -> dict[str, str]:
     for name, value in cast(dict[str, Any], found).items():
         if name not in (*_FIELDS, "url"):
             raise BadParameter(f"unknown field {name!r}; known are url, {', '.join(_FIELDS)}")
-        if not isinstance(value, str | int | bool):
-            raise BadParameter(f"{name} must be a string, a whole number or a boolean")
+        if not isinstance(value, str | int | float | bool):
+            raise BadParameter(f"{name} must be a string, a number or a boolean")
         fields[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return fields
 
@@ -264,12 +266,15 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
             if not (text.isascii() and text.isdigit() and len(text) < 7):
                 raise BadParameter(f"{name} must be a whole number")
             given[name] = int(text)
-    return JobOptions(**given, words=flag(fields, "words", default=False))
+    given["temperature"] = temperature(fields)
+    if "languages" in fields:
+        given["languages"] = check_languages(fields["languages"])
+    flags = {name: flag(fields, name, default=False) for name in _FLAGS}
+    return JobOptions(**given, **flags)
 
 
 async def _check(parts: JobParts, options: JobOptions) -> None:
-    wanted = SessionConfig(language=options.language, task=options.task, model=options.model)
-    check_against_workers(wanted, await parts.presence.workers())
+    check_job(options, await parts.presence.workers())
 
 
 def _key(field: str, header: str) -> str:

@@ -5,9 +5,11 @@
     │   ├── BadParameter         a query or form value is wrong
     │   ├── BadMessage           a message that the protocol does not know
     │   ├── BadAudio             bytes that are not the audio they claim to be
-    │   └── TooLarge             over a documented limit
+    │   ├── TooLarge             over a documented limit
+    │   └── UploadStalled        the request's body comes too slowly
     ├── Unauthorized         no API key, or one that is not known
     ├── NotFound             no such session, job or result
+    │   └── UnknownModel         no such model here
     ├── NotFinished          the job has no result yet
     ├── TakenOver            a newer connection has the session
     ├── Conflict             the job's state does not allow it
@@ -82,6 +84,13 @@ class TooLarge(BadRequest):
     code = "too_large"
 
 
+class UploadStalled(BadRequest):
+    """The request's body comes too slowly, or not to its end."""
+
+    code = "upload_stalled"
+    retryable = True
+
+
 class Unauthorized(StenoError):
     """No API key was sent, or one that this server does not know."""
 
@@ -94,6 +103,12 @@ class NotFound(StenoError):
 
     code = "not_found"
     blame = "client"
+
+
+class UnknownModel(NotFound):
+    """No such model here; the message says which there are."""
+
+    code = "model_not_found"
 
 
 class NotFinished(StenoError):

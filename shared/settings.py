@@ -45,6 +45,8 @@ class Settings(BaseSettings):
 
     engine: str = Field("faster", validation_alias=AliasChoices("STENO_ENGINE", "STT_BACKEND", "engine"))
     model: str = "base"
+    model_aliases: str = ""
+    """More names for models, for clients that have others built in."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     """`auto` picks int8 on a CPU and int8_float16 or float16 on CUDA."""
