@@ -11,10 +11,10 @@ COMPAT := .venv-compat/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-compat chaos lint bench lock clean
+.PHONY: help up demo test test-slow test-compat chaos lint bench lock clean
 
 help: ## List the verbs
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 up: $(READY) ## Run the whole service on this machine until Ctrl-C
 	@$(BIN)/steno up $(ARGS)
@@ -23,7 +23,10 @@ demo: $(READY) ## Run the service on a bundled clip, live and as a file, then st
 	@$(BIN)/steno demo $(ARGS)
 
 test: $(READY) ## Run all tests
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-slow: $(READY) ## Run the long variants that `make test` leaves out
+	$(BIN)/pytest -m slow -n auto $(ARGS)
 
 test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
 	$(BIN)/pytest -m compat tests/compat $(ARGS)
@@ -47,12 +50,13 @@ clean: ## Remove what the verbs made here; models and data of the service stay
 	rm -rf $(VENV) .venv-compat tests/compat/node_modules build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made again when a lock or the project changed, so that a second `make up` does not even start pip.
+# Made again when a lock or the project changed, so that a second `make up` does not even start pip. Modules
+# are compiled when they are first imported: most of what the packages hold never is.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Steno needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
         ttl_s=settings.job_ttl_s,
         timeout_s=settings.job_timeout_s,
+        waiting_max=settings.jobs_waiting_max,
         webhooks=bool(settings.webhook_secret),
     )
     desk = JobDesk(desk_parts)

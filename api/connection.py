@@ -17,13 +17,16 @@ from shared.events import Closed, Error, Event, Warning
 _CLOSE_OK: Final = 1000
 _CLOSE_S_MAX: Final = 5.0
 """How long a close may wait for a client that does not read; the socket is cut then."""
+STALLED_S: Final = 10.0
+"""How long what is read from the log waits for a client that reads nothing of what was said before."""
 
 
 class Connection:
     """Events out. A client that is gone is no error. `write_forever` is to run beside what pushes."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, *, stalled_s: float = STALLED_S) -> None:
         self.socket = socket
+        self._stalled_s = stalled_s
         self._outbox = Outbox()
         self._wake = asyncio.Event()
         self._written = asyncio.Event()
@@ -42,10 +45,15 @@ class Connection:
             self._put(self._last, event)
 
     async def room(self) -> None:
-        """Wait until the client has read most of what was pushed: for what can be had later as well."""
+        """Wait until the client has read most of what was pushed: for what can be had later as well. Raises
+        `MustResume` when it reads nothing for too long."""
         while self._outbox.is_long:
             self._written.clear()
-            await self._written.wait()
+            try:
+                async with asyncio.timeout(self._stalled_s):
+                    await self._written.wait()
+            except TimeoutError:
+                raise MustResume("the client does not read; resume the session to get the rest") from None
 
     async def turn(self) -> None:
         """Let what waits be written as far as the client reads, before a burst looks like a slow client."""

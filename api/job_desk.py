@@ -47,6 +47,8 @@ class DeskParts:
     storage: JobStorage
     ttl_s: int
     timeout_s: int
+    waiting_max: int = 20_000
+    """Most jobs of one priority that wait."""
     webhooks: bool = False
     """Whether they can be signed, and so are taken."""
 

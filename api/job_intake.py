@@ -13,12 +13,13 @@ from rq import Queue, Retry
 from api.job_desk import DeskParts, JobDesk
 from shared import jobs
 from shared.audio.media import CHANNELS_MAX, probe
-from shared.errors import BadAudio, BadParameter, KeyReused, NotFound, Unavailable
+from shared.errors import BadAudio, BadParameter, KeyReused, NoCapacity, NotFound, Unavailable
 from shared.files import Writer
 from shared.jobs import JobOptions, JobRecord
 from shared.redis.job_index import JobIndex, KeyOwner, Place
 
 _RETRY_AFTER_S: Final = 1.0
+_FULL_RETRY_S: Final = 30.0
 _CLAIMS_MAX: Final = 5
 """How often an idempotency key may turn out to stand for a job that is gone, in one request."""
 
@@ -79,8 +80,8 @@ class JobIntake:
         """Look whether a complete upload is audio, and queue it. Returns the job and whether it is new: a
         `key` that stands for one already gives that one.
 
-        Raises `BadAudio`, `BadParameter`, `KeyReused`, and `Unavailable` when it can't be stored. Leaves
-        nothing behind then.
+        Raises `BadAudio`, `BadParameter`, `KeyReused`, `NoCapacity` when too many wait, `Unavailable` when
+        it can't be stored. Leaves nothing behind then.
         """
         try:
             with _storing():
@@ -174,6 +175,8 @@ class JobIntake:
 
     def _enqueue(self, job_id: str, options: JobOptions, meta: dict[str, object]) -> None:
         queue = Queue(jobs.QUEUES[options.priority], connection=self._parts.client, serializer="json")
+        if queue.count >= self._parts.waiting_max:
+            raise NoCapacity("too many jobs wait already; try again later", retry_after_s=_FULL_RETRY_S)
         self._index.add(Place(time.time_ns() // 1000, job_id))
         queue.enqueue_call(
             jobs.RUN,

@@ -41,7 +41,7 @@ _TEXTS: Final = (
     "webhook_url",
 )
 _NUMBERS: Final = ("track", "max_line_chars", "max_lines")
-_FLAGS: Final = ("words", "tokens")
+_FLAGS: Final = ("words", "tokens", "diarize")
 _KEY: Final = "idempotency_key"
 _FIELDS: Final = (*_TEXTS, *_NUMBERS, "temperature", *_FLAGS, "languages", _KEY)
 _KEY_CHARS_MAX: Final = 255

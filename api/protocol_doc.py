@@ -111,6 +111,9 @@ When no worker has room and others wait already, the upgrade is answered with 50
 `{{"error": {{"code": "no_capacity", …}}}}`. A browser does not show that to its page: a request with an `Origin` header is accepted, and gets
 `error` with `retry_after_s` and close code 1013. So does a session that was let in and that no worker took in time.
 
+Workers that are busy say so: `warning` with code `partials_slow` when partials come late, `partials_off` when only finals come, and
+`partials_normal` when they come in time again. Nothing is left out of the finals; when even those fall behind, the server reads more slowly, as below.
+
 ## Messages to the server
 
 Binary messages are audio of any length up to {MESSAGE_BYTES_MAX // 2**20} MiB; where a message ends does not matter, not even in the
@@ -180,7 +183,7 @@ resume when Redis was restarted and lost the last moment.
 {closes}
 | 1011 | after any other `error`: the server failed |
 | 4001 | without `error`: a newer connection has the session |
-| 4002 | without `error`: the session goes on, resume it. The client read so slowly that too many finals waited, or Redis lost the last audio |
+| 4002 | without `error`: the session goes on, resume it. The client read so slowly that too many finals waited, or nothing for ten seconds while it was sent what it had missed, or Redis lost the last audio |
 
 A session is resumed after 4002 and after any close that has no row here, such as 1006 (no close at all) and 1012 (the edge
 stops), and after `broker_lost`. With the other codes it is over, or not this client's.

@@ -112,6 +112,8 @@ class JobOptions(SpeechOptions):
     """Whether segments carry the model's tokens with their log-probabilities."""
     channels: str = MIX
     """`mix` hears all channels as one, `split` each by itself, as a speaker of its own."""
+    diarize: bool = False
+    """Whether segments say who speaks, told by voice. Not with channels apart, which are speakers already."""
     track: int | None = None
     """Which of the file's audio tracks, from 0; None for the one that a player would choose."""
     format: str = "json"
@@ -131,6 +133,8 @@ class JobOptions(SpeechOptions):
         for name, allowed in (("channels", CHANNELS), ("priority", tuple(QUEUES))):
             if getattr(self, name) not in allowed:
                 raise BadParameter(f"{name} must be one of {', '.join(allowed)}")
+        if self.diarize and self.channels == SPLIT:
+            raise BadParameter("diarize is for channels=mix: channels that are split are speakers already")
         if self.track is not None and not 0 <= self.track <= TRACK_MAX:
             raise BadParameter(f"track must be from 0 to {TRACK_MAX}")
         if self.languages and self.language != AUTO:

@@ -5,6 +5,7 @@ After every test: no key without a TTL that is not declared permanent, and no ta
 
 import asyncio
 import fnmatch
+import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -20,6 +21,31 @@ from tests.support.service import Service
 # No test asserts time: this machine may be busy.
 settings.register_profile("steno", deadline=None)
 settings.load_profile("steno")
+
+
+LONG_FIRST = ("chaos", "acceptance", "integration", "contract", "unit")
+"""Directories in the order in which they are run: what is short comes last, and fills up the end, so that no
+process is left alone with something long."""
+PROCESSES_MAX = 12
+"""Test processes, for the memory's sake: a model may be in each."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` means: one more than cores, because one of them waits at any moment for
+    what it has started."""
+    return min((os.cpu_count() or 1) + 1, PROCESSES_MAX)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Directories in their order; within one, files stay as they are."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from shared.redis.connection import AsyncRedis, ConnectionLost
 from shared.redis.keys import Keys
 from shared.redis.leases import LeaseBook
 from shared.redis.presence import HEARTBEAT_S, Presence, WorkerPresence
+from shared.redis.sessions import SIGN_PART
 from shared.redis.windows import WindowSource
 from shared.settings import Settings
 from shared.tasks import end_tasks
@@ -158,6 +159,7 @@ class WorkerApp:
             options=SessionOptions(session_s_max=self.settings.session_s_max),
             rules=LibraryRules(),
             lease_s=self.settings.lease_s,
+            alone_s=(1 - SIGN_PART) * self.settings.resume_s,
             quality=quality,
         )
         windows = WindowSource(self.client, keys, consumer=self.worker)

@@ -25,6 +25,8 @@ BATCH_S = 0.6
 FAULTS_MAX: Final = 3
 """Batches in succession that fail before the device counts as broken."""
 _LOOK_S: Final = 0.5
+_LOOKED_LATE_S: Final = 2 * _LOOK_S
+"""More than this between two looks was no time of this process: it was stopped, or not run."""
 HANG_S: Final = 5.0
 """A decode hangs when it takes longer than this and `_HANG_PACE` times what its kind took lately for as much
 audio; before anything is known about a kind, `_HANG_PACE_UNKNOWN` seconds for each second of audio. Decoding
@@ -51,9 +53,16 @@ class Device:
     """Runs what the scheduler decides on the engine's threads. Used from one event loop."""
 
     def __init__(
-        self, engine: Engine, *, quality: Quality | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        *,
+        quality: Quality | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        look_s: float = _LOOK_S,
     ) -> None:
+        """`look_s` is the time between two looks whether a decode hangs."""
         self._engine = engine
+        self._look_s = look_s
         self._quality = quality or Quality()
         self._clock = clock
         info = engine.info
@@ -141,12 +150,12 @@ class Device:
         """Raises `DeviceFault` when a decode hangs or the device is broken: only a new process mends that."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._broke.wait(), _LOOK_S)
+                await asyncio.wait_for(self._broke.wait(), self._look_s)
             if self._broken:
                 raise self._broken
             for run in self._running.values():
                 now = self._clock()
-                run.spent_s += min(now - run.looked_at, 2 * _LOOK_S)
+                run.spent_s += min(now - run.looked_at, _LOOKED_LATE_S)
                 run.looked_at = now
                 if run.spent_s > run.may_take_s:
                     kind = run.plan.kind.name.lower()

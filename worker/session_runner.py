@@ -73,6 +73,8 @@ class RunnerParts:
     options: SessionOptions
     rules: Rules
     lease_s: float
+    alone_s: float
+    """How long a session without the sign of its client is kept."""
     quality: Quality = field(default_factory=Quality)
 
 
@@ -175,14 +177,19 @@ class SessionRunner:
         when it answers."""
         clock = asyncio.get_running_loop().time
         innocent_from = clock() + _SUSPECT_S
+        client_seen = clock()
         while True:
             await asyncio.sleep(self._parts.lease_s / 4)
-            with contextlib.suppress(*ConnectionLost):
+            try:
                 if self._suspect and clock() > innocent_from and not self._asked:
                     await self._parts.book.absolve(self._claim)
                     self._suspect = False
-                if not await self._parts.book.renew(self._claim):
+                if await self._parts.book.renew(self._claim):
+                    client_seen = clock()
+                elif clock() - client_seen >= self._parts.alone_s:
                     self._inbox.put_nowait(_Abandoned())
+            except ConnectionLost:
+                client_seen = clock()  # the edge may have been cut off as well
 
     async def _work(self) -> Outcome:
         while True:

@@ -70,6 +70,7 @@ class Asked:
             hotwords=self.hotwords,
             temperature=self.temperature,
             words=self.words,
+            diarize=self.format == "diarized_json",
             tokens=self.stream or self.logprobs or self.format == "verbose_json",
             priority=priority,
         )

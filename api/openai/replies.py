@@ -13,8 +13,7 @@ from shared.transcript import Segment, Token, Transcript, join
 
 _POSITIONS_PER_S: Final = 50
 """Whisper's encoder gives so many positions for a second of audio: they are counted as its audio tokens."""
-_SPEAKER: Final = "A"
-"""Speakers are not told apart."""
+_LETTERS: Final = 26
 
 
 def reply(transcript: Transcript, asked: Asked) -> Response:
@@ -66,8 +65,15 @@ def diarized_segment(number: int, segment: Segment, text: str) -> dict[str, Any]
         "start": segment.start,
         "end": segment.end,
         "text": text,
-        "speaker": _SPEAKER,
+        "speaker": speaker_name(segment.speaker),
     }
+
+
+def speaker_name(speaker: str) -> str:
+    """`A` for the first speaker, `B` for the second, behind `Z` with a number; one
+    that is not known is the first."""
+    number = int(speaker[1:] or 1) - 1 if speaker[1:].isdigit() else 0
+    return chr(ord("A") + number % _LETTERS) + (str(number // _LETTERS + 1) if number >= _LETTERS else "")
 
 
 def all_tokens(transcript: Transcript) -> tuple[Token, ...]:

@@ -8,9 +8,7 @@ With `CT2_USE_MKL=1` in the environment CTranslate2 takes MKL instead of oneDNN,
 import argparse
 import json
 import os
-import statistics
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +19,7 @@ from faster_whisper import WhisperModel
 
 from bench import environment
 from bench.dataset import clips
+from bench.timing import median_ms
 from shared.audio.pcm import SAMPLE_RATE, Float32, pcm16_to_float
 from shared.models import resolve
 from worker.engine.prefill import Decoder, Prompt, decoder_for, marked
@@ -31,17 +30,6 @@ BEAMS: Final = (1, 3, 5)
 STEPS: Final = (8, 24)
 """Lengths of decodes; a step's cost is the difference by the difference of the steps."""
 FORCED: Final = 20
-
-
-def median_ms(call: Callable[[], object], repeats: int) -> float:
-    """Median time of a call, after one that is not counted."""
-    call()
-    times: list[float] = []
-    for _ in range(repeats):
-        begun_s = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - begun_s))
-    return round(statistics.median(times), 2)
 
 
 class Bench:

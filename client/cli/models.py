@@ -26,15 +26,18 @@ def list_models() -> None:
 
 
 @app.command()
-def pull(name: Annotated[str, typer.Argument(help="Short name, or hub repository.")] = "") -> None:
+def pull(name: Annotated[str, typer.Argument(help="Short name, hub repository, or voices.")] = "") -> None:
     """Fetch a model, so that the service starts without the network. Without a name, the one in
     STENO_MODEL."""
     from rich.console import Console
 
-    from shared.models import resolve
+    from shared.models import resolve, voices
     from shared.settings import load_settings
 
     raise_on_terminate()
+    if name == "voices":
+        print(f"voices (tells speakers apart) is in {voices()}")
+        return
     name = name or load_settings().model
     with Console(stderr=True).status(f"fetching {name}"):
         found = resolve(name)

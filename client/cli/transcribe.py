@@ -79,6 +79,7 @@ def transcribe(  # noqa: PLR0913 - one per flag
     channels: Annotated[
         str, typer.Option(help="mix, or split: every channel by itself, as a speaker.")
     ] = "mix",
+    diarize: Annotated[bool, typer.Option("--diarize", help="Say who speaks, told by voice.")] = False,
     track: Annotated[int | None, typer.Option(help="Audio track of the file, from 0.")] = None,
     max_line_chars: Annotated[int, typer.Option(help="Longest line of a subtitle.")] = 42,
     max_lines: Annotated[int, typer.Option(help="Most lines of a subtitle.")] = 2,
@@ -94,6 +95,7 @@ def transcribe(  # noqa: PLR0913 - one per flag
         hotwords=hotwords,
         words=words,
         channels=channels,
+        diarize=diarize,
         track=track,
         priority=priority,
     )

@@ -6,6 +6,6 @@
 from shared.models.catalogue import ALIASES, repository
 from shared.models.files import ModelFiles
 from shared.models.packaged import default_cache_dir
-from shared.models.resolver import resolve
+from shared.models.resolver import resolve, voices
 
-__all__ = ["ALIASES", "ModelFiles", "default_cache_dir", "repository", "resolve"]
+__all__ = ["ALIASES", "ModelFiles", "default_cache_dir", "repository", "resolve", "voices"]

@@ -138,6 +138,21 @@ PACKAGED: Final[Mapping[str, PackagedWeights]] = MappingProxyType(
     }
 )
 """Hub repository to the packages that carry the same files."""
+VOICES: Final = "resemble-ai/Resemblyzer"
+"""The network that tells speakers apart."""
+VOICES_FILE: Final = "pretrained.pt"
+VOICES_WEIGHTS: Final = PackagedWeights(
+    ("Resemblyzer==0.1.4",),
+    (
+        _whole(
+            "resemblyzer",
+            "resemblyzer",
+            VOICES_FILE,
+            17_090_379,
+            "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+        ),
+    ),
+)
 
 
 def repository(name: str) -> str:

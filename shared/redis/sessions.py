@@ -41,6 +41,10 @@ class Mark(StrEnum):
     """No more audio will come."""
 
 
+SIGN_PART: Final = 0.6
+"""Part of `resume_s` for which the sign of a client's presence stays after the last one. Its worker waits for
+the rest, by its own clock: a leap of Redis's clock ends all signs at once, and the edges make them again
+every quarter of `resume_s`."""
 FIRST_CONNECTION: Final = 1
 """The number of the connection that opens a session."""
 
@@ -89,7 +93,7 @@ class SessionLog:
         self._keys = keys
         self._scripts = Scripts(client)
         self._batches = Batches(client, self._scripts)
-        self._resume_s = round(resume_s)
+        self._client_ttl_ms = round(1000 * SIGN_PART * resume_s)
 
     async def open(
         self,
@@ -109,7 +113,7 @@ class SessionLog:
             pack_event(ready),
             k.live,
             LIVE_TTL_S,
-            self._resume_s,
+            self._client_ttl_ms,
             pack(audio),
         ]
         seq = await self._scripts.run("open", [k.queue, k.state, k.events, k.client], args)
@@ -133,7 +137,7 @@ class SessionLog:
         """Make a new connection the session's owner; the one before it is told. Check the token first.
         Raises `NotFound`."""
         k = self._keys.session(session)
-        reply = await self._scripts.run("attach", [k.state, k.client], [k.live, self._resume_s])
+        reply = await self._scripts.run("attach", [k.state, k.client], [k.live, self._client_ttl_ms])
         connection, status, received, finalized, ended, seq = reply
         return Attached(
             connection=int(connection),
@@ -177,7 +181,7 @@ class SessionLog:
         """Say that the client is still connected; to be repeated well within `resume_s`. Returns whether
         the session is open. Raises `NotFound` when it is gone, and `TakenOver`."""
         k = self._keys.session(session)
-        return bool(await self._scripts.run("touch", [k.state, k.client], [connection, self._resume_s]))
+        return bool(await self._scripts.run("touch", [k.state, k.client], [connection, self._client_ttl_ms]))
 
     async def warn(self, session: str, warning: Warning, *, connection: int = FIRST_CONNECTION) -> int:
         """Say something as the edge, in the session's own numbering. Raises `NotFound` and `TakenOver`."""

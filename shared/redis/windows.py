@@ -135,6 +135,11 @@ class WindowQueue:
         entries = cast(Any, self._client.xrange(self._keys.segments, f"{number + 1}-0"))
         return [(int(entry.split(b"-")[0]), unpack(Segment, fields[b"s"])) for entry, fields in entries]
 
+    def expire(self, ttl_s: int) -> None:
+        """Keep what there is for so long only: the job has failed, and may be tried again until then."""
+        for key in (self._keys.results, self._keys.news, self._keys.segments):
+            self._client.expire(key, ttl_s)
+
     def clear(self) -> None:
         """Forget the job's results and news. That it was cancelled is remembered: windows of it may still be
         on their way."""

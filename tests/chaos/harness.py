@@ -20,6 +20,7 @@ from shared.redis.connection import connect
 from shared.redis.keys import GROUP, Keys
 from shared.redis.replies import stream_entries
 from tests.conftest import leaked_keys
+from tests.support.clock import Clock, can_leap
 from tests.support.live import Message
 from tests.support.proxy import Proxy
 from tests.support.service import Service, free_port
@@ -48,6 +49,8 @@ class Stack:
     lines: list[Proxy] = field(default_factory=list[Proxy])
     """From clients to edges."""
     deaths: int = 0
+    clock: Clock | None = None
+    """That of Redis's machine, where it can be set."""
 
     @property
     def workers(self) -> list[Member]:
@@ -156,11 +159,20 @@ async def running(
     folder: Path, *, workers: int, engine: str = "scripted", model: str = "marks", **settings: str
 ) -> AsyncGenerator[Stack]:
     """Two edges and so many workers; stopped in order at the end, each with status 0."""
-    service_at = Service.running(folder, engine=engine, model=model, modules=(), persistent=True, **settings)
+    clock = Clock(folder) if can_leap() else None
+    service_at = Service.running(
+        folder,
+        engine=engine,
+        model=model,
+        modules=(),
+        persistent=True,
+        redis_environment=clock.environment if clock else None,
+        **settings,
+    )
     async with contextlib.AsyncExitStack() as stops:
         service = await asyncio.to_thread(service_at.__enter__)
         stops.push_async_callback(asyncio.to_thread, service_at.__exit__, None, None, None)
-        stack = Stack(service)
+        stack = Stack(service, clock=clock)
         names = [("edge 1", "api"), ("edge 2", "api")] + [(f"worker {n}", "worker") for n in range(workers)]
         for name, module in names:
             proxy = await stops.enter_async_context(Proxy(service.redis.socket))

@@ -10,10 +10,15 @@ from typing import Final
 
 from tests.chaos.harness import Member, Stack
 from tests.chaos.repeats import repeat_appends
+from tests.support.clock import Clock
 from tests.support.proxy import Proxy
 
 DEATHS_MAX: Final = 2
 """Workers that a run may lose: a session that loses three owners at one place is set aside, by design."""
+
+LEAP_PART: Final = 0.2
+LEAP_S: Final = (-15.0, 60.0)
+"""A worker that dies in the moment of a leap back is missed only after as long."""
 
 Action = Callable[[], Awaitable[str]]
 
@@ -34,6 +39,8 @@ class Injector:
     def __init__(self, stack: Stack, seed: int) -> None:
         self._stack = stack
         self._random = random.Random(seed)
+        # Apart from the others, so that a seed's other disturbances are what they were without it.
+        self._leaps = random.Random(f"clock {seed}")
         self._deaths = 0
         self.done: list[Disturbance] = []
         self.wrong: list[str] = []
@@ -61,12 +68,16 @@ class Injector:
         """So many disturbances, with pauses between: at least and at most so long."""
         for _ in range(count):
             await asyncio.sleep(self._random.uniform(*apart_s))
+            if self._stack.clock and self._leaps.random() < LEAP_PART:
+                self._note("Redis's clock set", self._leap(self._stack.clock), time.monotonic())
             choices = self._mild | (self._deadly if self._deaths < DEATHS_MAX else {})
             kind = self._random.choice(list(choices))
             self._deaths += kind in self._deadly
             began = time.monotonic()
-            what = await choices[kind]()
-            self.done.append(Disturbance(kind, what, began, time.monotonic()))
+            self._note(kind, await choices[kind](), began)
+
+    def _note(self, kind: str, what: str, began: float) -> None:
+        self.done.append(Disturbance(kind, what, began, time.monotonic()))
 
     def _worker(self) -> Member:
         return self._random.choice(self._stack.workers)
@@ -151,6 +162,11 @@ class Injector:
     async def _silence_line(self) -> str:
         number, line = self._line()
         return f"silence line {number} for {await self._silence(line):.1f} s"
+
+    def _leap(self, clock: Clock) -> str:
+        by_s = self._leaps.uniform(*LEAP_S)
+        clock.leap(by_s)
+        return f"set Redis's clock by {by_s:+.0f} s"
 
     async def _repeat(self) -> str:
         appended, wrong = await repeat_appends(self._stack.service.redis.url, self._random)

@@ -2,9 +2,9 @@
 nothing comes twice.
 
 `STENO_CHAOS_SEED` is the seed of the first run (drawn when unset, and printed), `STENO_CHAOS_RUNS` how many
-runs follow each other on one set of processes, `STENO_CHAOS_TALLY` a file to keep figures in. The service's
-clocks are monotonic ones, and Redis's own for presence and leases: jumps of the machine's time are not
-injected.
+runs follow each other on one set of processes, `STENO_CHAOS_TALLY` a file to keep figures in. The clock that
+is set is that of Redis's machine: by it go leases, presence and TTLs, while edges and workers go by monotonic
+clocks.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tests.support.marked import Talk, talk
 
 pytestmark = pytest.mark.anyio
 
-RUNS = int(os.environ.get("STENO_CHAOS_RUNS", "3"))
+RUNS = int(os.environ.get("STENO_CHAOS_RUNS", "1"))
 SEED = int(os.environ.get("STENO_CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 TALLY = os.environ.get("STENO_CHAOS_TALLY")
 KEPT: tuple[int, ...] = (2098,)

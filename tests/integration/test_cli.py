@@ -1,5 +1,6 @@
 """The `steno` command: help, flags, and errors before anything starts."""
 
+import inspect
 import json
 import os
 import socket
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from client.cli.up import up
+from shared.settings import Settings
 
 STENO = Path(sys.executable).with_name("steno")
 
@@ -76,6 +80,12 @@ def test_each_command_has_its_own_help(command: str) -> None:
     done = steno(command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: steno {command}")
+
+
+@pytest.mark.parametrize("name", ["host", "port", "model", "workers", "device", "redis_url", "data_dir"])
+def test_each_setting_of_up_is_a_flag_too(name: str) -> None:
+    assert name in Settings.model_fields
+    assert name in inspect.signature(up).parameters
 
 
 def test_a_wrong_flag_is_a_usage_error() -> None:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Generator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shared.redis.connection import connect
@@ -80,6 +81,8 @@ async def test_a_worker_that_slept_through_its_lease_drops_the_session(own: Serv
 
 async def test_without_a_worker_a_session_is_refused_with_a_time_to_come_back(own: Service) -> None:
     own.end("worker", signal.SIGTERM)
+    await asyncio.to_thread(own.wait_until_workers, 0)
+    assert await not_ready(own) == "no worker lives"
     async with raw_session(own.ws_url) as session:
         assert (await session.until_closed())[0] == 1013
     error = session.messages[-1]
@@ -118,11 +121,20 @@ async def test_redis_that_lost_its_data_ends_the_session_with_an_error_and_serve
 
 async def test_a_redis_that_stays_away_is_said(own: Service) -> None:
     own.redis.kill()
+    assert await not_ready(own) == "Redis does not answer"
+    assert (await asyncio.to_thread(httpx.get, f"{own.url}/healthz")).status_code == 200
     async with raw_session(own.ws_url) as session:
         code, _ = await session.until_closed()
     assert (code, session.messages[-1]["code"]) == (1013, "broker_lost")
     own.redis.restart()
     own.wait_until_ready()
+
+
+async def not_ready(own: Service) -> str:
+    """Why no session would be served now."""
+    reply = await asyncio.to_thread(httpx.get, f"{own.url}/readyz")
+    assert reply.status_code == 503, reply.text
+    return reply.json()["reason"]
 
 
 async def speak_on(session: RawSession) -> None:

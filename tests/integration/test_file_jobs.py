@@ -102,6 +102,24 @@ async def test_windows_carry_what_was_asked_for_and_the_prompt_stays_out_of_rq(
         assert (window.prompt, window.hotwords, window.words) == ("Zwetschge", "Knödel", False)
 
 
+async def test_segments_say_who_speaks_where_that_is_asked_for(
+    desk: Edge, talk: Path, tmp_path: Path
+) -> None:
+    """By voice alone: two readers take turns of a window each."""
+    one, two = clip("en_twain").samples(), clip("en_demo").samples()
+    gap = np.zeros(4 * 16_000, np.float32)
+    turns = write_media(tmp_path / "turns.flac", np.concatenate([one, gap, two, gap, one, gap, two]))
+    async with decoding(desk.redis_url):
+        job = await desk.submit(turns, diarize="true")
+        plain = await desk.submit(talk)
+        await desk.work()
+    rows = (await desk.http.get(f"/v1/jobs/{job}/result")).json()["segments"]
+    said = [row["speaker"] for row in rows]
+    assert [said[n] for n in range(len(said)) if n == 0 or said[n] != said[n - 1]] == ["S1", "S2", "S1", "S2"]
+    rows = (await desk.http.get(f"/v1/jobs/{plain}/result")).json()["segments"]
+    assert not any(row.get("speaker") for row in rows)
+
+
 async def test_the_language_of_the_first_window_with_text_is_kept(desk: Edge, talk: Path) -> None:
     def answer(window: Window) -> WindowResult:
         if window.number == 0:
@@ -139,6 +157,9 @@ async def test_a_window_that_cannot_be_decoded_fails_the_job_with_its_reason(des
         "message": "the device is out of memory",
         "retryable": True,
     }
+    kept = list(desk.redis.scan_iter("steno:{00}:j:*"))
+    assert kept
+    assert max(desk.redis.ttl(key) for key in kept) <= TTL_S
     answer = await desk.http.get(f"/v1/jobs/{job}/result")
     assert answer.status_code == 404
     assert "out of memory" in answer.json()["error"]["message"]

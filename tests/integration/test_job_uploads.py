@@ -1,6 +1,8 @@
 """What can't be served is refused at the door, with a reason, and leaves nothing behind."""
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
@@ -16,6 +18,14 @@ from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
 UNKNOWN = "0" * 32
+
+
+def zipped(data: bytes) -> bytes:
+    """An archive, of a thousandth of that size when it is zeros."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.wav", data)
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -51,8 +61,9 @@ def no_trace(desk: Edge) -> None:
         (b"Dear Sir or Madam, " * 100, "not audio"),
         (np.random.default_rng(5).bytes(30_000), "audio"),
         (b"RIFF\xff\xff\xff\xffWAVEfmt ", "cut off"),
+        (zipped(bytes(4_000_000)), "not audio"),
     ],
-    ids=["zero bytes", "text", "noise", "truncated header"],
+    ids=["zero bytes", "text", "noise", "truncated header", "zip"],
 )
 async def test_what_is_not_audio_is_refused_at_once(desk: Edge, data: bytes, reason: str) -> None:
     assert reason in refused(await desk.post(data), 400, "bad_audio")
@@ -156,6 +167,21 @@ async def test_many_uploads_at_once_all_become_jobs(desk: Edge, wav: bytes) -> N
     assert len({answer.json()["id"] for answer in answers}) == 12
 
 
+async def test_more_jobs_than_may_wait_are_refused_and_urgent_ones_are_not(
+    redis_url: str, data_dir: Path, wav: bytes
+) -> None:
+    async with edge(redis_url, data_dir, waiting_max=3) as desk:
+        answers = await asyncio.gather(*(desk.post(wav) for _ in range(3)))
+        assert {answer.status_code for answer in answers} == {202}
+        answer = await desk.post(wav, idempotency_key="k")
+        assert "too many jobs" in refused(answer, 503, "no_capacity")
+        assert int(answer.headers["retry-after"]) > 0
+        assert len(files(desk)) == 3
+        assert (await desk.post(wav, priority="interactive")).status_code == 202
+        await desk.work()
+        assert (await desk.post(wav, idempotency_key="k")).status_code == 202
+
+
 async def test_a_full_storage_is_said_and_nothing_is_kept(redis_url: str, data_dir: Path, wav: bytes) -> None:
     async with edge(redis_url, data_dir, bytes_max=len(wav) + 5_000) as desk:
         first = await desk.post(wav)
@@ -186,6 +212,8 @@ async def test_a_name_leads_nowhere(desk: Edge, wav: bytes) -> None:
         ({"channels": "left"}, "mix, split"),
         ({"max_lines": "0"}, "max_lines"),
         ({"priority": "now"}, "interactive"),
+        ({"diarize": "1", "channels": "split"}, "diarize"),
+        ({"diarize": "perhaps"}, "diarize"),
         ({"format": "docx"}, "srt"),
         ({"idempotency_key": "k" * 300}, "idempotency_key"),
     ],

@@ -1,6 +1,8 @@
 """Sessions in a real Redis: fences, idempotent appends, exactly-once events, take-over, clean-up."""
 
 import asyncio
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -8,9 +10,10 @@ from shared.codec import pack
 from shared.errors import NotFound, Superseded
 from shared.events import Closed, Error, Final, Limits, Partial, Ready, SessionConfig, SpeechStart, Warning
 from shared.redis.connection import AsyncRedis
-from shared.redis.keys import Keys
+from shared.redis.keys import WORKERS, Keys
 from shared.redis.leases import FAILURES_MAX, Chunk, Claim, LeaseBook, Load, Marked, Saying, SetAside
 from shared.redis.live import LiveFeed
+from shared.redis.presence import Presence, WorkerPresence
 from shared.redis.sessions import Mark, SessionLog
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +42,7 @@ class Parts:
 
     def __init__(self, redis: AsyncRedis) -> None:
         self.redis = redis
-        self.log = SessionLog(redis, KEYS, resume_s=1)
+        self.log = SessionLog(redis, KEYS, resume_s=30)
         self.book = LeaseBook(redis, KEYS, consumer="first", lease_s=LEASE_S)
         self.other = LeaseBook(redis, KEYS, consumer="second", lease_s=LEASE_S)
 
@@ -72,6 +75,25 @@ async def test_a_claim_carries_what_the_worker_needs(parts: Parts) -> None:
     claim = await parts.claimed()
     assert (claim.session, claim.fence, claim.committed, claim.failures) == (SESSION, 1, 0, 0)
     assert claim.config == SessionConfig(language="de")
+
+
+async def test_who_asked_in_the_future_may_be_gone_and_is_not_waited_for(parts: Parts) -> None:
+    """As it stands there after the server's clock was set back by an hour."""
+    await parts.open()
+    in_an_hour_ms = round(1000 * (time.time() + 3600))
+    await parts.redis.hset(KEYS.takers(SHARD), "gone", f"{in_an_hour_ms}:0")
+    assert isinstance(await parts.taken(parts.book, Load(active=1, capacity=2)), Claim)
+    assert not await parts.redis.hexists(KEYS.takers(SHARD), "gone")
+
+
+async def test_a_worker_that_lived_in_the_future_is_swept(parts: Parts) -> None:
+    alive = WorkerPresence(worker="w", model="m", device="cpu", capacity=1, active=0, languages=("en",))
+    in_an_hour_s = round(time.time() + 3600)
+    await parts.redis.hset(WORKERS, "gone", f"{in_an_hour_s}:".encode() + pack(replace(alive, worker="gone")))
+    presence = Presence(parts.redis)
+    assert [w.worker for w in await presence.workers()] == ["gone"]
+    await presence.beat(alive)
+    assert [w.worker for w in await presence.workers()] == ["w"]
 
 
 async def test_opening_twice_is_once_and_another_token_is_refused(parts: Parts) -> None:

@@ -140,17 +140,17 @@ async def test_sessions_of_a_dead_worker_go_on_at_the_other(own: Service, cluste
     talks = [talk(n) for n in range(cluster.masters)]
     async with sessions_on_every_node(own, cluster) as sessions:
         speaking = [asyncio.create_task(speak(*pair)) for pair in zip(sessions, talks, strict=True)]
-        await asyncio.gather(*(until_partial(session) for session in sessions))
+        await asyncio.gather(*(until_speech(session) for session in sessions))
         await asyncio.to_thread(own.end, "second", signal.SIGKILL)
         await asyncio.gather(*speaking)
     check(sessions, talks)
 
 
-async def until_partial(session: RawSession) -> None:
+async def until_speech(session: RawSession) -> None:
+    """Wait until a worker has heard something. Not for a partial: an edge that is behind leaves them out."""
     async with asyncio.timeout(WAIT_S_MAX):
-        while not session.of("partial"):
+        while not session.of("speech_start"):
             assert not session.of("error"), session.messages
-            assert not session.of("closed"), session.messages
             await asyncio.sleep(0.02)
 
 
@@ -243,7 +243,7 @@ async def test_a_planned_failover_loses_no_word_and_ends_no_session(own: Service
     talks = [talk(n) for n in range(cluster.masters)]
     async with sessions_on_every_node(own, cluster) as sessions:
         speaking = [asyncio.create_task(speak(*pair)) for pair in zip(sessions, talks, strict=True)]
-        await asyncio.gather(*(until_partial(session) for session in sessions))
+        await asyncio.gather(*(until_speech(session) for session in sessions))
         await asyncio.to_thread(promote, cluster, 0 if cluster.is_master(3) else 3)
         await asyncio.gather(*speaking)
     check(sessions, talks)
@@ -264,7 +264,7 @@ async def test_a_master_that_dies_is_followed_by_its_replica_and_clients_resume(
         async with sessions_on_every_node(own, cluster) as undisturbed, asyncio.timeout(WAIT_S_MAX):
             speaking = [asyncio.create_task(speak_through(own.url, said)) for said in talks]
             bystander = asyncio.create_task(speak(undisturbed[1], talks[0]))
-            await until_partial(undisturbed[1])
+            await until_speech(undisturbed[1])
             await asyncio.to_thread(cluster.nodes[master].kill)
             for said, events in zip(talks, await asyncio.gather(*speaking), strict=True):
                 assert words(events) == list(said.words)

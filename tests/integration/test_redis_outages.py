@@ -14,7 +14,6 @@ from shared.redis.connection import (
     ConnectionLost,
     NotNow,
     connect,
-    connect_sync,
     is_not_now,
     through_outages,
 )
@@ -22,7 +21,8 @@ from shared.redis.embedded import EmbeddedServer
 from tests.integration.test_handover import check, speak
 from tests.support.marked import talk
 from tests.support.proxy import Proxy
-from tests.support.service import Service, free_port
+from tests.support.replica import replicated
+from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -39,23 +39,10 @@ def own(tmp_path: Path) -> Generator[Service]:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Generator[tuple[EmbeddedServer, EmbeddedServer]]:
+def pair() -> Generator[tuple[EmbeddedServer, EmbeddedServer]]:
     """A primary and its replica."""
-    primary, replica = (EmbeddedServer(port=free_port()) for _ in range(2))
-    try:
-        primary.start()
-        replica.start()
-        client = connect_sync(replica.url)
-        client.replicaof("127.0.0.1", primary.port)
-        deadline = time.monotonic() + 30
-        while client.info("replication")["master_link_status"] != "up":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        client.close()
-        yield primary, replica
-    finally:
-        primary.stop()
-        replica.stop()
+    with replicated() as servers:
+        yield servers
 
 
 @asynccontextmanager

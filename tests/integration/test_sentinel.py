@@ -19,7 +19,8 @@ from shared.redis.connection import (
     connect_sync,
     through_outages,
 )
-from shared.redis.embedded import EmbeddedServer, binary_path
+from shared.redis.embedded import binary_path
+from tests.support.replica import replicated
 from tests.support.service import free_port
 
 pytestmark = pytest.mark.anyio
@@ -31,17 +32,9 @@ WAIT_S_MAX = 60.0
 def sentinel(tmp_path: Path) -> Generator[int]:
     """The port of a Sentinel that watches a primary `steno` with one replica."""
     guard = Guard()
-    primary, replica = (EmbeddedServer(port=free_port()) for _ in range(2))
     port = free_port()
     config = tmp_path / "sentinel.conf"
-    watcher: subprocess.Popen[bytes] | None = None
-    try:
-        for server in (primary, replica):
-            server.start()
-            guard.add(server.pid or 0)
-        client = connect_sync(replica.url)
-        client.replicaof("127.0.0.1", primary.port)
-        client.close()
+    with replicated() as (primary, _):
         config.write_text(
             f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
             f"sentinel monitor steno 127.0.0.1 {primary.port} 1\n"
@@ -51,16 +44,14 @@ def sentinel(tmp_path: Path) -> Generator[int]:
             watcher = subprocess.Popen(
                 [str(binary_path()), str(config), "--sentinel"], stdout=log, stderr=log
             )
-        guard.add(watcher.pid)
-        _wait_for_replica(port)
-        yield port
-    finally:
-        if watcher is not None:
-            watcher.terminate()
+        try:
+            guard.add(watcher.pid)
+            _wait_for_replica(port)
+            yield port
+        finally:
+            watcher.kill()  # it keeps nothing that anybody needs
             watcher.wait()
-        replica.stop()
-        primary.stop()
-        guard.close()
+            guard.close()
 
 
 def _wait_for_replica(port: int) -> None:
@@ -69,6 +60,8 @@ def _wait_for_replica(port: int) -> None:
     try:
         while True:
             with contextlib.suppress(*ConnectionLost):  # not up yet
+                # It looks every 10 s else, and tells the old primary after four times 2 s.
+                client.execute_command("SENTINEL", "DEBUG", "INFO-PERIOD", "200", "PUBLISH-PERIOD", "200")
                 rows = client.execute_command("SENTINEL", "REPLICAS", "steno")
                 if "'ok'" in str(rows).replace("b'", "'"):  # the state of its link to the primary
                     return

@@ -12,6 +12,7 @@ from redis.cluster import key_slot
 from shared.guard import Guard
 from shared.redis.connection import RedisError, connect_sync
 from shared.redis.embedded import EmbeddedServer
+from tests.support.replica import AT_ONCE
 from tests.support.service import free_port
 
 WAIT_S_MAX = 30.0
@@ -110,6 +111,7 @@ def _node(folder: Path) -> EmbeddedServer:
         "cluster-node-timeout": "1000",
         "cluster-require-full-coverage": "no",
         "cluster-replica-validity-factor": "0",
+        **AT_ONCE,
     }
     return EmbeddedServer(folder, port=free_port(), options=options)
 

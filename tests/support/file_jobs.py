@@ -159,6 +159,7 @@ async def edge(
     *,
     timeout_s: int = 300,
     bytes_max: int = 0,
+    waiting_max: int = 20_000,
     webhooks: bool = False,
     webhook_private: bool = True,
     fetch_hosts: tuple[str, ...] = (),
@@ -175,6 +176,7 @@ async def edge(
         storage=storage,
         ttl_s=TTL_S,
         timeout_s=timeout_s,
+        waiting_max=waiting_max,
         webhooks=webhooks,
     )
     desk = JobDesk(parts)

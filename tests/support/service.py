@@ -67,11 +67,12 @@ class Service:
         model: str = "tiny.en",
         modules: tuple[str, ...] = ("api", "worker", "worker.jobs"),
         persistent: bool = False,
+        redis_environment: Mapping[str, str] | None = None,
         **settings: str,
     ) -> "Generator[Service]":
         """Start all, wait until it is ready, stop all. `settings` are `STENO_` names in lower case.
-        `persistent`: the server keeps its data when it is killed."""
-        server = EmbeddedServer(folder / "valkey" if persistent else None)
+        `persistent`: the server keeps its data when it is killed. `redis_environment` is the server's own."""
+        server = EmbeddedServer(folder / "valkey" if persistent else None, environment=redis_environment)
         port = free_port()
         own = {"port": str(port), "engine": engine, "model": model, "data_dir": str(folder / "data")}
         environment = {f"STENO_{k.upper()}": v for k, v in (own | settings).items()}

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.codec import pack
-from shared.events import Closed, SessionConfig, SpeechEnd, SpeechStart
+from shared.events import Closed, SessionConfig, SpeechEnd, SpeechStart, Warning
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
@@ -39,6 +39,7 @@ from worker.core.endpointing import Boundary, Ended, Endpointer
 from worker.core.filters import believed, fuller, is_certain
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
+from worker.core.ladder import Ladder
 from worker.core.language import Verdict
 from worker.core.memory import Memory
 from worker.core.saying import Scribe, resumed_shown
@@ -77,6 +78,7 @@ class Session:
         self._language = self._memory.language
         self._scribe = Scribe(config, rules, resumed)
         self._asking = Asking(self._memory, self._buffer)
+        self._ladder = Ladder()
         self._decided = self._started = self._ended = resumed.decided
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
@@ -135,8 +137,11 @@ class Session:
             return []
         effects: list[Effect] = []
         if result:
+            asked.utterance.is_answered = True
+            if is_partial(asked):
+                effects = _told(self._ladder.decoded(result.waited_s))
             came = self._partial_came if is_partial(asked) else self._final_came
-            effects = self._answered(asked, result, came)
+            effects += self._answered(asked, result, came)
         return effects + self._ask()  # what is still needed is asked for again
 
     def newest(self, ticket: int) -> DecodeRequest | None:
@@ -170,12 +175,15 @@ class Session:
             return []
         utterance.end = end
         self._line.append(utterance)
+        warning = None
+        if self._config.partials and not utterance.is_answered:
+            warning = self._ladder.missed(to_seconds(end - utterance.start), self._asking.wait_s)
         self._asking.for_partial = self._held = None  # they say less than the final will
         self._ended += 1
         if self._ended <= self._resumed.ended:
-            return []
+            return _told(warning)
         event = SpeechEnd(utterance=utterance.number, end=to_seconds(end), reason=reason)
-        return [Emit((event,), checkpoint=self._checkpoint())]
+        return [Emit((event,), checkpoint=self._checkpoint()), *_told(warning)]
 
     def _close_utterance(self, reason: EndReason) -> list[Effect]:
         effects: list[Effect] = []
@@ -382,3 +390,7 @@ class Session:
                 language=self._language.current,
             )
         )
+
+
+def _told(warning: Warning | None) -> list[Effect]:
+    return [Emit((warning,))] if warning else []

@@ -33,6 +33,8 @@ class Utterance:
     """What its last partial said, believed or not."""
     stumbled: bool = False
     """Whether its last partial could not be shown."""
+    is_answered: bool = False
+    """Whether a decode of it has come back."""
     end: int | None = None
     language: str = ""
     """What it is in, once that is decided."""

@@ -36,7 +36,7 @@ _BEAT_S: Final = 5
 _SILENCE_S: Final = 20
 """A job without a sign of life for this long is begun again; several beats, for a machine that is busy."""
 _MAINTENANCE_S: Final = 5
-"""Between two searches for such jobs, while this worker has nothing to do."""
+"""Between two searches for such jobs."""
 _DEQUEUE_S: Final = 5
 _RECONNECT_S_MAX: Final = 5.0
 _SWEEP_S: Final = 300.0
@@ -100,8 +100,11 @@ class JobsWorker(Worker):
         self._pass_on_stop()
 
     def maintain_heartbeats(self, job: Job) -> None:
-        """Also tell the job again to leave: a signal that comes while it is being forked is lost."""
+        """Also look for abandoned jobs, which RQ does only between jobs: this one may run for hours. And
+        tell the job again to leave: a signal that comes while it is being forked is lost."""
         super().maintain_heartbeats(job)
+        if self.should_run_maintenance_tasks:
+            self.clean_registries()
         if self.asked_to_stop:
             self._pass_on_stop()
 

@@ -22,6 +22,7 @@ from rq import Retry, get_current_job
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
+from shared import models
 from shared.audio import media
 from shared.codec import to_map
 from shared.errors import StenoError
@@ -46,8 +47,10 @@ from shared.transcript import Transcript
 from worker.engine.silero import SileroVad
 from worker.jobs import PARENT_PID
 from worker.jobs.fetch import FetchPolicy, fetch
+from worker.jobs.speakers import Voices
 from worker.jobs.splitter import Splitter
 from worker.jobs.transcriber import Cancelled, Stopping, Transcriber
+from worker.jobs.voice_encoder import VoiceEncoder
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +85,11 @@ def run(job_id: str) -> Retry | None:
     except JobTimeoutException:
         message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
         _give_up(job, JobProblem(code="too_large", message=message))
+        queue.expire(settings.job_ttl_s)
         raise
     except StenoError as error:
         _give_up(job, _problem(error))
+        queue.expire(settings.job_ttl_s)
         raise
     else:
         _note(job, **{META_PROGRESS: 1.0})
@@ -113,6 +118,7 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         if duration_s is None:
             duration_s = media.scan_duration(file, track=options.track)
         _note(job, **{META_DURATION: duration_s})
+        voices = Voices(VoiceEncoder.load(models.voices())) if options.diarize else None
         chunks = media.decode_channels(
             file,
             split=options.channels == SPLIT,
@@ -122,9 +128,12 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
             s_max=settings.audio_s_max,
         )
         try:
-            transcript = transcriber.run(chunks, lambda: Splitter(SileroVad()), duration_s=duration_s)
+            heard = voices.listening(chunks) if voices else chunks
+            transcript = transcriber.run(heard, lambda: Splitter(SileroVad()), duration_s=duration_s)
         finally:
             chunks.close()
+    if voices:
+        transcript = voices.named(transcript)
     # What it really was, whatever the file said.
     _note(job, **{META_DURATION: transcript.duration})
     return transcript

@@ -9,11 +9,12 @@ redis.call('HSET', KEYS[2], ARGV[2], now .. ':' .. ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[7] * 10)
 
 local function is_left_to_another(due_ms)
-  if due_ms > tonumber(ARGV[6]) then return false end
+  if due_ms > tonumber(ARGV[6]) or due_ms < 0 then return false end
   local all = redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
     local asked, other = string.match(all[i + 1], '^(%d+):(.+)$')
-    if now - tonumber(asked) > tonumber(ARGV[7]) then
+    local ago = now - tonumber(asked)
+    if ago > tonumber(ARGV[7]) or ago < 0 then -- below 0: Redis's clock was set back, and the worker may be gone
       redis.call('HDEL', KEYS[2], all[i])
     elseif tonumber(other) < load then
       return true

@@ -96,7 +96,7 @@ async def test_a_decode_that_hangs_ends_the_watch_and_names_whose_it_was() -> No
         now += 0.5
         return now
 
-    device = Device(Engine(decode), clock=clock)
+    device = Device(Engine(decode), clock=clock, look_s=0.01)
     device.offer("session", 1, SECOND, lambda _answer: None)
     with pytest.raises(DeviceFault, match="hangs"):
         await device.watch_forever()
