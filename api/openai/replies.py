@@ -57,16 +57,24 @@ def delta_of(before: str, segment: Segment) -> str:
     return join(before, segment.text)[len(before) :]
 
 
-def diarized_segment(number: int, segment: Segment, text: str) -> dict[str, Any]:
-    """A segment of `diarized_json`."""
-    return {
-        "type": "transcript.text.segment",
-        "id": f"seg_{number:03d}",
-        "start": segment.start,
-        "end": segment.end,
-        "text": text,
-        "speaker": speaker_name(segment.speaker),
-    }
+def diarized_segments(transcript: Transcript) -> list[dict[str, Any]]:
+    """The segments of `diarized_json`."""
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": segment_id(number),
+            "start": segment.start,
+            "end": segment.end,
+            "text": segment.text,
+            "speaker": speaker_name(segment.speaker),
+        }
+        for number, segment in enumerate(transcript.segments, 1)
+    ]
+
+
+def segment_id(number: int) -> str:
+    """The id of a segment, by its number from 1."""
+    return f"seg_{number:03d}"
 
 
 def speaker_name(speaker: str) -> str:
@@ -99,10 +107,7 @@ def _diarized(transcript: Transcript, asked: Asked) -> dict[str, Any]:
         "task": transcript.task,
         "duration": transcript.duration,
         "text": transcript.text,
-        "segments": [
-            diarized_segment(number, segment, segment.text)
-            for number, segment in enumerate(transcript.segments, 1)
-        ],
+        "segments": diarized_segments(transcript),
         "usage": _usage(transcript),
     }
 

@@ -15,11 +15,11 @@ from api.faults import Fault, fault_of
 from api.job_desk import JobDesk
 from api.openai.asked import Asked
 from api.openai.errors import error_body
-from api.openai.replies import delta_of, diarized_segment, logprobs, token_usage
+from api.openai.replies import delta_of, diarized_segments, logprobs, segment_id, token_usage
 from api.sync_jobs import forget, problem_of
 from shared.jobs import FINISHED, JobRecord
 from shared.redis.connection import ConnectionLost
-from shared.transcript import Segment, Token, join
+from shared.transcript import Segment, Token, Transcript, join
 
 _LOOK_S: Final = 0.1
 _LOOK_S_MAX: Final = 0.5
@@ -53,6 +53,10 @@ async def events(desk: JobDesk, job_id: str, asked: Asked) -> AsyncGenerator[str
             record, segments = await run_sync(desk.follow, job_id, said.count)
             lines = [line for segment in segments for line in said.take(segment)]
             if record is None or record.is_over:
+                if asked.format == "diarized_json" and record and record.status == FINISHED:
+                    # Who speaks is known once the whole file was heard.
+                    transcript, _ = await run_sync(desk.result, job_id)
+                    lines += said.segments(transcript)
                 yield "".join(lines) + said.end(record)
                 return
             if lines or clock() - spoke_s > _SILENCE_S:
@@ -86,10 +90,13 @@ class _Said:
         delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": text}
         if self._asked.logprobs:
             delta["logprobs"] = logprobs(segment.tokens)
-        if self._asked.format != "diarized_json":
-            return [_event(delta)]
-        whole = diarized_segment(self.count, segment, text)
-        return [_event(delta | {"segment_id": whole["id"]}), _event(whole)]
+        if self._asked.format == "diarized_json":
+            delta["segment_id"] = segment_id(self.count)
+        return [_event(delta)]
+
+    def segments(self, transcript: Transcript) -> list[str]:
+        """The events that say who speaks."""
+        return [_event(row) for row in diarized_segments(transcript)]
 
     def end(self, record: JobRecord | None) -> str:
         """The last event."""

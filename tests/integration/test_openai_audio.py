@@ -203,8 +203,11 @@ async def test_a_stream_of_segments_and_logprobs(http: httpx.AsyncClient) -> Non
     answer = await asked(http, stream="true", response_format="diarized_json", include=["logprobs"])
     found = events_in(answer)
     kinds = [event["type"] for event in found]
-    assert kinds[:2] == ["transcript.text.delta", "transcript.text.segment"]
-    assert found[0]["segment_id"] == found[1]["id"]
+    deltas = [event for event in found if event["type"] == "transcript.text.delta"]
+    segments = [event for event in found if event["type"] == "transcript.text.segment"]
+    assert kinds == [event["type"] for event in (*deltas, *segments)] + ["transcript.text.done"]
+    assert [event["segment_id"] for event in deltas] == [event["id"] for event in segments]
+    assert {event["speaker"] for event in segments} <= {"A", "B", "C"}
     assert "".join(row["token"] for row in found[-1]["logprobs"]).strip() == found[-1]["text"]
 
 

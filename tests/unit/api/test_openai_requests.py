@@ -9,7 +9,7 @@ from api.faults import Fault
 from api.openai.asked import Asked, language_code, parse
 from api.openai.errors import openai_shape
 from api.openai.models import DEFAULT_ALIASES, parse_aliases, resolve
-from api.openai.replies import logprobs, reply
+from api.openai.replies import logprobs, reply, speaker_name
 from shared.errors import BadParameter, UnknownModel
 from shared.transcript import Segment, Token, Transcript
 
@@ -154,3 +154,10 @@ def test_texts_without_spaces_get_none() -> None:
     segments = (Segment(start=0, end=1, text="你好。"), Segment(start=1, end=2, text="再见。"))
     body = answered(Transcript(language="zh", duration=2.0, segments=segments), format="verbose_json")
     assert "".join(segment["text"] for segment in body["segments"]).strip() == body["text"] == "你好。再见。"
+
+
+@pytest.mark.parametrize(
+    ("speaker", "name"), [("S1", "A"), ("S2", "B"), ("S26", "Z"), ("S27", "A2"), ("", "A"), ("Ada", "A")]
+)
+def test_speakers_are_letters(speaker: str, name: str) -> None:
+    assert speaker_name(speaker) == name
