@@ -269,8 +269,8 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
     given["temperature"] = temperature(fields)
     if "languages" in fields:
         given["languages"] = check_languages(fields["languages"])
-    flags = {name: flag(fields, name, default=False) for name in _FLAGS}
-    return JobOptions(**given, **flags)
+    given |= {name: flag(fields, name, default=False) for name in _FLAGS}
+    return JobOptions(**given)
 
 
 async def _check(parts: JobParts, options: JobOptions) -> None:
