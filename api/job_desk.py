@@ -201,7 +201,7 @@ class JobDesk:
 
     def _looked_up(self, places: list[Place], tenant: str) -> list[tuple[Place, JobRecord | None]]:
         """The tenant's jobs at these places, None for others'; those that are forgotten leave the list."""
-        found = Job.fetch_many([place.job for place in places], self._parts.client, serializer="json")
+        found = self._fetch_many([place.job for place in places])
         rows: list[tuple[Place, JobRecord | None]] = []
         for place, job in zip(places, found, strict=True):
             record = self._record(place.job, job)
@@ -210,6 +210,18 @@ class JobDesk:
             owner = self._windows(place.job).cancelled_by() if job is None else _tenant(job)
             rows.append((place, record if owner == tenant else None))
         return rows
+
+    def _fetch_many(self, job_ids: list[str]) -> list[Job | None]:
+        try:
+            return list(Job.fetch_many(job_ids, self._parts.client, serializer="json"))
+        except NoSuchJobError:  # one was deleted as a worker took it, which wrote to it once more
+            return [self._fetch_or_none(job_id) for job_id in job_ids]
+
+    def _fetch_or_none(self, job_id: str) -> Job | None:
+        try:
+            return self._fetch(job_id)
+        except NoSuchJobError:
+            return None
 
     def _owner(self, job_id: str) -> str:
         """Whose job it is."""

@@ -55,16 +55,13 @@ LONG = wav(pcm16=(clip("en_demo").pcm16() * 6)[: 2 * 16_000 * 75])
 
 
 async def asked(
-    http: httpx.AsyncClient, file: bytes = SHORT, url: str = URL, **fields: Any
+    http: httpx.AsyncClient, file: bytes = SHORT, url: str = URL, *, brackets: bool = True, **fields: Any
 ) -> httpx.Response:
     """A request as the Python SDK sends it: lists with brackets, the file last."""
-    data = {f"{k}[]" if isinstance(v, list) else k: v for k, v in ({"model": "whisper-1"} | fields).items()}
-    return await http.post(
-        url,
-        data=data,
-        files={"file": ("speech.ogg", file, "audio/ogg")},
-        headers={"Accept": "application/json"},
-    )
+    given = {"model": "whisper-1"} | fields
+    data = {f"{k}[]" if isinstance(v, list) and brackets else k: v for k, v in given.items()}
+    files = {"file": ("speech.ogg", file, "audio/ogg")}
+    return await http.post(url, data=data, files=files, headers={"Accept": "application/json"})
 
 
 def events_in(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -115,15 +112,21 @@ async def test_every_key_of_a_segment_is_there_and_none_is_null(http: httpx.Asyn
     assert "".join(segment["text"] for segment in body["segments"]).strip() == body["text"]
 
 
-@pytest.mark.parametrize("name", ["timestamp_granularities[]", "timestamp_granularities"])
-async def test_granularities_are_read_with_brackets_and_without(http: httpx.AsyncClient, name: str) -> None:
+@pytest.mark.parametrize("brackets", [True, False])
+async def test_granularities_are_read_with_brackets_and_without(
+    http: httpx.AsyncClient, brackets: bool
+) -> None:
     """Trap 1."""
-    both = await asked(http, response_format="verbose_json", **{name: ["word", "segment"]})
-    words = await asked(http, response_format="verbose_json", **{name: "word"})
-    assert {"words", "segments"} <= set(both.json())
-    assert "segments" not in words.json()
-    assert both.json()["words"] == words.json()["words"]
-    assert set(words.json()["words"][0]) == {"word", "start", "end"}
+
+    async def verbose(*granularities: str) -> dict[str, Any]:
+        fields = {"response_format": "verbose_json", "timestamp_granularities": list(granularities)}
+        return (await asked(http, brackets=brackets, **fields)).json()
+
+    both, words = await verbose("word", "segment"), await verbose("word")
+    assert {"words", "segments"} <= set(both)
+    assert "segments" not in words
+    assert both["words"] == words["words"]
+    assert set(words["words"][0]) == {"word", "start", "end"}
 
 
 async def test_what_is_not_known_is_ignored(http: httpx.AsyncClient) -> None:

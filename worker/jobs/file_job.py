@@ -99,6 +99,8 @@ def run(job_id: str) -> Retry | None:
 
 
 def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Settings) -> Transcript:
+    if queue.is_cancelled():  # while it was taken: its files may be gone already
+        raise Cancelled
     stop = _stop_signal()
     parent = int(os.environ.get(PARENT_PID) or os.getppid())
     options = storage.options(job.id)
