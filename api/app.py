@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import logging
+import socket
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Final
 
 from fastapi import Depends, FastAPI
@@ -17,8 +20,11 @@ from api.jobs import JobParts, job_router
 from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
-from api.stream import StreamParts, stream_router
+from api.session_desk import LiveParts, SessionDesk
+from api.stream import stream_router
 from api.webhook_sender import SenderParts, WebhookSender
+from api.wyoming.catalog import Catalog
+from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
 from shared.redis.connection import connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
@@ -30,6 +36,8 @@ from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
 
+log = logging.getLogger(__name__)
+
 SHAPES: Final[faults.Shapes] = {
     "/v1/audio": openai_shape,
     "/v1/models": openai_shape,
@@ -40,9 +48,12 @@ SHAPES: Final[faults.Shapes] = {
 """Surfaces whose errors are not written as Steno's."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Connections are made when it starts and closed when it stops. Raises `BadParameter`
-    for settings that can't be."""
+def create_app(
+    settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
+    socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
+    does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
     ring, aliases = parse_keys(settings.api_keys), parse_aliases(settings.model_aliases)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
@@ -50,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     keys = Keys(settings.shards)
     presence = Presence(client)
     feed = LiveFeed(client, keys)
-    parts = StreamParts(
+    live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
         feed=feed,
         presence=presence,
@@ -78,7 +89,13 @@ def create_app(settings: Settings) -> FastAPI:
         fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
     )
     models = Models(aliases, presence)
+    sessions = SessionDesk(live)
     beside = [("live-feed", feed.run_forever)]
+    if wyoming is not None:
+        server = WyomingServer(
+            sessions, Catalog(settings.model), wyoming, host=settings.host, name=settings.wyoming_name
+        )
+        beside.append(("wyoming", server.run_forever))
     if settings.webhook_secret and jobs_url:
         sender_parts = SenderParts(
             deliveries=desk.webhook_log,
@@ -91,6 +108,8 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         tasks = [asyncio.create_task(run(), name=name) for name, run in beside]
+        for task in tasks:
+            task.add_done_callback(partial(_ended, on_fault))
         try:
             yield
         finally:
@@ -103,12 +122,18 @@ def create_app(settings: Settings) -> FastAPI:
     faults.install(app, SHAPES)
     app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
-    app.include_router(stream_router(parts))
+    app.include_router(stream_router(sessions))
     app.include_router(models_router(models))
     with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
     return app
+
+
+def _ended(on_fault: Callable[[], None], task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.error("the edge stops: %s ended", task.get_name(), exc_info=task.exception())
+        on_fault()
 
 
 def _refuse_jobs() -> None:

@@ -1,9 +1,8 @@
 """From the client's socket to Redis: audio converted and appended in its place, wishes marked behind it."""
 
 import asyncio
-import json
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final
 
 from api.metrics import LAGGING
 from shared.audio.convert import AudioFormat
@@ -12,7 +11,6 @@ from shared.errors import BadMessage
 from shared.events import Ack, Warning
 from shared.redis.sessions import Attached, Mark, SessionLog
 
-CONTROLS: Final = ("finalize", "end", "keepalive")
 _CHUNK_BYTES_MAX: Final = SAMPLE_RATE * SAMPLE_BYTES
 """One second: what is longer is cut, so that a worker starts on the first second of a burst at once."""
 LAG_HIGH_S: Final = 60.0
@@ -22,6 +20,9 @@ LAG_LOW_S: Final = 45.0
 utterance is never decided."""
 _LAG_LOOK_S: Final = 0.1
 _ACK_SAMPLES: Final = 2 * SAMPLE_RATE
+_FINALIZES_MAX: Final = 1000
+_FINALIZES_PER_S: Final = 10
+"""Wishes are kept and answered one by one, so there is a bound to them."""
 
 
 class Ingest:
@@ -47,9 +48,11 @@ class Ingest:
         self._position = self._acked = attached.received
         self._repeated = attached.received - audio.restart(attached.received).canonical
         """Canonical samples that come a second time: the converter needs them, Redis has them."""
-        self._finalized = attached.finalized
+        self.finalized = attached.finalized
+        """How many `finalize` there were."""
         self._covered = 0
         self._ended = attached.ended or not attached.is_open
+        self._stopped = False
 
     def covered(self, sample: int) -> None:
         """A final said that all before `sample` is decided."""
@@ -57,11 +60,11 @@ class Ingest:
 
     def ack(self) -> Ack:
         """How far audio has come."""
-        return Ack(sample=self._audio.restart(self._position).sample, finalized=self._finalized)
+        return Ack(sample=self._audio.restart(self._position).sample, finalized=self.finalized)
 
     def stop(self) -> None:
-        """Ignore everything from now on: the session is over."""
-        self._ended = True
+        """Ignore everything from now on: the session is over. Nobody waits for room in it any more."""
+        self._ended = self._stopped = True
 
     async def audio(self, data: bytes) -> None:
         """Take a binary message. Waits while the workers are too far behind: the client's TCP window
@@ -69,15 +72,18 @@ class Ingest:
         if not self._ended:
             await self._append(self._converter.push(data))
 
-    async def control(self, text: str) -> None:
-        """Take a text message. Raises `BadMessage`."""
-        kind = _control(text)
+    async def finalize(self, id: str = "") -> None:
+        """Take the wish for the final of what was said so far. Raises `BadMessage` for too many."""
         if self._ended:
             return
-        if kind == "finalize":
-            self._finalized += 1
-            await self._mark(Mark.FINALIZE)
-        elif kind == "end":
+        self.finalized += 1
+        if self.finalized > _FINALIZES_MAX + _FINALIZES_PER_S * self._position // SAMPLE_RATE:
+            raise BadMessage(f"more than {_FINALIZES_MAX} finalize, and {_FINALIZES_PER_S} a second of audio")
+        await self._mark(Mark.FINALIZE, id)
+
+    async def end(self) -> None:
+        """No more audio will come."""
+        if not self._ended:
             self._ended = True
             await self._finish()
 
@@ -107,9 +113,9 @@ class Ingest:
         self._repeated -= skipped
         return pcm16[skipped * SAMPLE_BYTES :]
 
-    async def _mark(self, mark: Mark) -> None:
+    async def _mark(self, mark: Mark, id: str = "") -> None:
         await self._log.mark(
-            self._session, self._position, mark, connection=self._connection, finalized=self._finalized
+            self._session, self._position, mark, connection=self._connection, finalized=self.finalized, id=id
         )
 
     async def _warn(self, warning: Warning) -> None:
@@ -127,19 +133,8 @@ class Ingest:
                 await asyncio.sleep(_LAG_LOOK_S)
 
     async def _is_behind(self, mark_s: float) -> bool:
-        if self._position - self._covered <= mark_s * SAMPLE_RATE:
+        if self._stopped or self._position - self._covered <= mark_s * SAMPLE_RATE:
             return False
         # Silence is covered without an event, so the log is asked, not only the events.
         self.covered(await self._log.covered(self._session))
         return self._position - self._covered > mark_s * SAMPLE_RATE
-
-
-def _control(text: str) -> str:
-    try:
-        message: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadMessage("text messages are JSON; audio goes in binary messages") from None
-    kind = cast(dict[str, Any], message).get("type") if isinstance(message, dict) else None
-    if kind not in CONTROLS:
-        raise BadMessage(f"unknown message; a text message is a JSON object with type {', '.join(CONTROLS)}")
-    return str(kind)

@@ -2,8 +2,8 @@
 
 from prometheus_client import Counter, Gauge
 
-SESSIONS = Gauge("steno_edge_sessions", "Clients connected to live sessions")
-SESSIONS_OPENED = Counter("steno_edge_sessions_opened", "Live sessions opened")
+SESSIONS = Gauge("steno_edge_sessions", "Live sessions whose client is connected", ["surface"])
+SESSIONS_OPENED = Counter("steno_edge_sessions_opened", "Live sessions opened", ["surface"])
 REFUSED = Counter("steno_edge_refused", "Live sessions refused or failed by the edge", ["code"])
 RESUMED = Counter("steno_edge_sessions_resumed", "Connections that resumed a live session")
 TAKEN_OVER = Counter(

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from api.faults import CLOSE
 from api.ingest import LAG_HIGH_S, LAG_LOW_S
+from api.native import ID_CHARS_MAX
 from api.params import (
     ENDPOINTING_MS,
     MAX_UTTERANCE_S,
@@ -19,7 +20,7 @@ from api.params import (
     TEMPERATURE,
     VAD,
 )
-from api.stream import MESSAGE_BYTES_MAX
+from api.session_desk import MESSAGE_BYTES_MAX
 from shared.audio.convert import CHANNELS_MAX, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from shared.events import (
     ENCODINGS,
@@ -68,7 +69,7 @@ is the first sample, whenever it was sent.
 | `words` | whether partials and finals carry words with times | `false` |
 | `partials` | whether partials are sent | `true` |
 | `languages` | with `language=auto`: the codes to choose among, with commas between them | all |
-| `endpointing_ms` | silence that ends an utterance, {_span(ENDPOINTING_MS)} | 800 |
+| `endpointing_ms` | silence that ends an utterance, {_span(ENDPOINTING_MS)} | 800; 400 once it is 10 s long |
 | `max_utterance_s` | where endless speech is cut, at the likeliest pause before it, {_span(MAX_UTTERANCE_S)} | 20 |
 | `partial_interval_ms` | least new audio for which a partial is decoded, {_span(PARTIAL_INTERVAL_MS)}; a busy server takes more | 500 |
 | `temperature` | of a final's first attempt, {_span(TEMPERATURE)}; 0 is the likeliest text | 0 |
@@ -122,7 +123,7 @@ says `warning` with code `lagging`, once, and stops reading until they are {LAG_
 
 | text message | meaning |
 | --- | --- |
-| `{{"type":"finalize"}}` | end the open utterance now; its final follows, and the session goes on |
+| `{{"type":"finalize"}}` | end the open utterance now; its final follows, then `finalized`, and the session goes on. An `id` of at most {ID_CHARS_MAX} characters comes back in `finalized` |
 | `{{"type":"end"}}` | no more audio; the last final follows, then `closed`, then close code 1000 |
 | `{{"type":"keepalive"}}` | nothing; keeps proxies from closing an idle connection |
 

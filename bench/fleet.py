@@ -135,7 +135,8 @@ class Worker:
             heard(request, window_s, self._table.tokens_per_word, lost=self._rng.random() < lost)
             for request, window_s in zip(requests, windows_s, strict=True)
         ]
-        beam = 1 if plan.kind is Kind.PARTIAL else plan.beam or BEAM_FINAL
+        own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
+        beam = plan.beam or requests[0].beam or own
         took_s = self._table.batch_s([(r.window_s, r.steps) for r in results], beam=beam) * self._stretch()
         self._outcome.queue_s[kind] += [now - job.since for job in plan.jobs]
         self._outcome.batches[kind].append(len(plan.jobs))

@@ -54,6 +54,8 @@ class Setting:
     make_vad: Callable[[], Vad] = SileroVad
     watch: Callable[[Session], None] = lambda _: None
     """Is shown a session after each chunk that it took."""
+    cost: str = "cpu-zen3-base"
+    """Which table of bench/costs says what decodes take."""
 
 
 class Stage:
@@ -69,7 +71,7 @@ class Stage:
     ) -> None:
         self._engine = engine
         self._free = free
-        self._table = cost_table("cpu-zen3-base")
+        self._table = cost_table(setting.cost)
         self._setting = setting
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
@@ -147,10 +149,12 @@ class Stage:
         name = plan.kind.name.lower()
         name = "final again" if plan.kind is Kind.FINAL and request.prefix else name
         started_s = self._now
-        requests = [replace(self._newest.pop(job)() or job.request, beam=plan.beam) for job in plan.jobs]
+        newest = (self._newest.pop(job)() or job.request for job in plan.jobs)
+        requests = [replace(request, beam=plan.beam or request.beam) for request in newest]
         results = self._engine.decode(requests)
         rows = [(result.window_s, result.steps) for result in results]
-        cost_s = self._table.batch_s(rows, beam=1 if plan.kind is Kind.PARTIAL else plan.beam or BEAM_FINAL)
+        own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
+        cost_s = self._table.batch_s(rows, beam=requests[0].beam or own)
         self.played.decodes[name] += len(plan.jobs)
         self.played.batches[name] += 1
         self.played.cpu_s[name] += cost_s

@@ -15,7 +15,7 @@ from client.errors import BadReply, ConnectionLost, ResumeFailed, TimedOut, from
 from client.inbox import Inbox
 from client.incoming import Received
 from client.options import StreamOptions, resume_address, stream_address
-from client.resend import ResendBuffer
+from client.resend import ResendBuffer, Wish
 from client.resuming import RESUMABLE, ConnectionChange, Resume
 from shared.errors import BrokerLost, StenoError
 from shared.events import ACK_S, Ack, Closed, Error, Ready
@@ -156,7 +156,7 @@ class Keeper:
             bytes_max = self.ready.limits.message_bytes_max if self.ready else _UNOPENED_BYTES_MAX
             try:
                 while (due := self.outgoing.next(bytes_max)) is not None:
-                    await socket.send(due if isinstance(due, bytes) else json.dumps({"type": due.kind}))
+                    await socket.send(due if isinstance(due, bytes) else _to_text(due))
             except ConnectionClosed:
                 return  # the receiver learns why
             self._written.set()
@@ -220,6 +220,10 @@ class Keeper:
             raise BadReply(f"the server asks for more than was kept: {error}") from None
         self._written.clear()
         self._room.set()
+
+
+def _to_text(wish: Wish) -> str:
+    return json.dumps({"type": wish.kind, "id": wish.id} if wish.id else {"type": wish.kind})
 
 
 def _said(event: Error) -> StenoError:

@@ -20,6 +20,8 @@ class Wish:
     kind: Literal["finalize", "end"]
     number: int = 0
     """Which `finalize` of the session it is, from 1."""
+    id: str = ""
+    """The client's word for a `finalize`, which comes back in `Finalized`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,11 @@ class ResendBuffer:
             self._items.append(_Item(self._end, data))
             self._end += len(data)
 
-    def finalize(self) -> None:
-        """Put a wish for the final of what was said so far behind the rest."""
+    def finalize(self, id: str = "") -> int:
+        """Put a wish for the final of what was said so far behind the rest. Returns its number."""
         self._finalized += 1
-        self._items.append(_Item(self._end, Wish("finalize", self._finalized)))
+        self._items.append(_Item(self._end, Wish("finalize", self._finalized, id)))
+        return self._finalized
 
     def end(self) -> None:
         """Say that nothing more will be put."""

@@ -69,11 +69,16 @@ class LiveSession:
             # Without this, one who sends a file in a loop would keep all else on the event loop from running.
             await asyncio.sleep(0)
 
-    async def finalize(self) -> None:
-        """Ask for the final of what was sent so far, without waiting for a pause. The session goes on."""
+    async def finalize(self, id: str = "") -> int:
+        """Ask for the final of what was sent so far, without waiting for a pause. The session goes on.
+
+        Returns which `finalize` of the session this is. `Finalized` with that number, and with `id` (at most
+        64 characters), comes when all that was said before has its final.
+        """
         self._raise_if_over()
-        self._keeper.outgoing.finalize()
+        number = self._keeper.outgoing.finalize(id)
         self._keeper.wake()
+        return number
 
     async def end(self) -> None:
         """Say that there is no more audio. The last finals follow, then `closed`. A second call does

@@ -63,9 +63,10 @@ class LiveSession:
         """Send the next bytes of audio, any number, in the format of the session's options."""
         _call(self._portal, lambda: self._session.send(audio))
 
-    def finalize(self) -> None:
-        """Ask for the final of what was sent so far, without waiting for a pause."""
-        _call(self._portal, self._session.finalize)
+    def finalize(self, id: str = "") -> int:
+        """Ask for the final of what was sent so far, without waiting for a pause. `Finalized` with the number
+        that this returns, and with `id`, answers it."""
+        return _call(self._portal, lambda: self._session.finalize(id))
 
     def end(self) -> None:
         """Say that there is no more audio. A second call does nothing."""

@@ -114,8 +114,22 @@ class Final:
     offset: Annotated[int, Doc("position of `text` in the session's transcript; see Transcript")]
     language: Annotated[str, Doc("language code")] = ""
     confidence: Annotated[float, Doc("exp of the mean token log-probability, 0 to 1")] = 0.0
+    no_speech: Annotated[float, Doc("probability that nobody speaks, as the model heard it, 0 to 1")] = 0.0
     covered: Annotated[float, Doc("seconds; all audio before this is decided and its finals are sent")] = 0.0
     words: Annotated[tuple[Word, ...] | None, Doc("the words, when `words=true` was asked for")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finalized:
+    """The answer to a `finalize`, in their order: all that was said before it has its final, also when that
+    was nothing. No partial or final of a later utterance comes before it. Comes exactly once, unless the
+    session closes first."""
+
+    type: ClassVar = "finalized"
+    number: Annotated[int, Doc("which `finalize` of the session this answers, counted from 1")]
+    id: Annotated[str, Doc("the `id` that it was sent with, or empty")] = ""
+    covered: Annotated[float, Doc("seconds; the audio that had arrived before it")]
+    utterances: Annotated[int, Doc("how many utterances had begun before it")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +190,16 @@ class Closed:
     utterances: Annotated[int, Doc("number of utterances, and so of finals")]
 
 
-Event = Ready | SpeechStart | SpeechEnd | Partial | Final | Language | Warning | Ack | Error | Closed
+Event = (
+    Ready | SpeechStart | SpeechEnd | Partial | Final | Finalized | Language | Warning | Ack | Error | Closed
+)
 EVENT_TYPES: tuple[type[Event], ...] = (
     Ready,
     SpeechStart,
     SpeechEnd,
     Partial,
     Final,
+    Finalized,
     Language,
     Warning,
     Ack,

@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     """Certificate (chain) of the edge in PEM; with `tls_key` the edge speaks TLS, and nothing else."""
     tls_key: Path | None = None
+    wyoming_port: int = Field(0, ge=0, le=65535)
+    """Where the edge speaks Wyoming, for Home Assistant; 0: nowhere."""
+    wyoming_name: str = Field("", max_length=63)
+    """Name under which that is announced on the local network; empty: not announced."""
     redis_url: str = ""
     """Empty: `steno up` starts the embedded Valkey."""
     jobs_redis_url: str = ""

@@ -190,7 +190,8 @@ class Device:
         answers: list[Answer]
         took_s = None
         try:
-            requests = [replace(self._newest[job]() or job.request, beam=plan.beam) for job in plan.jobs]
+            newest = (self._newest[job]() or job.request for job in plan.jobs)
+            requests = [replace(request, beam=plan.beam or request.beam) for request in newest]
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._engine.decode, requests)
             took_s = self._clock() - started

@@ -220,7 +220,9 @@ class SessionRunner:
             effects = self._session.audio(item.start, item.pcm16)
             AUDIO_S.inc((self._session.received - before) / 16000)
             return effects
-        return self._session.end() if item.mark is Mark.END else self._session.finalize()
+        if item.mark is Mark.END:
+            return self._session.end()
+        return self._session.finalize(item.number, item.id)
 
     async def _apply(self, effect: Effect) -> bool:
         """Do what the machine wants. Returns whether the session is settled."""

@@ -116,13 +116,13 @@ def words_said(played: Played) -> tuple[int, int]:
     return finals, sum(shown.values())
 
 
-def as_shipped(engine: Engine, audio: dict[str, Float32]) -> None:
+def as_shipped(engine: Engine, audio: dict[str, Float32], cost: str) -> None:
     """Sessions as they are: words, and what filters took."""
     print(
         "| kind | decodes | dropped | words in partials | words in finals |\n| --- | --- | --- | --- | --- |"
     )
     for kind, samples in audio.items():
-        played = play(engine, [program(samples)], SessionOptions())
+        played = play(engine, [program(samples)], SessionOptions(), setting=Setting(cost=cost))
         finals, partials = words_said(played)
         dropped = ", ".join(f"{name} {count}" for name, count in sorted(played.dropped.items()))
         print(f"| {kind} | {played.decodes.total()} | {dropped} | {partials} | {finals} |", flush=True)
@@ -172,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Words where nobody speaks, and what filters take.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="base")
+    parser.add_argument("--cost", default="cpu-zen3-base", help="a table of bench/costs: what decodes take")
     parser.add_argument("--minutes", type=float, default=5.0, help="of each kind, as shipped")
     parser.add_argument("--ablation-minutes", type=float, default=1.0, help="of each kind, without filters")
     parser.add_argument("--speech-minutes", type=float, default=2.0)
@@ -184,7 +185,7 @@ def main() -> None:
     engine.prepare()
     print(json.dumps(environment.describe()))
     if options.minutes:
-        as_shipped(engine, kinds(options.data, options.minutes * 60))
+        as_shipped(engine, kinds(options.data, options.minutes * 60), options.cost)
     if options.ablation_minutes:
         left_out_in_turn(engine, kinds(options.data, options.ablation_minutes * 60))
     if options.speech_minutes:

@@ -19,7 +19,7 @@ from bench.baseline import measure as measure_baseline
 from bench.dataset import Program, load, programs
 from bench.latency import Stability, delays, stability, transcript
 from bench.scoring import Spread, total, word_errors
-from bench.virtual import Played, play
+from bench.virtual import Played, Setting, play
 from shared.models import resolve
 from worker.core.effects import SessionOptions
 from worker.core.endpointing import EndpointOptions
@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="begin behind N streams of the data")
     parser.add_argument("--no-partials", action="store_true")
+    parser.add_argument("--cost", default="cpu-zen3-base", help="a table of bench/costs: what decodes take")
     parser.add_argument("--free", action="store_true", help="decodes take no time: only WER and cost count")
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="words' times: kept here, or taken from here"
@@ -88,7 +90,7 @@ def main() -> None:
         "faster_whisper", EngineOptions(model=options.model, path=path, device="cpu", window=window)
     )
     engine.prepare()
-    plan = programs(load(options.data), count=options.sessions, seconds=options.minutes * 60)
+    plan = programs(load(options.data)[options.skip :], count=options.sessions, seconds=options.minutes * 60)
     passages = list({p.name: p for program in plan for p in program.passages}.values())
     baseline = None
     if options.baseline:
@@ -99,7 +101,14 @@ def main() -> None:
             keep_baseline(baseline, options.baseline)
     results: dict[str, Any] = {"environment": environment.describe()}
     for text in options.variants or [""]:
-        played = play(engine, plan, variant(text), partials=not options.no_partials, free=options.free)
+        played = play(
+            engine,
+            plan,
+            variant(text),
+            partials=not options.no_partials,
+            free=options.free,
+            setting=Setting(cost=options.cost),
+        )
         results[text] = figures(plan, played, baseline)
         print(text or "as shipped", json.dumps(results[text]), flush=True)
     if options.json:

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
     "dev-cert": ("client.cli.dev_cert:dev_cert", "Write a certificate for this machine, to try TLS."),
     "api": ("client.cli.processes:api", "Run one edge."),
+    "wyoming": ("client.cli.processes:wyoming", "Run one Wyoming server, for Home Assistant."),
     "worker": ("client.cli.processes:worker", "Run one device worker."),
     "job-worker": ("client.cli.processes:job_worker", "Run one worker for file jobs."),
 }

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from shared.errors import BadParameter, BrokerLost
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, *, setting: str = "--port or STENO_PORT") -> None:
     """Raises `BadParameter` unless the address can be listened on."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -24,7 +24,7 @@ def check_port(host: str, port: int) -> None:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise BadParameter(
             f"can't listen on {host} port {port}: {reason}; stop what listens there, or choose another with "
-            "--port or STENO_PORT"
+            f"{setting}"
         ) from None
 
 

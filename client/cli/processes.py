@@ -1,5 +1,5 @@
-"""`steno api`, `steno worker` and `steno job-worker`: one process of the service each, in place of this one,
-for containers and for running them by hand."""
+"""`steno api`, `steno wyoming`, `steno worker`, `steno job-worker`: one process of the service each, in place
+of this one, for containers and for running them by hand."""
 
 import os
 import sys
@@ -24,6 +24,18 @@ def api(
 ) -> None:
     """Run one edge: sockets and HTTP in, Redis out."""
     _become("api", flags.as_environment(host=host, port=port, redis_url=redis_url, data_dir=data_dir))
+
+
+def wyoming(
+    host: flags.Host = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port that Home Assistant connects to. [default: 10300]")
+    ] = None,
+    redis_url: flags.RedisUrl = None,
+) -> None:
+    """Run one Wyoming server without an edge: TCP in, Redis out."""
+    given = flags.as_environment(host=host, redis_url=redis_url)
+    _become("api.wyoming", given | ({"STENO_WYOMING_PORT": str(port)} if port is not None else {}))
 
 
 def worker(

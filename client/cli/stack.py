@@ -47,6 +47,8 @@ class Stack:
 def check(settings: Settings) -> None:
     """Everything that can be known to be wrong before something starts. Raises the `StenoError` for it."""
     check_port(settings.host, settings.port)
+    if settings.wyoming_port:
+        check_port(settings.host, settings.wyoming_port, setting="STENO_WYOMING_PORT")
     check_data_dir(settings.data_dir)
     if settings.redis_url:
         check_redis(settings.redis_url)

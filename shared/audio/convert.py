@@ -18,7 +18,9 @@ SAMPLE_RATE_MIN: Final = 8_000
 SAMPLE_RATE_MAX: Final = 96_000
 CHANNELS_MAX: Final = 8
 
-_WIDTH_BYTES: Final = {"pcm16": 2, "float32": 4, "mulaw": 1, "alaw": 1}
+_WIDTH_BYTES: Final = {"pcm16": 2, "float32": 4, "mulaw": 1, "alaw": 1, "pcm8": 1, "pcm24": 3, "pcm32": 4}
+"""Bytes of a sample; `pcm8` is signed, as in raw audio. The last three are not offered by the native
+protocol."""
 
 
 def _mulaw_table() -> Float32:
@@ -135,8 +137,10 @@ class StreamConverter:
         elif self._encoding == "float32":
             samples = np.nan_to_num(np.frombuffer(data, "<f4"), nan=0.0, posinf=1.0, neginf=-1.0)
             samples = np.clip(samples, -1.0, 1.0).astype(np.float32)
-        else:
+        elif self._encoding in _TABLES:
             samples = _TABLES[self._encoding][np.frombuffer(data, np.uint8)]
+        else:
+            samples = _signed(data, _WIDTH_BYTES[self._encoding])
         if self._channels == 1:
             return samples
         return samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
@@ -145,3 +149,11 @@ class StreamConverter:
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples, last=last)
         return float_to_pcm16(samples)
+
+
+def _signed(data: bytes, width: int) -> Float32:
+    """Little-endian signed integers of 1, 3 or 4 bytes."""
+    parts = np.frombuffer(data, np.uint8).reshape(-1, width)
+    whole = np.zeros((len(parts), 4), np.uint8)
+    whole[:, 4 - width :] = parts  # at the upper end, so that the sign is in its place
+    return (whole.view("<i4")[:, 0] / 2.0**31).astype(np.float32)

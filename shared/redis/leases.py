@@ -62,6 +62,10 @@ class Marked:
 
     at: int
     mark: Mark
+    number: int = 0
+    """Of `FINALIZE`: which one of the session it is, from 1; 0 when an edge did not say."""
+    id: str = ""
+    """The client's word for it."""
 
 
 Item = Chunk | Marked
@@ -290,6 +294,7 @@ def is_group_missing(error: ResponseError) -> bool:
 def _item(entry: str, fields: Fields) -> Item:
     sample = int(entry.split("-")[0])
     if b"c" in fields:
-        return Marked(sample, Mark[fields[b"c"].decode().upper()])
+        mark, number = Mark(fields[b"c"].decode()), int(fields.get(b"n") or 0)
+        return Marked(sample, mark, number, fields.get(b"i", b"").decode())
     pcm16 = fields[b"d"]
     return Chunk(sample - len(pcm16) // SAMPLE_BYTES, pcm16)

@@ -32,13 +32,16 @@ REPLAY_COUNT = 512
 
 
 class Mark(StrEnum):
-    """A client's wish, in its place in the audio. The value is the second half of the entry's id: marks
-    stand behind the audio."""
+    """A client's wish, in its place in the audio."""
 
-    FINALIZE = "1"
+    FINALIZE = "finalize"
     """Close the open utterance now."""
-    END = "2"
+    END = "end"
     """No more audio will come."""
+
+
+_END_PLACE: Final = 2**53
+"""Second half of the id of `END`, behind the audio and every `FINALIZE`, whose numbers stand there."""
 
 
 SIGN_PART: Final = 0.6
@@ -169,12 +172,14 @@ class SessionLog:
         *,
         connection: int = FIRST_CONNECTION,
         finalized: int = 1,
+        id: str = "",
     ) -> bool:
-        """Put a mark behind the audio up to `at_sample`; `finalized` numbers the session's `FINALIZE`.
-        Returns False when one was there already. Raises `NotFound` and `TakenOver`."""
+        """Put a mark behind the audio up to `at_sample`; `finalized` numbers the session's `FINALIZE`, `id`
+        is the client's word for it. Returns False when it was there already. Raises `NotFound` and
+        `TakenOver`."""
         k = self._keys.session(session)
-        number = finalized if mark is Mark.FINALIZE else ""
-        args = [connection, f"{at_sample}-{mark.value}", mark.name.lower(), LIVE_TTL_S, number]
+        number, place = (finalized, finalized) if mark is Mark.FINALIZE else ("", _END_PLACE)
+        args = [connection, f"{at_sample}-{place}", mark.value, LIVE_TTL_S, number, id]
         return bool(await self._scripts.run("mark", [k.audio, k.state], args))
 
     async def touch_client(self, session: str, *, connection: int = FIRST_CONNECTION) -> bool:

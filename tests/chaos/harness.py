@@ -151,7 +151,7 @@ def _served(port: int) -> float:
             lines = reply.read().decode().splitlines()
     except (urllib.error.URLError, OSError):
         return -1.0
-    return next(float(line.split()[1]) for line in lines if line.startswith(f"{_SESSIONS} "))
+    return sum(float(line.split()[1]) for line in lines if line.startswith(f"{_SESSIONS}{{"))
 
 
 @contextlib.asynccontextmanager

@@ -103,6 +103,16 @@ async def test_a_100_mb_message_is_refused_and_the_next_session_is_served(servic
     assert (await transcribe(service.ws_url, spoken())).of("final")
 
 
+async def test_the_native_protocol_keeps_its_own_limit_below_the_largest(service: Service) -> None:
+    async with connect(f"{service.ws_url}/v1/stream", proxy=None) as socket:
+        with pytest.raises(ConnectionClosed):  # noqa: PT012 - the refusal may meet either call
+            await socket.send(b"\0" * (4 * 1024 * 1024 + 1))
+            async with asyncio.timeout(30):
+                while True:
+                    await socket.recv()
+        assert socket.close_code == 1009
+
+
 async def test_silence_only_says_nothing(service: Service) -> None:
     session = await transcribe(service.ws_url, pcm16(silence(20)))
     assert [m["type"] for m in session.messages] == ["ready", "closed"]

@@ -59,6 +59,7 @@ def test_help_lists_the_commands() -> None:
     for command in (
         "up",
         "api",
+        "wyoming",
         "worker",
         "jobs",
         "job-worker",
@@ -75,7 +76,7 @@ def test_the_version_is_the_project_s() -> None:
     assert steno("--version").stdout.startswith("steno 0.")
 
 
-@pytest.mark.parametrize("command", ["up", "api", "worker", "job-worker", "models", "doctor"])
+@pytest.mark.parametrize("command", ["up", "api", "wyoming", "worker", "job-worker", "models", "doctor"])
 def test_each_command_has_its_own_help(command: str) -> None:
     done = steno(command, "--help")
     assert done.returncode == 0
@@ -107,6 +108,13 @@ def test_a_port_in_use_is_said_before_anything_starts(taken_port: int, tmp_path:
     done = steno("up", STENO_PORT=taken_port, STENO_DATA_DIR=tmp_path / "data")
     assert_refused(done, taken_port, "--port", "STENO_PORT")
     assert not (tmp_path / "data").exists()
+
+
+def test_a_wyoming_port_in_use_is_said_before_anything_starts(
+    taken_port: int, free_port: int, tmp_path: Path
+) -> None:
+    done = steno("up", STENO_PORT=free_port, STENO_WYOMING_PORT=taken_port, STENO_DATA_DIR=tmp_path)
+    assert_refused(done, taken_port, "STENO_WYOMING_PORT")
 
 
 def test_an_unknown_model_is_said_before_anything_starts(free_port: int, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import http.client
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -114,9 +115,13 @@ def _read(service: Up) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_a_signal_stops_all_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    with up(tmp_path / "data") as service:
+    wyoming_port = free_port()
+    with up(tmp_path / "data", wyoming_port=str(wyoming_port)) as service:
         assert f"http://127.0.0.1:{service.port} " in service.expect("Steno is ready on")
         assert service.answers("/readyz")
+        with socket.create_connection(("127.0.0.1", wyoming_port), END_S_MAX) as client:
+            client.sendall(b'{"type":"describe"}\n')
+            assert b'"info"' in client.makefile("rb").readline()
         assert set(service.children()) == MODULES | {"valkey-server", "shared.guard"}
         service.process.send_signal(number)
         assert service.process.wait(END_S_MAX) == 0

@@ -13,14 +13,20 @@ from worker.core.utterance import Asked, Utterance
 class Asking:
     """Forms requests, numbers them, and knows which answers are still of use."""
 
-    def __init__(self, memory: Memory, buffer: AudioBuffer) -> None:
+    def __init__(self, memory: Memory, buffer: AudioBuffer, busy_wait_s: float) -> None:
         self._memory = memory
         self._buffer = buffer
+        self._busy_wait_s = busy_wait_s
         self._tickets = 0
         self.for_final: Asked | None = None
         self.for_partial: Asked | None = None
         self.wait_s = 0.0
         """How long decodes wait lately: what this session knows of the device's load."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the device has more to do than it can at once."""
+        return self.wait_s > self._busy_wait_s
 
     def final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
         """Ask for an utterance's final if it ends at `end`."""
@@ -32,7 +38,7 @@ class Asking:
     def partial(self, utterance: Utterance, heard: int) -> Decode:
         """Ask for what an open utterance says up to `heard`."""
         unheard, utterance.heard = utterance.heard, heard
-        request, start = self._memory.partial(utterance, self._buffer, heard)
+        request, start = self._memory.partial(utterance, self._buffer, heard, is_busy=self.is_busy)
         self.for_partial = self._asked(request, utterance, start)
         return self._decode(request, wanted_since=unheard)
 
@@ -42,7 +48,7 @@ class Asking:
         if asked is None or asked.ticket != ticket or heard <= asked.end:
             return None
         asked.utterance.heard = heard
-        request, start = self._memory.partial(asked.utterance, self._buffer, heard)
+        request, start = self._memory.partial(asked.utterance, self._buffer, heard, is_busy=self.is_busy)
         self.for_partial = replace(asked, request=request, start=start, end=heard)
         return request
 

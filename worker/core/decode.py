@@ -52,7 +52,7 @@ class DecodeRequest:
     no_digits: bool = False
     """Whether numbers must be written as words."""
     beam: int = 0
-    """Hypotheses to follow, where less than the engine's own for the kind is wanted; 0: the engine's own."""
+    """Hypotheses to follow; 0: as many as the engine does for the kind."""
 
     @property
     def duration_s(self) -> float:

@@ -34,14 +34,16 @@ class SessionOptions:
     """New audio that a partial waits for when the one before it could not be shown."""
     early_final_s: float = 0.35
     """Silence after which the final is decoded, in the hope that the utterance is over."""
-    early_final_wait_s: float = 0.15
-    """Wait for decodes from which on finals are not decoded early: a third of that work is for nothing, and
-    the device is busy."""
+    busy_wait_s: float = 0.15
+    """Wait for decodes from which on the device is busy. Then finals are not decoded early, which is for
+    nothing a third of the time, and partials are as cheap as can be."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
     alone is understood much worse (docs/engine.md, "Left context")."""
-    partial_window_s: float = 0.0
-    """The same for a partial."""
+    partial_window_s: float = 9.0
+    """The same for a partial, while decodes don't wait."""
+    partial_beam: int = 3
+    """Hypotheses that it follows, while decodes don't wait; it is greedy otherwise."""
     agree_s: float = 2.5
     """Audio over which hypotheses must agree before their words are committed."""
     left_gap_s: float = 4.0
@@ -53,6 +55,11 @@ class SessionOptions:
     """From this length on, committed words are taken out of the window of partials."""
     window_keep_s: float = 3.0
     """Audio that stays in the window however committed it is: what follows needs its surroundings."""
+    window_keep_units: int = 3
+    """Committed units that stay in it with their audio, for the decoder to go on from."""
+    clear_db: float = 15.0
+    """What a voice stands above the room, from which on it is taken for one talker's: then a doubtful first
+    partial is believed sooner (docs/engine.md, "Invented text")."""
     silence_step_s: float = 5.0
     """How often silence is given up, so that its audio leaves Redis."""
     context_chars: int = 60
@@ -78,7 +85,8 @@ def tuned(options: SessionOptions, config: SessionConfig) -> SessionOptions:
     """The worker's options with what the client asked for in their place."""
     endpoint = options.endpoint
     if config.endpointing_ms is not None:
-        endpoint = replace(endpoint, silence_s=config.endpointing_ms / 1000)
+        silence_s = config.endpointing_ms / 1000
+        endpoint = replace(endpoint, silence_s=silence_s, long_silence_s=silence_s)
     if config.max_utterance_s is not None:
         # Looking further back than half of it would cut off next to nothing.
         search_s = min(endpoint.cut_search_s, config.max_utterance_s / 2)
@@ -104,6 +112,8 @@ class Checkpoint:
     """Utterances whose `speech_start` was said."""
     ended: int = 0
     """Utterances whose `speech_end` was said."""
+    finalized: int = 0
+    """Number of the last `finalize` that was answered."""
     stable: str = ""
     """What was committed of the first undecided utterance."""
     stable_until: int = 0

@@ -10,7 +10,7 @@ speech, and only a frame below `off` as silence.
 
 from dataclasses import dataclass
 
-from shared.audio.pcm import to_samples
+from shared.audio.pcm import to_samples, to_seconds
 from worker.core.framing import FRAME_SAMPLES, frames_in
 
 
@@ -26,6 +26,12 @@ class EndpointOptions:
     """Speech frames, not necessarily in a row, that begin an utterance: 96 ms; a click is shorter."""
     silence_s: float = 0.8
     """Silence that ends an utterance."""
+    long_silence_s: float = 0.4
+    """Silence that ends a long one, if that is less: what is said of it is decoded again and again, and at
+    `max_utterance_s` it is cut in the middle of speech."""
+    long_from_s: float = 5.0
+    long_to_s: float = 10.0
+    """From the one length to the other, the silence becomes that of a long one."""
     pre_roll_s: float = 0.3
     """Audio kept from before the first speech frame: soft onsets are below the threshold."""
     post_roll_s: float = 0.2
@@ -127,11 +133,18 @@ class Endpointer:
         self._recent.append(probability)
         if probability >= o.off:
             self._last_speech = self._position
-        if self.silence_samples >= to_samples(o.silence_s):
+        if self.silence_samples >= to_samples(self._silence_s(self._last_speech - start)):
             return [self._finish(self.speech_end)]
         if self._position - start >= to_samples(o.max_utterance_s):
             return self._cut()
         return []
+
+    def _silence_s(self, length: int) -> float:
+        """Silence that ends an utterance of so many samples."""
+        o = self._options
+        part = (to_seconds(length) - o.long_from_s) / (o.long_to_s - o.long_from_s)
+        less_s = max(0.0, o.silence_s - o.long_silence_s)
+        return o.silence_s - less_s * min(1.0, max(0.0, part))
 
     def _cut(self) -> list[Boundary]:
         """Cut running speech where it was least like speech; what follows is the next utterance."""

@@ -23,6 +23,8 @@ COMPRESSION_RATIO: Final = 2.4
 PARTIAL_LOGPROB: Final = -0.7
 """A partial that is less sure is mostly wrong: nothing of it is committed, and an utterance does not begin
 with it."""
+CLEAR_LOGPROB: Final = -1.0
+"""The same where one voice stands above the room."""
 WEAK_LOGPROB: Final = -0.5
 """From here on text is doubted if anything else speaks against it."""
 SPARSE_LOGPROB: Final = -0.4
@@ -73,23 +75,36 @@ def believed(
     *,
     longest_word_s: float = 0.0,
     is_first: bool = True,
+    is_clear: bool = False,
 ) -> tuple[DecodeResult, Drop | None]:
     """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
     speech the voice detector found under it, `longest_word_s` the most that one word would have to hold,
-    `is_first` whether nothing of the utterance has been shown; `filters` are the reasons that count.
+    `is_first` whether nothing of the utterance was believed yet, `is_clear` whether one voice stands above
+    the room; `filters` are the reasons that count.
 
     A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
     all of it."""
     if not result.text:
         return result, None
+    least = AVG_LOGPROB
+    if kind is Kind.PARTIAL and is_first:
+        least = CLEAR_LOGPROB if is_clear else PARTIAL_LOGPROB
     if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
         return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:
-        if reason in filters and _holds(reason, result, kind, speech_s, is_first):
-            sure = reason is Drop.LOOP and not result.runaway and result.avg_logprob >= WEAK_LOGPROB
-            text = without_loop(result.text) if sure else ""
+        if reason in filters and _holds(reason, result, speech_s, least):
+            sure = reason is Drop.LOOP and result.avg_logprob >= WEAK_LOGPROB
+            text = _before_loop(result, kind) if sure else ""
             return replace(result, text=text, words=_words_of(text, result.words)), reason
     return result, None
+
+
+def _before_loop(result: DecodeResult, kind: Kind) -> str:
+    """What a text that is sure said before it went round; nothing if that can't be told."""
+    once = without_restart(result.text) if kind is Kind.PARTIAL else result.text
+    if once != result.text:
+        return once
+    return "" if result.runaway else without_loop(result.text)
 
 
 def fuller(stable: str, forced: DecodeResult, free: DecodeResult | None) -> DecodeResult:
@@ -118,8 +133,7 @@ def is_certain(result: DecodeResult) -> bool:
     return result.avg_logprob >= PARTIAL_LOGPROB
 
 
-def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float, is_first: bool) -> bool:
-    begins = kind is Kind.PARTIAL and is_first
+def _holds(reason: Drop, result: DecodeResult, speech_s: float, least_logprob: float) -> bool:
     doubts: dict[Drop, Callable[[], bool]] = {
         Drop.SILENCE: lambda: is_silence(result),
         Drop.LOOP: lambda: (
@@ -128,7 +142,7 @@ def _holds(reason: Drop, result: DecodeResult, kind: Kind, speech_s: float, is_f
             or (result.avg_logprob < WEAK_LOGPROB and ends_in_repeat(_folded(result.text)))
         ),
         Drop.COMPRESSION: lambda: is_loop(result),
-        Drop.LOGPROB: lambda: result.avg_logprob < (PARTIAL_LOGPROB if begins else AVG_LOGPROB),
+        Drop.LOGPROB: lambda: result.avg_logprob < least_logprob,
         Drop.DURATION: lambda: spoken_words(result.text) > DENSE_GRACE_WORDS + DENSE_WORDS_PER_S * speech_s,
         Drop.SPARSE: lambda: is_sparse(result, speech_s),
         Drop.HOLE: lambda: False,  # seen by the words, before
@@ -179,6 +193,9 @@ REPEAT_MIN: Final = 5
 LOOP_REPEATS: Final = 3
 LOOP_UNITS: Final = 8
 """People do say "no, no, no, no"; a run of this many units that says one thing again and again is a loop."""
+RESTART_MIN: Final = 3
+RESTART_SHARE: Final = 0.75
+"""How many words, and which part of them, must be those of the beginning to be its second time."""
 _LOOP_PERIOD_MAX: Final = 20
 
 
@@ -188,6 +205,18 @@ def ends_in_repeat(tokens: Sequence[object]) -> bool:
     count = len(tokens)
     sizes = range(REPEAT_MIN, count // 2 + 1)
     return any(tokens[count - size :] == tokens[count - 2 * size : count - size] for size in sizes)
+
+
+def without_restart(text: str) -> str:
+    """The text before the place from where it is said again from its beginning: what a decoder does that
+    heard the sentence end too soon. The second time a word in four may differ, and the last be cut off."""
+    said, folded = units(text), _folded(text)
+    for place in range(RESTART_MIN, len(said) - RESTART_MIN + 1):
+        again = folded[place:]
+        alike = sum(a == b for a, b in zip(folded, again, strict=False))
+        if folded[0] == again[0] and alike >= max(RESTART_MIN, RESTART_SHARE * (len(again) - 1)):
+            return "".join(said[:place]).rstrip()
+    return text
 
 
 def _folded(text: str) -> list[str]:

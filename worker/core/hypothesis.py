@@ -19,6 +19,7 @@ from shared.transcript import join
 # Scripts written without spaces: kana, CJK ideographs, Thai, Lao, Khmer, Myanmar. Hangul has spaces.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
+_SENTENCE_ENDS = ".!?…。！？"
 _UNIT = re.compile(rf"\s*[{_UNSPACED}][^\w\s{_UNSPACED}]*|\s*[^\s{_UNSPACED}]+|\s+$")
 
 
@@ -76,6 +77,12 @@ class Hypothesis:
         return join(self.settled, self.committed)
 
     @property
+    def prefix(self) -> str:
+        """What the next decode of the window is made to begin with. Behind the end of a sentence the decoder
+        would take the window for over."""
+        return self.committed.rstrip(_SENTENCE_ENDS)
+
+    @property
     def text(self) -> str:
         """All text so far."""
         return join(self.settled, self.committed + self.tentative)
@@ -83,8 +90,10 @@ class Hypothesis:
     def update(self, text: str, heard_s: float = 0.0, *, commit: bool = True) -> None:
         """Take what a decode of the window says that listened up to `heard_s`; without `commit` only to show
         it. A text that does not begin with the committed one is ignored: it was forced to."""
-        if not text.startswith(self.committed):
+        kept = text if text.startswith(self.committed) else keep_stable(self.committed, text)
+        if kept is None:
             return
+        text = kept
         if not commit:
             self.tentative = text[len(self.committed) :]
             self.doubt()
@@ -102,6 +111,10 @@ class Hypothesis:
         """Forget what earlier hypotheses said: one came that is not believed, so they did not all agree."""
         self.earlier.clear()
 
+    def unsettle(self) -> None:
+        """The window begins where the utterance does again: all that is committed is said in it."""
+        self.settled, self.committed = "", self.stable
+
     def _agreed(self, fresh: list[str], heard_s: float) -> int:
         """How many units all hypotheses of the span share with the newest."""
         while len(self.earlier) > 1 and self.earlier[1][0] <= heard_s - self.agree_s:
@@ -110,18 +123,23 @@ class Hypothesis:
             return 0
         return min(common_prefix(said, fresh) for _, said in self.earlier)
 
-    def settle(self, words: tuple[Word, ...], before_s: float) -> float:
-        """Take committed words that end before `before_s` out of the window.
+    def settle(self, words: tuple[Word, ...], before_s: float, *, keep: int = 0) -> float:
+        """Take committed words that end before `before_s` out of the window, all but the last `keep` units.
 
         `words` are those of the last text, times in seconds of the window. Returns where the window may
         now begin, 0 if nothing changed.
         """
         place, cut_s, cut_place = 0, 0.0, 0
         for word in words:
-            found = self.committed.find(word.text, place)
+            said = word.text.rstrip(_SENTENCE_ENDS + ",")
+            found = self.committed.find(said, place)
             if found < 0:
                 break
-            place = found + len(word.text)
+            place = found + len(said)
+            while place < len(self.committed) and self.committed[place] in _SENTENCE_ENDS + ",":
+                place += 1
+            if len(units(self.committed[place:])) < keep:
+                break
             if word.end <= before_s and _is_seam(self.committed, place):
                 cut_s, cut_place = word.end, place
         if cut_place:

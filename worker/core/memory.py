@@ -4,6 +4,7 @@ and the transcript's end.
 It forms every request for a decode, because what a request holds beside its own audio comes from here.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from shared.audio.pcm import SAMPLE_RATE, Float32, to_samples, to_seconds
@@ -55,11 +56,16 @@ class Memory:
         """First sample whose audio may be wanted again."""
         return self._past.keep_from(covered)
 
-    def partial(self, utterance: Utterance, buffer: AudioBuffer, end: int) -> tuple[DecodeRequest, int]:
-        """The request for what an open utterance says up to `end`, and where its audio begins."""
+    def partial(
+        self, utterance: Utterance, buffer: AudioBuffer, end: int, *, is_busy: bool
+    ) -> tuple[DecodeRequest, int]:
+        """The request for what an open utterance says up to `end`, and where its audio begins. Where the
+        device `is_busy` it is as cheap as can be."""
         start = utterance.window_start
         left = LeftContext(start)
-        if start == utterance.start:
+        # What was said before says nothing of the language.
+        detects = self._is_undecided(utterance, to_seconds(end - start))
+        if start == utterance.start and not is_busy and not detects:
             left = self._left(utterance, start, end, self._options.partial_window_s)
         trim = end - start >= to_samples(self._options.window_trim_s)
         request = self._request(
@@ -69,10 +75,10 @@ class Memory:
             left=left,
             left_s=to_seconds(start - left.start),
             settled=utterance.text.settled,
-            prefix=utterance.text.committed,
+            prefix=utterance.text.prefix,
             words=self._config.words or trim,
         )
-        return request, left.start
+        return replace(request, beam=1 if is_busy else self._options.partial_beam), left.start
 
     def final(
         self, utterance: Utterance, buffer: AudioBuffer, end: int, prefix: str
@@ -89,6 +95,9 @@ class Memory:
             words=self._config.words,
         )
         return request, left.start
+
+    def _is_undecided(self, utterance: Utterance, own_s: float) -> bool:
+        return not utterance.language and self.language.worth_hearing(own_s)
 
     def _language_of(self, utterance: Utterance) -> str:
         return utterance.language or self.language.current
@@ -116,13 +125,12 @@ class Memory:
         said = self._earlier_than(left.text) if language in ("", self._said_in) else ""
         earlier = f"{said} {settled}".strip()[-self._options.context_chars :]
         own_s = len(audio) / SAMPLE_RATE - left_s
-        undecided = not utterance.language and self.language.worth_hearing(own_s)
         return DecodeRequest(
             kind=kind,
             audio=audio,
             language=language,
             languages=self._config.languages,
-            detect=undecided,
+            detect=self._is_undecided(utterance, own_s),
             task=self._config.task,
             prompt=self._config.prompt,
             context=earlier,

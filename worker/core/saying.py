@@ -12,7 +12,7 @@ from shared.transcript import Tail
 from worker.core.decode import DecodeResult
 from worker.core.effects import Checkpoint
 from worker.core.utterance import Asked, Utterance
-from worker.core.writing import Rules, Shown, Writer
+from worker.core.writing import Rules, Writer
 
 
 class Scribe:
@@ -58,6 +58,7 @@ class Scribe:
             offset=self.tail.offset_of(text),
             language=result.language,
             confidence=round(math.exp(min(0.0, result.avg_logprob)), 4),
+            no_speech=round(result.no_speech_prob, 4),
             covered=end_s,
             words=words if text or words is None else (),
         )
@@ -75,11 +76,3 @@ class Scribe:
 
     def _words(self, result: DecodeResult) -> tuple[Word, ...] | None:
         return self._writer.words(result.words, result.language) if self._config.words else None
-
-
-def resumed_shown(resumed: Checkpoint) -> Shown:
-    """What the first undecided utterance has been shown. A worker that did not write for the client showed
-    text as it was heard."""
-    if resumed.shown_heard is None:
-        return Shown(len(resumed.stable), resumed.stable)
-    return Shown(resumed.shown_heard, resumed.shown)

@@ -18,11 +18,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
-from shared.codec import pack
-from shared.events import Closed, SessionConfig, SpeechEnd, SpeechStart, Warning
+from shared.events import Closed, Partial, SessionConfig, SpeechEnd, SpeechStart, Warning
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
-from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
     Close,
@@ -36,14 +35,17 @@ from worker.core.effects import (
     tuned,
 )
 from worker.core.endpointing import Boundary, Ended, Endpointer
-from worker.core.filters import believed, fuller, is_certain
+from worker.core.filters import fuller
 from worker.core.framing import Framer
 from worker.core.hypothesis import Hypothesis, keep_stable
+from worker.core.judging import judged
 from worker.core.ladder import Ladder
 from worker.core.language import Verdict
 from worker.core.memory import Memory
-from worker.core.saying import Scribe, resumed_shown
-from worker.core.utterance import Asked, Utterance, longest_word_s, placed
+from worker.core.progress import Progress
+from worker.core.saying import Scribe
+from worker.core.showing import Showing
+from worker.core.utterance import Asked, Utterance, placed
 from worker.core.voice import Voice
 from worker.core.writing import Rules
 
@@ -77,9 +79,10 @@ class Session:
         self._memory = Memory(config, options, resumed)
         self._language = self._memory.language
         self._scribe = Scribe(config, rules, resumed)
-        self._asking = Asking(self._memory, self._buffer)
+        self._asking = Asking(self._memory, self._buffer, options.busy_wait_s)
         self._ladder = Ladder()
-        self._decided = self._started = self._ended = resumed.decided
+        self._showing = Showing(config, options, self._scribe, self._voice)
+        self._progress = Progress(resumed)
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
         """Ended utterances that wait for their finals, oldest first."""
@@ -110,7 +113,7 @@ class Session:
         effects: list[Effect] = []
         for frame in self._framer.push(self._buffer.append(start, pcm16)):
             probability = self._vad(frame)
-            self._voice.push(probability)
+            self._voice.push(probability, frame)
             for boundary in self._endpointer.push(probability):
                 effects += self._boundary(boundary, "silence")
         effects += self._give_up_silence()
@@ -118,9 +121,12 @@ class Session:
             return effects + self.end("limit")
         return effects + self._ask()
 
-    def finalize(self) -> list[Effect]:
-        """The client wants the open utterance's final now."""
-        return self._close_utterance("finalize") + self._ask()
+    def finalize(self, number: int = 0, id: str = "") -> list[Effect]:
+        """The client wants the open utterance's final now, and, when its wish has a number, to hear when all
+        that was said so far has its final."""
+        effects = self._close_utterance("finalize")
+        self._progress.wish(number, id, to_seconds(self._buffer.end))
+        return effects + self._answer_wishes() + self._ask()
 
     def end(self, reason: CloseReason = "end") -> list[Effect]:
         """No more audio will come. The finals that are due come first, then `Close`."""
@@ -157,14 +163,11 @@ class Session:
         begin = boundary.start
         heard = begin + to_samples(self._options.endpoint.pre_roll_s)
         text = Hypothesis(hold_back=self._options.hold_back, agree_s=self._options.agree_s)
-        step_s = self._options.partial_step_s
-        self._open = Utterance(self._started, begin, begin, heard, text, step_s)
-        if self._started == self._resumed.decided:
-            self._open.text.committed = self._resumed.stable
-            self._open.text.committed_until_s = to_seconds(self._resumed.stable_until)
-            self._open.shown = resumed_shown(self._resumed)
-        self._started += 1
-        if self._started <= self._resumed.started:
+        number = self._progress.next_number
+        self._open = Utterance(number, begin, begin, heard, text, self._options.partial_step_s)
+        if self._progress.is_resumed:
+            self._open.resume(self._resumed)
+        if not self._progress.start():
             return []
         event = SpeechStart(utterance=self._open.number, start=to_seconds(begin))
         return [Emit((event,), checkpoint=self._checkpoint())]
@@ -179,8 +182,7 @@ class Session:
         if self._config.partials and not utterance.is_answered:
             warning = self._ladder.missed(to_seconds(end - utterance.start), self._asking.wait_s)
         self._asking.for_partial = self._held = None  # they say less than the final will
-        self._ended += 1
-        if self._ended <= self._resumed.ended:
+        if not self._progress.end():
             return _told(warning)
         event = SpeechEnd(utterance=utterance.number, end=to_seconds(end), reason=reason)
         return [Emit((event,), checkpoint=self._checkpoint()), *_told(warning)]
@@ -213,7 +215,7 @@ class Session:
             if head.early is None or head.early_end != head.end:
                 return [*effects, self._asking.final(head, head.end or 0)]
             early, head.early = head.early, None
-            effects += self._conclude(head, early, kept=False)
+            effects += self._conclude(*early)
         return effects
 
     def _ask_open(self, utterance: Utterance) -> list[Effect]:
@@ -221,7 +223,7 @@ class Session:
         if self._endpointer.silence_samples < to_samples(self._options.early_final_s):
             return self._ask_partial(utterance)
         speech_end = self._endpointer.speech_end
-        if utterance.early_end == speech_end or self._asking.wait_s > self._options.early_final_wait_s:
+        if utterance.early_end == speech_end or self._asking.is_busy:
             return []
         utterance.early, utterance.early_end = None, speech_end
         return [self._asking.final(utterance, speech_end)]
@@ -245,21 +247,9 @@ class Session:
         self, asked: Asked, result: DecodeResult, take: Callable[[Asked, DecodeResult], list[Effect]]
     ) -> list[Effect]:
         """Take what is believed of an answer."""
-        kind, utterance = asked.request.kind, asked.utterance
-        speech_s = self._voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end)
-        longest_s = longest_word_s(asked, result, self._voice)
-        heard = result.text
-        result, reason = believed(
-            result,
-            kind,
-            speech_s,
-            self._options.filters,
-            longest_word_s=longest_s,
-            is_first=not (utterance.text.text or utterance.echoes(result.text)),
-        )
-        if kind is Kind.PARTIAL:
-            utterance.last_heard = heard
-        return [*([Dropped(reason, kind)] if reason else []), *take(asked, result)]
+        kind = asked.request.kind
+        believed, reason = judged(asked, result, self._voice, self._options)
+        return [*([Dropped(reason, kind)] if reason else []), *take(asked, believed)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if self._language.is_outdated(asked):
@@ -267,11 +257,10 @@ class Session:
         if self._language.hear(asked, result) is Verdict.CHANGED:
             return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
         if asked.utterance.end is None:
-            return self._early_final(asked, placed(asked, result))
+            return self._early_final(asked, result)
         if asked.utterance.end != asked.end:
             return []  # asked for early, and more was said
-        kept = bool(asked.request.prefix)
-        return self._conclude(asked.utterance, placed(asked, result), kept=kept)
+        return self._conclude(asked, result)
 
     def _partial_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         asked.utterance.pace(result, self._options, self._asking.wait_s)
@@ -292,43 +281,33 @@ class Session:
             return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
         if verdict is Verdict.RIVAL or not result.text or not self._language.may_show(asked, result):
             return []
-        shown, stable = text.text, text.stable
-        text.update(result.text, to_seconds(asked.end), commit=is_certain(result))
-        if text.text == shown and text.stable == stable:
-            return []
+        shown, is_more = self._showing.partial(asked, result)
         self._endpointer.keep_whole(to_samples(text.committed_until_s))
-        is_more = self._scribe.commit(utterance, result.language)
-        partial = self._scribe.partial(asked, placed(asked, result), text.text)
-        asked.trim(result, self._options)
-        keep = is_more or text.stable != stable
-        return [Emit((partial,), checkpoint=self._checkpoint() if keep else b"")]
+        return self._show(shown, keep=is_more)
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
         utterance = asked.utterance
         if utterance.early_end == asked.end:
-            utterance.early = result
-        whole = keep_stable(utterance.text.stable, result.text) if result.text else None
-        if whole is None or whole == utterance.text.text or not self._config.partials:
-            return []
-        return [Emit((self._scribe.partial(asked, result, whole),))]
+            utterance.early = asked, result
+        return self._show(self._showing.early(asked, result))
 
-    def _conclude(self, utterance: Utterance, result: DecodeResult, *, kept: bool) -> list[Effect]:
+    def _show(self, partial: Partial | None, *, keep: bool = False) -> list[Effect]:
+        return [Emit((partial,), checkpoint=self._checkpoint() if keep else b"")] if partial else []
+
+    def _conclude(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Say the final, in line with what was committed; decode again, with that as prefix, where they
-        differ.
-
-        `kept`: it was decoded so already.
-        """
+        differ."""
+        utterance, said = asked.utterance, placed(asked, result)
         stable = utterance.text.stable
-        if kept:
-            result = fuller(stable, result, utterance.free)
-        if kept or not stable:
-            return self._final(utterance, result)
-        text = keep_stable(stable, result.text)
+        if asked.request.prefix or not stable:
+            return self._final(utterance, fuller(stable, said, utterance.free))
+        text = keep_stable(stable, said.text)
         if text is None:
-            utterance.free = result
-            return [self._asking.final(utterance, utterance.end or 0, prefix=stable)]
-        return self._final(utterance, replace(result, text=text))
+            utterance.free = said
+            again = self._asking.final(utterance, asked.end, prefix=stable)
+            return [*self._show(self._showing.meanwhile(asked, result)), again]
+        return self._final(utterance, replace(said, text=text))
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
@@ -339,10 +318,15 @@ class Session:
             self._language.learn(result.language, result.language_probability)
         final = self._scribe.final(utterance, result, text)
         self._memory.add(utterance, end, text, result.language)
-        self._decided = utterance.number + 1
+        self._progress.decided = utterance.number + 1
         self._last_end = end
         self._cover(end)
-        return [Emit((final,), covered=end, checkpoint=self._checkpoint())]
+        return [Emit((final,), covered=end, checkpoint=self._checkpoint()), *self._answer_wishes()]
+
+    def _answer_wishes(self) -> list[Effect]:
+        """Say of each `finalize` whose finals are all said that they are."""
+        answers = self._progress.answers()
+        return [Emit(answers, checkpoint=self._checkpoint())] if answers else []
 
     # What is decided
 
@@ -371,24 +355,14 @@ class Session:
         self._closed = True
         self._cover(self._buffer.end)
         duration = to_seconds(self._buffer.end)
-        return [Close(Closed(reason=reason, duration=duration, utterances=self._decided), self._covered)]
+        return [
+            Close(Closed(reason=reason, duration=duration, utterances=self._progress.decided), self._covered)
+        ]
 
     def _checkpoint(self) -> bytes:
         head = self._line[0] if self._line else self._open
-        return pack(
-            Checkpoint(
-                decided=self._decided,
-                started=max(self._started, self._resumed.started),
-                ended=max(self._ended, self._resumed.ended),
-                stable=head.text.stable if head else "",
-                stable_until=to_samples(head.text.committed_until_s) if head else 0,
-                shown=head.shown.text if head else "",
-                shown_heard=head.shown.heard if head else None,
-                tail_length=self._scribe.tail.length,
-                tail_last=self._scribe.tail.last,
-                context=self._memory.context,
-                language=self._language.current,
-            )
+        return self._progress.checkpoint(
+            head, self._scribe.tail, self._memory.context, self._language.current
         )
 
 

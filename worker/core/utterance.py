@@ -2,18 +2,14 @@
 session machine."""
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Final
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
-from worker.core.effects import SessionOptions
-from worker.core.hypothesis import Hypothesis, common_prefix, units
-from worker.core.voice import Voice
+from worker.core.effects import Checkpoint, SessionOptions
+from worker.core.hypothesis import Hypothesis
+from worker.core.screen import Screen
 from worker.core.writing import Shown
-
-_ECHO_UNITS: Final = 2
 
 
 @dataclass(slots=True)
@@ -29,8 +25,6 @@ class Utterance:
     text: Hypothesis
     step_s: float
     """New audio that the next partial waits for."""
-    last_heard: str = ""
-    """What its last partial said, believed or not."""
     stumbled: bool = False
     """Whether its last partial could not be shown."""
     is_answered: bool = False
@@ -40,19 +34,29 @@ class Utterance:
     """What it is in, once that is decided."""
     looks: int = 0
     """Detections that said nothing about it."""
+    screen: Screen = field(default_factory=Screen)
     shown: Shown = field(default_factory=Shown)
     """What was written of it for good."""
-    early: DecodeResult | None = None
+    early: "tuple[Asked, DecodeResult] | None" = None
     early_end: int = -1
     """What an early final says, if the utterance ends there."""
     free: DecodeResult | None = None
     """What a final said that did not keep to the committed text."""
+
+    def resume(self, resumed: Checkpoint) -> None:
+        """It was begun on another worker, which committed and wrote some of it."""
+        self.text.committed = resumed.stable
+        self.text.committed_until_s = to_seconds(resumed.stable_until)
+        self.shown = _shown(resumed)
 
     def pace(self, result: DecodeResult, options: SessionOptions, wait_s: float) -> None:
         """Set how much new audio the next partial waits for: half way between the last step and what this
         partial's cost and the device's load ask for; `wait_s` is how long decodes wait. Behind a partial that
         can't be shown the next comes soon, but only once: noise never gives one that can."""
         usable = bool(result.text)
+        if not usable and self.window_start > self.start:
+            self.window_start = self.start
+            self.text.unsettle()
         if not usable and not self.stumbled:
             self.heard -= to_samples(max(0.0, self.step_s - options.partial_retry_s))
         else:
@@ -61,15 +65,12 @@ class Utterance:
             self.step_s = (self.step_s + min(wanted_s, options.partial_step_s_max)) / 2
         self.stumbled = not usable
 
-    def echoes(self, text: str) -> bool:
-        """Whether a partial begins as the one before it did: twice the same is seldom invented."""
-        return common_prefix(units(self.last_heard), units(text)) >= _ECHO_UNITS
-
     def start_over(self, language: str) -> None:
         """It is in another language than was thought; nothing of it is committed. The next partial is due at
         once."""
         self.language = language
         self.text = Hypothesis(hold_back=self.text.hold_back, agree_s=self.text.agree_s)
+        self.screen = Screen()
         self.heard = self.start
         self.early, self.early_end = None, -1
 
@@ -89,7 +90,7 @@ class Asked:
         if self.request.own_s < options.window_trim_s or not result.words:
             return
         keep_from_s = self.request.duration_s - options.window_keep_s
-        cut_s = self.utterance.text.settle(result.words, keep_from_s)
+        cut_s = self.utterance.text.settle(result.words, keep_from_s, keep=options.window_keep_units)
         if cut_s > 0:
             self.utterance.window_start = self.start + to_samples(cut_s)
 
@@ -100,13 +101,13 @@ def placed(asked: Asked, result: DecodeResult) -> DecodeResult:
     return replace(result, words=tuple(_moved(word, offset) for word in result.words))
 
 
-def longest_word_s(asked: Asked, result: DecodeResult, voice: Voice) -> float:
-    """Most speech between the beginnings of two words, or in front of the first: alignment gives what the
-    decoder left out to a word beside it."""
-    starts = [asked.start + to_samples(word.start) for word in result.words]
-    bounds = [asked.start + to_samples(asked.request.left_s), *starts]
-    return max((voice.speech_s(*pair) for pair in pairwise(bounds)), default=0.0)
-
-
 def _moved(word: Word, offset_s: float) -> Word:
     return replace(word, start=round(word.start + offset_s, 3), end=round(word.end + offset_s, 3))
+
+
+def _shown(resumed: Checkpoint) -> Shown:
+    """What the first undecided utterance has been shown. A worker that did not write for the client showed
+    text as it was heard."""
+    if resumed.shown_heard is None:
+        return Shown(len(resumed.stable), resumed.stable)
+    return Shown(resumed.shown_heard, resumed.shown)

@@ -15,24 +15,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
-import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import (
-    get_ctranslate2_storage,
     get_suppressed_tokens,
 )
 
-from shared.audio.pcm import SAMPLE_RATE, Float32
+from shared.audio.pcm import SAMPLE_RATE
 from shared.errors import DeviceFault, EngineFault, ModelUnavailable
 from shared.events import Word
 from shared.transcript import Token, join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
-from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for, token_cap
+from worker.core.window import FRAMES_MAX, token_cap
 from worker.engine.alignment import align
 from worker.engine.api import EngineOptions
+from worker.engine.devices import choose_device, is_device_lost
+from worker.engine.encoder import FRAME_SAMPLES, Encoder
 from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, marked
 from worker.engine.rows import (
     Output,
@@ -47,7 +47,6 @@ from worker.engine.rows import (
 
 log = logging.getLogger(__name__)
 
-_FRAME_SAMPLES: Final = 160
 _HINT_TOKENS_MAX: Final = 64
 _EARLIER_TOKENS_MAX: Final = 64
 """Most tokens that a decode is given of hotwords and prompt, and of earlier text; each costs little, but more
@@ -59,8 +58,6 @@ runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
 _NUMBER_SIGNS: Final = "%$€£¥"
-_ALIKE_FRAMES: Final = 200
-"""Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
 _BATCH_MAX_CPU: Final = 4
 _BATCH_MAX_CUDA: Final = 16
 
@@ -95,6 +92,7 @@ class FasterWhisperEngine:
             batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
         )
         self._tokenizers: dict[tuple[str, str], Tokenizer] = {}
+        self._encoder = Encoder(self._whisper, options.window)
         self._decoder = decoder_for(self._model, self._tokenizer("en", "transcribe"))
 
     @property
@@ -110,7 +108,7 @@ class FasterWhisperEngine:
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
         """See `Engine.decode`. Rows that fit together are decoded together; the others one after another."""
         try:
-            rows = [self._encode(r, n) for r, n in zip(batch, self._windows(batch), strict=True)]
+            rows = [self._encode(r, n) for r, n in zip(batch, self._encoder.windows(batch), strict=True)]
             return self._decode_rows(rows)
         except RuntimeError as error:  # CTranslate2's; its text names shapes and devices, not speech
             fault = DeviceFault if is_device_lost(str(error)) else EngineFault
@@ -122,17 +120,9 @@ class FasterWhisperEngine:
 
     # Rows
 
-    def _windows(self, batch: Sequence[DecodeRequest]) -> list[int]:
-        """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
-        decoded together, which saves more than the longer window costs."""
-        frames = [self._policy.frames(request.duration_s) for request in batch]
-        longest = max(frames, default=0)
-        return [longest if longest - n <= _ALIKE_FRAMES else n for n in frames]
-
     def _encode(self, request: DecodeRequest, frames: int) -> Row:
         began_s = time.perf_counter()
-        features = self._features(request.audio, frames)
-        encoded = self._model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
+        encoded = self._encoder.encode(request.audio, frames)
         encode_s = time.perf_counter() - began_s
         detected, probability = "", 1.0
         if request.detect or not request.language:
@@ -152,28 +142,10 @@ class FasterWhisperEngine:
             detected,
             probability,
             encoded,
-            frames=features.shape[1],
+            frames=frames,
             prompt=prompt.fitted(),
             encode_s=encode_s,
         )
-
-    @cached_property
-    def _policy(self) -> WindowPolicy:
-        if self._options.window:
-            return self._options.window
-        probe = np.zeros((self._mels, 8), np.float32)
-        width = self._model.encode(get_ctranslate2_storage(probe[None]), to_cpu=True).shape[-1]
-        return policy_for(width)
-
-    @property
-    def _mels(self) -> int:
-        return int(self._whisper.model.n_mels)
-
-    def _features(self, audio: Float32, frames: int) -> Float32:
-        """Log-mel of the audio, filled up with the value that stands for silence after normalisation."""
-        audio = audio[: FRAMES_MAX * _FRAME_SAMPLES]
-        mel = self._whisper.feature_extractor(audio, padding=_FRAME_SAMPLES)[:, :frames]
-        return np.pad(mel, ((0, 0), (0, frames - mel.shape[1]))).astype(np.float32)
 
     def _detect(self, encoded: Any, request: DecodeRequest) -> tuple[str, float]:
         """The likeliest language of the request's own audio, and its probability among those allowed."""
@@ -219,8 +191,10 @@ class FasterWhisperEngine:
 
     def _first_attempt(self, rows: list[Row]) -> list[Output]:
         temperature = rows[0].request.temperature
-        if is_partial(rows[0]) or temperature > 0:
+        if temperature > 0:
             return self._generate(rows, temperature=temperature)
+        if is_partial(rows[0]):
+            return self._generate(rows, beam=rows[0].request.beam or 1)
         return self._generate(rows, beam=rows[0].request.beam or _BEAM_FINAL)
 
     def _finish(self, row: Row, output: Output) -> DecodeResult:
@@ -290,7 +264,7 @@ class FasterWhisperEngine:
 
     def _align(self, row: Row, output: Output) -> list[tuple[Word, tuple[Token, ...]]]:
         """The words behind left, with their times and tokens."""
-        frames = min(row.frames, max(2, len(row.request.audio) // _FRAME_SAMPLES))
+        frames = min(row.frames, max(2, len(row.request.audio) // FRAME_SAMPLES))
         aligned = align(self._whisper, row.tokenizer, output.tokens, row.encoded, frames)
         kept = behind(row.request.left, [word for word, _ in aligned])
         return aligned[len(aligned) - len(kept) :]
@@ -299,22 +273,3 @@ class FasterWhisperEngine:
 def _last_tokens(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:
     text = text.strip()
     return tuple(tokenizer.encode(" " + text)[-most:]) if text else ()
-
-
-def choose_device(device: str, compute_type: str) -> tuple[str, str]:
-    """What runs best here: CUDA when there is a device, int8 on a CPU, int8_float16 or float16 on CUDA."""
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-    if compute_type != "auto":
-        return device, compute_type
-    if device == "cpu":
-        return device, "int8"
-    supported = ctranslate2.get_supported_compute_types("cuda")
-    return device, next(t for t in ("int8_float16", "float16", "int8", "float32") if t in supported)
-
-
-def is_device_lost(message: str) -> bool:
-    """Whether an error of CTranslate2 means that the CUDA context is gone: after an illegal access every
-    later call fails too. Memory that ran out is another matter: the next batch may fit."""
-    text = message.lower()
-    return any(word in text for word in ("cuda", "cublas", "cudnn")) and "out of memory" not in text

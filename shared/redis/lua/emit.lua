@@ -3,7 +3,7 @@
 -- ARGV: fence, write id, live channel, TTL s, covered sample (-1: unchanged), packed checkpoint ('': unchanged), then pairs: '1' keep or '0', payload
 -- Returns the number of the last event. The same write id again changes nothing: the answer to the first was lost on its way.
 -- A session that goes forward breaks nobody: its failures are forgotten.
--- Marks at the covered sample (ids N-1, N-2) are kept: a successor must see them.
+-- Marks at the covered sample (ids from N-1) are kept: a successor must see them.
 local refused = fence_or_error(KEYS[1], ARGV[1])
 if refused then return refused end
 local seq = redis.call('HGET', KEYS[1], 'seq')

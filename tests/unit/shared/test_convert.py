@@ -150,3 +150,17 @@ def _converted(audio: AudioFormat, sound: bytes) -> np.ndarray:
     converter = audio.converter()
     pieces = [converter.push(sound[i : i + 4000]) for i in range(0, len(sound), 4000)]
     return np.frombuffer(b"".join([*pieces, converter.flush()]), "<i2").astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("pcm8", bytes([0, 64, 0x80, 0xC0])),
+        ("pcm24", b"\0\0\0\0\0\x40\0\0\x80\0\0\xc0"),
+        ("pcm32", b"\0\0\0\0\0\0\0\x40\0\0\0\x80\0\0\0\xc0"),
+    ],
+)
+def test_signed_integers_of_any_width(encoding: str, data: bytes) -> None:
+    converter = StreamConverter(encoding=encoding, sample_rate=16_000, channels=1)
+    pcm16 = b"".join(converter.push(data[i : i + 1]) for i in range(len(data)))
+    assert np.frombuffer(pcm16, "<i2").tolist() == pytest.approx([0, 16384, -32768, -16384], abs=1)

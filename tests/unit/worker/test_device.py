@@ -11,7 +11,7 @@ from shared.audio.pcm import SAMPLE_RATE
 from shared.errors import DeviceFault, EngineFault
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.device import FAULTS_MAX, HANG_S, Device
-from worker.engine.faster_whisper import is_device_lost
+from worker.engine.devices import is_device_lost
 
 pytestmark = pytest.mark.anyio
 

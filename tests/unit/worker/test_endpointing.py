@@ -32,6 +32,22 @@ def test_a_pause_shorter_than_the_endpoint_does_not_end_an_utterance() -> None:
     assert [type(b) for b in boundaries] == [Started, Ended]
 
 
+def test_the_longer_an_utterance_the_shorter_the_pause_that_ends_it() -> None:
+    pause = to_samples(0.6) // FRAME_SAMPLES
+    for speech_s, ends in ((4.0, False), (6.0, False), (9.0, True), (15.0, True)):
+        frames = to_samples(speech_s) // FRAME_SAMPLES
+        boundaries = run((0.9, frames), (0.0, pause))
+        assert [type(b) for b in boundaries] == ([Started, Ended] if ends else [Started]), speech_s
+
+
+def test_a_pause_that_is_asked_for_ends_long_utterances_too() -> None:
+    for silence_s in (0.2, 2.0):
+        options = EndpointOptions(silence_s=silence_s, long_silence_s=silence_s)
+        frames = to_samples(silence_s) // FRAME_SAMPLES
+        boundaries = run((0.9, 500), (0.0, frames - 1), (0.9, 1), (0.0, frames + 1), options=options)
+        assert [type(b) for b in boundaries] == [Started, Ended]
+
+
 def test_between_the_thresholds_speech_goes_on_but_does_not_begin() -> None:
     assert run((0.4, 100)) == []
     assert run((0.9, 10), (0.4, 100)) == [Started(0)]

@@ -16,6 +16,7 @@ from worker.core.filters import (
     is_silence_phrase,
     spoken_words,
     without_loop,
+    without_restart,
 )
 from worker.core.silence_phrases import PHRASES
 
@@ -66,6 +67,34 @@ def test_the_first_partial_must_be_surer_than_a_final() -> None:
     assert reason(unsure, PARTIAL) is Drop.LOGPROB
     assert believed(unsure, PARTIAL, 2.0, is_first=False) == (unsure, None)
     assert not is_certain(unsure)
+
+
+def test_it_may_be_less_sure_where_one_voice_stands_above_the_room() -> None:
+    for logprob, found in ((-0.9, None), (-1.1, Drop.LOGPROB)):
+        unsure = replace(GOOD, avg_logprob=logprob)
+        assert believed(unsure, PARTIAL, 2.0, is_clear=True)[1] is found
+
+
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        ("He was not here. He was NOT", "He was not here."),
+        ("Margaret said Mr. Hell. Margaret said Mr. Hale. Margaret said Mr", "Margaret said Mr. Hell."),
+        ("He was here and he was there", "He was here and he was there"),
+        ("no no no no", "no no no no"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_begins_again_is_cut_there(text: str, once: str) -> None:
+    assert without_restart(text) == once
+
+
+def test_a_sure_partial_that_begins_again_is_believed_once() -> None:
+    again = replace(GOOD, text="He was here before. He was here bef", runaway=True)
+    assert believed(again, PARTIAL, 2.0)[0].text == "He was here before."
+    assert believed(replace(again, avg_logprob=-0.6), PARTIAL, 2.0)[0].text == ""
+    assert believed(again, FINAL, 2.0)[0].text == ""
+    assert believed(replace(GOOD, runaway=True), PARTIAL, 2.0)[0].text == ""
 
 
 def test_a_filter_that_is_off_takes_nothing() -> None:

@@ -96,6 +96,31 @@ def test_settled_words_leave_the_window_and_the_text_stays_the_same() -> None:
     assert hypothesis.text == text
 
 
+def test_the_last_committed_words_stay_in_the_window() -> None:
+    hypothesis = after("he was a good man there", "he was a good man there was")
+    times = tuple(word(t, i + 1.0) for i, t in enumerate(["he", "was", "a", "good", "man", "there", "was"]))
+    assert hypothesis.settle(times, before_s=9.0, keep=4) == 2.0
+    assert (hypothesis.settled, hypothesis.committed) == ("he was", "a good man there")
+    hypothesis.unsettle()
+    assert (hypothesis.settled, hypothesis.committed) == ("", "he was a good man there")
+
+
+def test_words_settle_though_their_punctuation_is_another() -> None:
+    hypothesis = Hypothesis(committed="he was here. They were")
+    times = (word("he", 1.0), word("was", 2.0), word("here,", 3.0), word("they", 4.0))
+    assert hypothesis.settle(times, before_s=9.0) == 3.0
+    assert (hypothesis.settled, hypothesis.committed) == ("he was here.", "They were")
+
+
+def test_the_next_decode_does_not_begin_behind_the_end_of_a_sentence() -> None:
+    hypothesis = Hypothesis(committed="he was here.", hold_back=0)
+    assert hypothesis.prefix == "he was here"
+    hypothesis.update("he was here, and so", 1.0)
+    assert hypothesis.text == "he was here. and so"
+    hypothesis.update("she was here, and so", 2.0)
+    assert hypothesis.text == "he was here. and so"
+
+
 def test_nothing_settles_before_a_committed_word_ends() -> None:
     hypothesis = after("he was", "he was here")
     assert hypothesis.settle((word("he", 5.0), word("was", 6.0)), before_s=2.0) == 0.0

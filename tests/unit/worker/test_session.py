@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.memory import held_bytes
-from shared.audio.pcm import SAMPLE_RATE, pcm16_to_float, to_seconds
+from shared.audio.pcm import SAMPLE_RATE, Float32, pcm16_to_float, to_seconds
 from shared.events import Closed, Final, Partial, SessionConfig, SpeechEnd, SpeechStart
 from tests.support.machine import Answer, Driver, scripted
 from tests.support.sound import loudness_vad, pcm16, silence, speech
@@ -164,6 +164,24 @@ def test_the_window_of_partials_stays_short_in_long_speech() -> None:
     assert longest < driver.options.window_trim_s + 2 * driver.options.partial_step_s
 
 
+def test_behind_a_partial_that_is_not_believed_the_next_hears_the_utterance_from_its_beginning() -> None:
+    asked: list[DecodeRequest] = []
+
+    def answer(request: DecodeRequest) -> DecodeResult:
+        asked.append(request)
+        if request.context and not any(earlier.context for earlier in asked[:-1]):
+            return DecodeResult(text="a", language="en", avg_logprob=-2.0)
+        return scripted(request)
+
+    driver = Driver(answer, options=SessionOptions(window_trim_s=4.0, window_keep_s=1.0))
+    driver.hear(pcm16(speech(14)))
+    trimmed = next(n for n, request in enumerate(asked) if request.context)
+    assert asked[trimmed].kind is Kind.PARTIAL
+    assert list(asked[trimmed].audio[:9]) != list(asked[0].audio[:9]) == list(asked[trimmed + 1].audio[:9])
+    assert asked[trimmed + 1].context == ""
+    assert driver.partials[-1].text.startswith(asked[trimmed + 1].prefix)
+
+
 def test_a_runaway_partial_is_not_shown() -> None:
     def lost(request: DecodeRequest) -> DecodeResult:
         return DecodeResult(text="and and and and", language="en", runaway=request.kind is Kind.PARTIAL)
@@ -213,7 +231,8 @@ def test_a_short_partial_in_an_unsure_language_is_not_shown() -> None:
 
 
 def test_earlier_text_is_context_until_a_long_silence_and_the_prompt_always() -> None:
-    driver = Driver(config=SessionConfig(prompt="Names: Ada"))
+    options = SessionOptions(partial_window_s=0.0)
+    driver = Driver(config=SessionConfig(prompt="Names: Ada"), options=options)
     driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(10), speech(2, seed=3)))
     first, second = driver.finals
     finals = [r for r in driver.requests if r.kind is Kind.FINAL]
@@ -299,6 +318,15 @@ def test_partials_come_less_often_while_decodes_wait() -> None:
         driver.hear(pcm16(speech(12)))
         counts.append(sum(r.kind is Kind.PARTIAL for r in driver.requests))
     assert counts[1] < counts[0] / 2
+
+
+def test_partials_are_as_cheap_as_can_be_while_decodes_wait() -> None:
+    for waited_s, beams in ((0.0, {3}), (1.0, {1})):
+        driver = Driver(waiting(waited_s), config=SessionConfig(language="en"))
+        driver.hear(pcm16(speech(2), silence(1), speech(2, seed=2), silence(1)))
+        partials = [r for r in driver.requests[1:] if r.kind is Kind.PARTIAL]
+        assert {r.beam for r in partials} == beams
+        assert any(r.left for r in partials) is not bool(waited_s)
 
 
 def test_a_final_is_decoded_with_what_was_said_just_before() -> None:
@@ -507,14 +535,30 @@ def test_a_successor_of_a_session_at_rest_has_nothing_to_hear_again() -> None:
     assert [final.utterance for final in second.finals] == [1]
 
 
-def test_a_doubtful_first_partial_waits_for_one_that_says_the_same() -> None:
-    said = iter(["but how", "on the road again", "on the road against them", "on the road"])
+def test_while_a_forced_final_is_decoded_the_rest_of_the_free_one_is_shown() -> None:
+    def contrary(request: DecodeRequest) -> DecodeResult:
+        if request.kind is Kind.FINAL and not request.prefix:
+            return replace(scripted(request), text=f"oh {scripted(request).text} indeed")
+        return scripted(request)
 
+    driver = Driver(contrary)
+    driver.hear(pcm16(speech(6), silence(1)))
+    shown = driver.partials[-1]
+    assert shown.text.startswith(shown.text[: shown.committed])
+    assert shown.text.endswith(" indeed")
+    assert driver.requests[-1].prefix == shown.text[: shown.committed]
+    assert not driver.finals[0].text.endswith(" indeed")
+
+
+@pytest.mark.parametrize(("before", "shown"), [(silence(1), True), (speech(0.1), False)])
+def test_a_doubtful_first_partial_is_shown_where_a_voice_stands_above_the_room(
+    before: Float32, shown: bool
+) -> None:
     def answer(request: DecodeRequest) -> DecodeResult:
         unsure = -0.8 if request.kind is Kind.PARTIAL else -0.2
-        return DecodeResult(text=next(said, "on the road"), language="en", avg_logprob=unsure)
+        return DecodeResult(text="on the road", language="en", avg_logprob=unsure)
 
     driver = Driver(answer, config=SessionConfig(language="en"))
-    driver.hear(pcm16(speech(2)))
-    assert [partial.text for partial in driver.partials] == ["on the road against them", "on the road"]
-    assert {partial.committed for partial in driver.partials} == {0}
+    driver.hear(pcm16(before, speech(2)))
+    assert bool(driver.partials) is shown
+    assert {partial.committed for partial in driver.partials} <= {0}

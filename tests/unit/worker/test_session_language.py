@@ -123,6 +123,13 @@ def test_one_detection_is_enough_for_an_utterance_in_the_same_language() -> None
     assert [r.detect for r in driver.requests].count(True) == 2
 
 
+def test_a_partial_that_is_asked_for_its_language_hears_nothing_of_before() -> None:
+    driver = play(("en", 0.95), ("en", 0.95))
+    partials = [r for r in driver.requests if r.kind is Kind.PARTIAL]
+    assert any(r.left for r in partials)
+    assert not any(r.left for r in partials if r.detect)
+
+
 def test_what_was_said_in_another_language_is_neither_context_nor_heard_again() -> None:
     driver = play(("en", 0.95), ("de", 0.95), ("de", 0.95))
     english = driver.finals[0].text

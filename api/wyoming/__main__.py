@@ -1,0 +1,79 @@
+"""`python -m api.wyoming`: the Wyoming server alone, without an edge beside it."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from typing import Final
+
+from api.listening import listen
+from api.session_desk import LiveParts, SessionDesk
+from api.wyoming.announcing import check_announcing
+from api.wyoming.catalog import Catalog
+from api.wyoming.server import WyomingServer
+from shared.errors import BadParameter, StenoError
+from shared.logs import configure
+from shared.redis.connection import connect
+from shared.redis.keys import Keys
+from shared.redis.live import LiveFeed
+from shared.redis.presence import Presence
+from shared.redis.sessions import SessionLog
+from shared.settings import Settings, load_settings
+from shared.tasks import end_tasks
+
+log = logging.getLogger("api.wyoming")
+
+PORT: Final = 10300
+"""Where Home Assistant looks for speech to text."""
+
+
+async def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    client, keys = connect(settings.redis_url), Keys(settings.shards)
+    feed = LiveFeed(client, keys)
+    live = LiveParts(
+        sessions=SessionLog(client, keys, resume_s=settings.resume_s),
+        feed=feed,
+        presence=Presence(client),
+        queue_s=settings.queue_s,
+        resume_s=settings.resume_s,
+        session_s_max=settings.session_s_max,
+    )
+    catalog = Catalog(settings.model)
+    server = WyomingServer(
+        SessionDesk(live), catalog, listener, host=settings.host, name=settings.wyoming_name
+    )
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    serving = [asyncio.create_task(feed.run_forever()), asyncio.create_task(server.run_forever())]
+    try:
+        done, _ = await asyncio.wait([stopping, *serving], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end_tasks([stopping, *serving])
+        await client.aclose()
+
+
+def main() -> int:
+    """Exit status 2 for what the operator can mend."""
+    try:
+        settings = load_settings()
+        configure(settings.log_level)
+        if not settings.redis_url:
+            raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
+        check_announcing(settings.wyoming_name)
+        port = settings.wyoming_port or PORT
+        with listen(settings.host, port, variable="STENO_WYOMING_PORT") as listener:
+            asyncio.run(serve(settings, listener))
+    except StenoError as error:
+        sys.stderr.write(f"steno wyoming: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
