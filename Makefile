@@ -7,9 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 UV := $(BIN)/uv
+COMPAT := .venv-compat/ready
+COMPAT_NODE := tests/compat/node_modules/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow chaos lint bench lock clean
+.PHONY: help up demo test test-slow test-compat chaos lint bench lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +27,9 @@ test: $(READY) ## Run all tests
 
 test-slow: $(READY) ## Run the long variants that `make test` leaves out
 	$(BIN)/pytest -m slow -n auto $(ARGS)
+
+test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
+	$(BIN)/pytest -m compat tests/compat $(ARGS)
 
 chaos: $(READY) ## Kill, freeze and cut processes under live sessions, 200 times
 	STENO_CHAOS_RUNS=$(or $(STENO_CHAOS_RUNS),200) $(BIN)/pytest tests/chaos -s $(ARGS)
@@ -42,7 +47,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat tests/compat/node_modules build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip. Modules
@@ -53,6 +58,15 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(COMPAT): tests/compat/frameworks.txt
+	$(PYTHON) -m venv .venv-compat
+	.venv-compat/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(COMPAT_NODE): tests/compat/package.json
+	npm install --prefix tests/compat --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 $(UV):

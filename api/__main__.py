@@ -52,7 +52,10 @@ def serve(settings: Settings) -> int:
         ws_ping_timeout=None,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_DRAIN_S,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
+    _load_certificate(config)
     server = uvicorn.Server(config)
     # uvicorn raises the signal that stopped it once more when it is done; an orderly stop is no death.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -61,6 +64,17 @@ def serve(settings: Settings) -> int:
         log.info("edge listens", extra={"host": settings.host, "port": settings.port})
         server.run(sockets=[listener])
     return status
+
+
+def _load_certificate(config: uvicorn.Config) -> None:
+    """Raises `BadParameter` for files that are no certificate and its key."""
+    try:
+        config.load()
+    except OSError as error:  # what TLS says is one, too
+        raise BadParameter(
+            f"STENO_TLS_CERT and STENO_TLS_KEY can't be used ({error.strerror or error}); "
+            "both must be PEM files"
+        ) from None
 
 
 def main() -> int:

@@ -6,14 +6,20 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
+from typing import Final
 
 from fastapi import Depends, FastAPI
 
 from api import faults
+from api.asr import asr_router, asr_shape
+from api.auth import Doorkeeper, parse_keys
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
+from api.openai.audio import audio_router
+from api.openai.errors import openai_shape
+from api.openai.models import Models, models_router, parse_aliases
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.webhook_sender import SenderParts, WebhookSender
@@ -32,13 +38,23 @@ from shared.webhooks import check_secret
 
 log = logging.getLogger(__name__)
 
+SHAPES: Final[faults.Shapes] = {
+    "/v1/audio": openai_shape,
+    "/v1/models": openai_shape,
+    "/v1/realtime": openai_shape,
+    "/asr": asr_shape,
+    "/detect-language": asr_shape,
+}
+"""Surfaces whose errors are not written as Steno's."""
+
 
 def create_app(
     settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
 ) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
     socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
-    does: only a new process mends that."""
+    does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
+    ring, aliases = parse_keys(settings.api_keys), parse_aliases(settings.model_aliases)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -72,6 +88,7 @@ def create_app(
         upload_bytes_max=settings.upload_bytes_max,
         fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
     )
+    models = Models(aliases, presence)
     sessions = SessionDesk(live)
     beside = [("live-feed", feed.run_forever)]
     if wyoming is not None:
@@ -102,10 +119,14 @@ def create_app(
             jobs_client.close()
 
     app = FastAPI(title="Steno", lifespan=lifespan)
-    faults.install(app)
+    faults.install(app, SHAPES)
+    app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(stream_router(sessions))
-    app.include_router(job_router(job_parts), dependencies=[] if jobs_url else [Depends(_refuse_jobs)])
+    app.include_router(models_router(models))
+    with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
+    for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
+        app.include_router(router, dependencies=with_jobs)
     return app
 
 

@@ -1,12 +1,14 @@
 """The one table from errors to what a client sees: HTTP statuses, WebSocket close codes and the JSON body.
 
-Every HTTP error of the edge has the body `{"error": {"code", "message", "retryable"}}`; when trying again
-makes sense at a known time, `Retry-After` says when.
+An HTTP error of the edge has the body `{"error": {"code", "message", "retryable", "type", "param"}}`, except
+on paths of a surface that is another product's, which has a shape of its own; when trying again makes sense
+at a known time, `Retry-After` says when.
 """
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
@@ -14,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.errors import BrokerLost, StenoError
+from shared.errors import BadParameter, BrokerLost, StenoError
 from shared.redis.connection import ConnectionLost
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,10 @@ STATUS: Final[Mapping[str, int]] = {
     "bad_message": 400,
     "bad_audio": 400,
     "too_large": 413,
+    "upload_stalled": 408,
+    "unauthorized": 401,
     "not_found": 404,
+    "model_not_found": 404,
     "not_finished": 409,
     "conflict": 409,
     "idempotency_key_reused": 409,
@@ -48,7 +53,9 @@ CLOSE: Final[Mapping[str, int]] = {
     "bad_parameter": 1008,
     "bad_message": 1008,
     "bad_audio": 1008,
+    "unauthorized": 1008,
     "not_found": 1008,
+    "model_not_found": 1008,
     "too_large": 1009,
     "unavailable": 1013,
     "no_capacity": 1013,
@@ -59,6 +66,8 @@ CLOSE: Final[Mapping[str, int]] = {
 """WebSocket close code by error code; a code that is not here closes with 1011."""
 
 _RETRY_AFTER_S: Final = 1.0
+_UNAUTHORIZED: Final = 401
+_TOO_MANY: Final = 429
 _CODE_BY_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -72,55 +81,130 @@ def close_code_of(error: StenoError) -> int:
     return CLOSE.get(error.code, 1011)
 
 
-def body(code: str, message: str, *, retryable: bool = False) -> dict[str, Any]:
-    """The JSON body of an error."""
-    return {"error": {"code": code, "message": message, "retryable": retryable}}
+def body(
+    code: str, message: str, *, retryable: bool = False, status: int = 400, param: str = ""
+) -> dict[str, Any]:
+    """The JSON body of an error. `type` and `param` are for clients of OpenAI's API, which read nothing
+    else."""
+    kind = error_type(status)
+    fields = {"code": code, "message": message, "retryable": retryable, "type": kind, "param": param or None}
+    return {"error": fields}
+
+
+def error_type(status: int) -> str:
+    """OpenAI's word for a kind of error."""
+    if status == _TOO_MANY:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """An HTTP error, before it has a shape."""
+
+    status: int
+    code: str
+    message: str
+    retryable: bool = False
+    retry_after_s: float | None = None
+    param: str = ""
+    """The query or form value that is wrong, where that is known."""
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """The headers that every shape sends."""
+        headers = dict(self.headers or {})
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(math.ceil(self.retry_after_s))
+        if self.status == _UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers
+
+
+Shape = Callable[[Fault], JSONResponse]
+"""How a surface writes an error."""
+Shapes = Mapping[str, Shape]
+"""The shape of each surface that has its own, by the path that all its routes begin with."""
+
+
+def fault_of(error: StenoError) -> Fault:
+    """The HTTP error for an error."""
+    return Fault(
+        status=status_of(error),
+        code=error.code,
+        message=error.message,
+        retryable=error.retryable,
+        retry_after_s=error.retry_after_s,
+        param=error.param if isinstance(error, BadParameter) else "",
+    )
+
+
+def native_shape(fault: Fault) -> JSONResponse:
+    """Steno's own."""
+    content = body(
+        fault.code, fault.message, retryable=fault.retryable, status=fault.status, param=fault.param
+    )
+    return JSONResponse(content, fault.status, fault.all_headers)
+
+
+def shape_at(shapes: Shapes, path: str) -> Shape:
+    """The shape of errors on a path."""
+    for prefix, shape in shapes.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return shape
+    return native_shape
 
 
 def response(error: StenoError) -> JSONResponse:
-    """The HTTP answer to an error."""
-    headers = (
-        {"Retry-After": str(math.ceil(error.retry_after_s))} if error.retry_after_s is not None else None
-    )
-    content = body(error.code, error.message, retryable=error.retryable)
-    return JSONResponse(content, status_of(error), headers)
+    """The HTTP answer to an error on Steno's own paths."""
+    return native_shape(fault_of(error))
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application in the one shape."""
-    app.add_exception_handler(StenoError, _on_steno_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+def install(app: FastAPI, shapes: Shapes | None = None) -> None:
+    """Answer every error of the application in the shape of its path."""
+    answers = _Answers(shapes or {})
+    app.add_exception_handler(StenoError, answers.steno_error)
+    app.add_exception_handler(RequestValidationError, answers.invalid_request)
+    app.add_exception_handler(HTTPException, answers.http_exception)
     for lost in ConnectionLost:
-        app.add_exception_handler(lost, _on_broker_lost)
-    app.add_exception_handler(Exception, _on_unexpected)
+        app.add_exception_handler(lost, answers.broker_lost)
+    app.add_exception_handler(Exception, answers.unexpected)
 
 
-async def _on_steno_error(request: Request, error: Exception) -> JSONResponse:
-    error = cast(StenoError, error)
-    if error.blame == "server":
-        log.warning("%s %s: %s: %s", request.method, request.url.path, error.code, error.message)
-    return response(error)
+class _Answers:
+    """What each kind of exception is answered with."""
 
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
 
-async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
-    first = cast(RequestValidationError, error).errors()[0]
-    name = str(first["loc"][-1]) if first["loc"] else "request"
-    return JSONResponse(body("bad_parameter", f"{name}: {first['msg']}"), 400)
+    def _answer(self, request: Request, fault: Fault) -> JSONResponse:
+        return shape_at(self._shapes, request.url.path)(fault)
 
+    async def steno_error(self, request: Request, error: Exception) -> JSONResponse:
+        error = cast(StenoError, error)
+        if error.blame == "server":
+            log.warning("%s %s: %s: %s", request.method, request.url.path, error.code, error.message)
+        return self._answer(request, fault_of(error))
 
-async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
-    error = cast(HTTPException, error)
-    code = _CODE_BY_STATUS.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
-    return JSONResponse(body(code, str(error.detail)), error.status_code, error.headers)
+    async def invalid_request(self, request: Request, error: Exception) -> JSONResponse:
+        first = cast(RequestValidationError, error).errors()[0]
+        name = str(first["loc"][-1]) if first["loc"] else "request"
+        fault = Fault(status=400, code="bad_parameter", message=f"{name}: {first['msg']}", param=name)
+        return self._answer(request, fault)
 
+    async def http_exception(self, request: Request, error: Exception) -> JSONResponse:
+        error = cast(HTTPException, error)
+        status = error.status_code
+        code = _CODE_BY_STATUS.get(status, "bad_request" if status < 500 else "internal")
+        fault = Fault(status=status, code=code, message=str(error.detail), headers=error.headers)
+        return self._answer(request, fault)
 
-async def _on_broker_lost(request: Request, error: Exception) -> JSONResponse:
-    return await _on_steno_error(
-        request, BrokerLost("Redis can't be reached; try again in a moment", retry_after_s=_RETRY_AFTER_S)
-    )
+    async def broker_lost(self, request: Request, error: Exception) -> JSONResponse:
+        lost = BrokerLost("Redis can't be reached; try again in a moment", retry_after_s=_RETRY_AFTER_S)
+        return await self.steno_error(request, lost)
 
-
-async def _on_unexpected(_request: Request, _error: Exception) -> JSONResponse:
-    # The server above logs the traceback; the client learns nothing of the inside.
-    return JSONResponse(body("internal", "something went wrong in the server; its log says what"), 500)
+    async def unexpected(self, request: Request, error: Exception) -> JSONResponse:
+        # The server above logs the traceback; the client learns nothing of the inside.
+        message = "something went wrong in the server; its log says what"
+        return self._answer(request, Fault(status=500, code="internal", message=message))

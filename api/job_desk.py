@@ -9,7 +9,7 @@ import contextlib
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
@@ -76,18 +76,31 @@ class JobDesk:
             job = None
         record = self._record(job_id, job)
         if record is None:
-            raise NotFound("no such job; an ended job is kept for a limited time")
+            raise _no_such_job()
         return record
 
-    def page(self, *, status: str, count: int, below: Place | None) -> tuple[list[JobRecord], Place | None]:
-        """The next `count` jobs, newest first, of that status or of any, and the place below which the next
-        page begins; None at the end. May be shorter before the end: only so many are looked at."""
+    def check_tenant(self, job_id: str, tenant: str) -> None:
+        """Raises `NotFound` for a job of another tenant, as for one that is not there."""
+        check_job_id(job_id)
+        try:
+            owner = _tenant(self._fetch(job_id))
+        except NoSuchJobError:
+            owner = self._windows(job_id).cancelled_by()
+        if owner not in (None, tenant):
+            raise _no_such_job()
+
+    def page(
+        self, *, status: str, count: int, below: Place | None, tenant: str = ""
+    ) -> tuple[list[JobRecord], Place | None]:
+        """The next `count` jobs of the tenant, newest first, of that status or of any, and the place below
+        which the next page begins; None at the end. May be shorter before the end: only so many are looked
+        at."""
         found: list[JobRecord] = []
         for _ in range(_LOOKS_MAX):
             places = self._index.below(below, _LOOK_COUNT)
             if not places:
                 return found, None
-            for place, record in self._looked_up(places):
+            for place, record in self._looked_up(places, tenant):
                 below = place
                 if record is not None and status in ("", record.status):
                     found.append(record)
@@ -117,7 +130,7 @@ class JobDesk:
             return record
         if not record.is_over:
             # The mark first: a worker that takes the job in this moment sees it and leaves.
-            self._windows(job_id).cancel(self._parts.ttl_s)
+            self._windows(job_id).cancel(self._parts.ttl_s, tenant=self._owner(job_id))
         if record.status != jobs.RUNNING:
             with contextlib.suppress(NoSuchJobError):
                 self._fetch(job_id).delete()
@@ -186,12 +199,36 @@ class JobDesk:
         delivery = Delivery(id=f"msg_{uuid.uuid4().hex}", url=url)
         self._deliveries.keep(job_id, delivery, time.time() + LOOK_S)
 
-    def _looked_up(self, places: list[Place]) -> list[tuple[Place, JobRecord | None]]:
-        """The jobs at these places; those that are forgotten leave the list."""
-        found = Job.fetch_many([place.job for place in places], self._parts.client, serializer="json")
-        rows = [(p, self._record(p.job, job)) for p, job in zip(places, found, strict=True)]
-        self._index.remove(place.job for place, record in rows if record is None)
+    def _looked_up(self, places: list[Place], tenant: str) -> list[tuple[Place, JobRecord | None]]:
+        """The tenant's jobs at these places, None for others'; those that are forgotten leave the list."""
+        found = self._fetch_many([place.job for place in places])
+        rows: list[tuple[Place, JobRecord | None]] = []
+        for place, job in zip(places, found, strict=True):
+            record = self._record(place.job, job)
+            if record is None:
+                self._index.remove([place.job])
+            owner = self._windows(place.job).cancelled_by() if job is None else _tenant(job)
+            rows.append((place, record if owner == tenant else None))
         return rows
+
+    def _fetch_many(self, job_ids: list[str]) -> list[Job | None]:
+        try:
+            return list(Job.fetch_many(job_ids, self._parts.client, serializer="json"))
+        except NoSuchJobError:  # one was deleted as a worker took it, which wrote to it once more
+            return [self._fetch_or_none(job_id) for job_id in job_ids]
+
+    def _fetch_or_none(self, job_id: str) -> Job | None:
+        try:
+            return self._fetch(job_id)
+        except NoSuchJobError:
+            return None
+
+    def _owner(self, job_id: str) -> str:
+        """Whose job it is."""
+        try:
+            return _tenant(self._fetch(job_id))
+        except NoSuchJobError:
+            return ""
 
     def _fetch(self, job_id: str) -> Job:
         return Job.fetch(job_id, connection=self._parts.client, serializer="json")
@@ -206,3 +243,12 @@ class JobDesk:
                 return JobRecord(id=job_id, status=jobs.CANCELLED, progress=0.0)
             return None
         return record_of(job, is_cancelled=lambda: self._windows(job_id).is_cancelled())
+
+
+def _tenant(job: Job) -> str:
+    meta: dict[str, Any] = job.meta
+    return str(meta.get(jobs.META_TENANT, ""))
+
+
+def _no_such_job() -> NotFound:
+    return NotFound("no such job; an ended job is kept for a limited time")

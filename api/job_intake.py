@@ -32,10 +32,12 @@ class Upload:
         self._writer = writer
         self._hash = hashlib.sha256()
         self._is_open = True
+        self.size_bytes = 0
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises `Unavailable` when they can't be stored."""
         self._hash.update(data)
+        self.size_bytes += len(data)
         with _storing():
             self._writer.write(data)
 
@@ -73,7 +75,7 @@ class JobIntake:
         self._storage.delete(upload.job_id)
 
     def submit(
-        self, upload: Upload, options: JobOptions, *, name: str = "", key: str = ""
+        self, upload: Upload, options: JobOptions, *, name: str = "", key: str = "", tenant: str = ""
     ) -> tuple[JobRecord, bool]:
         """Look whether a complete upload is audio, and queue it. Returns the job and whether it is new: a
         `key` that stands for one already gives that one.
@@ -91,25 +93,29 @@ class JobIntake:
             meta: dict[str, object] = {
                 jobs.META_NAME: jobs.file_name(name),
                 jobs.META_DURATION: info.duration_s,
+                jobs.META_TENANT: tenant,
             }
-            return self._take(upload.job_id, options, meta, digest=digest, key=key)
+            return self._take(upload.job_id, options, meta, digest=digest, key=_tenants_key(key, tenant))
         except BaseException:
             self.abandon(upload)
             raise
 
-    def submit_address(self, url: str, options: JobOptions, *, key: str = "") -> tuple[JobRecord, bool]:
+    def submit_address(
+        self, url: str, options: JobOptions, *, key: str = "", tenant: str = ""
+    ) -> tuple[JobRecord, bool]:
         """Queue a file that the job worker is to fetch; otherwise as `submit`."""
         job_id = uuid.uuid4().hex
         name = jobs.file_name(url.partition("?")[0].rstrip("/"))
         try:
-            return self._take(job_id, options, {jobs.META_NAME: name}, digest=url, key=key, source=url)
+            meta: dict[str, object] = {jobs.META_NAME: name, jobs.META_TENANT: tenant}
+            return self._take(job_id, options, meta, digest=url, key=_tenants_key(key, tenant), source=url)
         except BaseException:
             self._storage.delete(job_id)
             raise
 
-    def find_by_key(self, key: str) -> JobRecord | None:
-        """The job that an idempotency key stands for, if it does."""
-        owner = self._index.owner_of(key)
+    def find_by_key(self, key: str, *, tenant: str = "") -> JobRecord | None:
+        """The job that a tenant's idempotency key stands for, if it does."""
+        owner = self._index.owner_of(_tenants_key(key, tenant))
         return None if owner is None else self._owned(owner)
 
     def _take(
@@ -185,6 +191,12 @@ class JobIntake:
             retry=Retry(max=jobs.RETRIES),
             meta=meta,
         )
+
+
+def _tenants_key(key: str, tenant: str) -> str:
+    """An idempotency key as it is kept: each tenant has its own. A tenant's name has no line break, so two
+    never meet."""
+    return f"{tenant}\n{key}" if key else ""
 
 
 @contextmanager

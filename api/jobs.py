@@ -10,19 +10,20 @@ from typing import Annotated, Any, Final, cast
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from api.auth import tenant_of
 from api.job_desk import JobDesk
 from api.job_events import events, last_number
 from api.job_intake import JobIntake
-from api.params import check_against_workers, flag
-from api.uploads import FILE, read_form
+from api.params import check_job, flag, temperature
+from api.uploads import FILE, FormRules, body_of, read_form
 from shared.codec import to_map
 from shared.errors import BadParameter
-from shared.events import SessionConfig
 from shared.formats import FORMATS, format_named
 from shared.jobs import CHANNELS, QUEUES, STATUSES, JobOptions, JobRecord, check_http_url, check_job_id
+from shared.languages import check_languages
 from shared.outbound import is_host_allowed
 from shared.redis.job_index import Place
 from shared.redis.presence import Presence
@@ -40,9 +41,9 @@ _TEXTS: Final = (
     "webhook_url",
 )
 _NUMBERS: Final = ("track", "max_line_chars", "max_lines")
+_FLAGS: Final = ("words", "tokens", "diarize")
 _KEY: Final = "idempotency_key"
-_FLAGS: Final = ("words", "diarize")
-_FIELDS: Final = (*_TEXTS, *_NUMBERS, *_FLAGS, _KEY)
+_FIELDS: Final = (*_TEXTS, *_NUMBERS, "temperature", *_FLAGS, "languages", _KEY)
 _KEY_CHARS_MAX: Final = 255
 _BODY_BYTES_MAX: Final = 64 * 1024
 """Of a request without a file."""
@@ -52,7 +53,9 @@ _FIELD_SCHEMAS: Final[dict[str, Any]] = {
     **{name: {"type": "string"} for name in (*_TEXTS, _KEY)},
     **{name: {"type": "string", "enum": list(choices)} for name, choices in _CHOICES.items()},
     **{name: {"type": "integer"} for name in _NUMBERS},
+    "temperature": {"type": "number"},
     **{name: {"type": "boolean"} for name in _FLAGS},
+    "languages": {"type": "string"},
 }
 _SUBMIT_SCHEMA: Final[dict[str, Any]] = {
     "requestBody": {
@@ -90,8 +93,14 @@ class JobParts:
 
 def job_router(parts: JobParts) -> APIRouter:
     """Routes under `/v1/jobs`."""
-    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     desk, intake = parts.desk, parts.intake
+
+    async def check_tenant(request: Request) -> None:
+        """Another tenant's job is not there, on whatever route."""
+        if job_id := request.path_params.get("job_id"):
+            await run_sync(desk.check_tenant, job_id, tenant_of(request))
+
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(check_tenant)])
 
     @router.post("", status_code=202, openapi_extra=_SUBMIT_SCHEMA)
     async def submit(request: Request, idempotency_key: Annotated[str, Header()] = "") -> JSONResponse:
@@ -103,6 +112,7 @@ def job_router(parts: JobParts) -> APIRouter:
 
     @router.get("")
     async def listed(
+        request: Request,
         status: Annotated[str, Query(json_schema_extra={"enum": list(STATUSES)})] = "",
         limit: Annotated[int, Query(ge=1, le=_PAGE_MAX)] = 50,
         cursor: str = "",
@@ -111,11 +121,14 @@ def job_router(parts: JobParts) -> APIRouter:
         """Jobs, newest first. A page with `next_cursor` is not the last."""
         if status and status not in STATUSES:
             raise BadParameter(f"status must be one of {', '.join(STATUSES)}")
+        tenant = tenant_of(request)
         if idempotency_key:
-            found = await run_sync(intake.find_by_key, idempotency_key)
+            found = await run_sync(partial(intake.find_by_key, idempotency_key, tenant=tenant))
             return {"jobs": [_body(found)] if found and status in ("", found.status) else []}
         below = Place.parse(cursor) if cursor else None
-        records, place = await run_sync(partial(desk.page, status=status, count=limit, below=below))
+        records, place = await run_sync(
+            partial(desk.page, status=status, count=limit, below=below, tenant=tenant)
+        )
         more = {} if place is None else {"next_cursor": str(place)}
         return {"jobs": [_body(record) for record in records], **more}
 
@@ -187,9 +200,8 @@ async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRec
     try:
         form = await read_form(
             request,
-            known=_FIELDS,
-            write=partial(run_sync, upload.write),
-            bytes_max=parts.upload_bytes_max,
+            FormRules(known=_FIELDS, bytes_max=parts.upload_bytes_max),
+            partial(run_sync, upload.write),
         )
         if form.file_name is None:
             raise BadParameter(f"the form must have a file in the field {FILE!r}")
@@ -201,7 +213,9 @@ async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRec
         with CancelScope(shield=True):
             await run_sync(parts.intake.abandon, upload)
         raise
-    return await run_sync(partial(parts.intake.submit, upload, options, name=form.file_name, key=key))
+    return await run_sync(
+        partial(parts.intake.submit, upload, options, name=form.file_name, key=key, tenant=tenant_of(request))
+    )
 
 
 async def _fetched(parts: JobParts, request: Request, key: str) -> tuple[JobRecord, bool]:
@@ -217,13 +231,15 @@ async def _fetched(parts: JobParts, request: Request, key: str) -> tuple[JobReco
     key = _key(fields.pop(_KEY, ""), key)
     options = _options(fields)
     await _check(parts, options)
-    return await run_sync(partial(parts.intake.submit_address, url, options, key=key))
+    return await run_sync(
+        partial(parts.intake.submit_address, url, options, key=key, tenant=tenant_of(request))
+    )
 
 
 async def _document(request: Request) -> dict[str, str]:
     """The fields of a JSON body, as a form would have them."""
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in body_of(request):
         body += chunk
         if len(body) > _BODY_BYTES_MAX:
             raise BadParameter(f"the request is over {_BODY_BYTES_MAX} bytes")
@@ -236,8 +252,8 @@ async def _document(request: Request) -> dict[str, str]:
     for name, value in cast(dict[str, Any], found).items():
         if name not in (*_FIELDS, "url"):
             raise BadParameter(f"unknown field {name!r}; known are url, {', '.join(_FIELDS)}")
-        if not isinstance(value, str | int | bool):
-            raise BadParameter(f"{name} must be a string, a whole number or a boolean")
+        if not isinstance(value, str | int | float | bool):
+            raise BadParameter(f"{name} must be a string, a number or a boolean")
         fields[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return fields
 
@@ -250,13 +266,15 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
             if not (text.isascii() and text.isdigit() and len(text) < 7):
                 raise BadParameter(f"{name} must be a whole number")
             given[name] = int(text)
+    given["temperature"] = temperature(fields)
+    if "languages" in fields:
+        given["languages"] = check_languages(fields["languages"])
     given |= {name: flag(fields, name, default=False) for name in _FLAGS}
     return JobOptions(**given)
 
 
 async def _check(parts: JobParts, options: JobOptions) -> None:
-    wanted = SessionConfig(language=options.language, task=options.task, model=options.model)
-    check_against_workers(wanted, await parts.presence.workers())
+    check_job(options, await parts.presence.workers())
 
 
 def _key(field: str, header: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from shared.audio.convert import AudioFormat
 from shared.errors import BadParameter
 from shared.events import ENCODINGS, NUMERALS, PROFANITY, TASKS, SessionConfig
-from shared.jobs import TEXT_CHARS_MAX
+from shared.jobs import TEXT_CHARS_MAX, JobOptions
 from shared.languages import (
     AUTO,
     NUMERAL_LANGUAGES,
@@ -118,6 +118,19 @@ def check_against_workers(config: SessionConfig, workers: list[WorkerPresence]) 
             raise BadParameter(f"language {code!r} is not known to the model, which knows {_some(languages)}")
     if config.task == "translate" and len(languages) == 1:
         raise BadParameter("task 'translate' needs a multilingual model; this one knows English only")
+
+
+def check_job(options: JobOptions, workers: list[WorkerPresence]) -> None:
+    """The same for a file job."""
+    wanted = SessionConfig(
+        language=options.language, languages=options.languages, task=options.task, model=options.model
+    )
+    check_against_workers(wanted, workers)
+
+
+def temperature(fields: Mapping[str, str]) -> float:
+    """Of a first attempt."""
+    return _decimal(fields, "temperature", TEMPERATURE) or 0.0
 
 
 def _languages(query: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

@@ -79,6 +79,9 @@ is the first sample, whenever it was sent.
 | `acks` | whether this connection gets `ack` | `false` |
 | `session`, `token`, `after` | resume a session; see Resuming | open a new one |
 
+Where the server wants an API key it comes with the upgrade, as `Authorization: Bearer KEY`; browsers, which can't set headers, offer the
+subprotocols `steno` and `steno-api-key.KEY`, and get `steno`. Without a key that is known the upgrade is answered with 401.
+
 An unknown parameter or a wrong value is answered with `error` and close code 1008. Audio may be sent at once, without waiting
 for `ready`.
 

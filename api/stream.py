@@ -6,9 +6,11 @@ that a session is lies in Redis, so that any edge process serves any connection 
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from fastapi import APIRouter, WebSocket
 
+from api.auth import chosen_subprotocol, tenant_of
 from api.conversation import LAST_WORD_S, Gone, broker_lost, converse
 from api.dialect import Open, Resume
 from api.faults import close_code_of, response
@@ -19,7 +21,7 @@ from api.params import parse_stream_params
 from api.resuming import check_against_session, parse_resume
 from api.session_desk import MESSAGE_BYTES_MAX, SessionDesk
 from api.wires import WebSocketWire
-from shared.errors import NoCapacity, StenoError
+from shared.errors import NoCapacity, NotFound, StenoError
 from shared.redis.connection import ConnectionLost
 
 
@@ -46,7 +48,7 @@ class _Door:
             REFUSED.labels(refusal.code).inc()
             await socket.send_denial_response(response(refusal))
             return
-        await socket.accept()
+        await socket.accept(chosen_subprotocol(socket.scope.get("subprotocols") or []))
         wire = WebSocketWire(socket, message_bytes_max=MESSAGE_BYTES_MAX)
         try:
             if refusal:
@@ -78,13 +80,16 @@ class _Door:
         if (asked := parse_resume(query)) is None:
             params = parse_stream_params(query)
             return Open(
-                config=params.config,
+                config=replace(params.config, tenant=tenant_of(socket)),
                 audio=params.audio,
                 acks=params.acks,
                 is_admitted=True,
                 is_resumable=True,
             )
-        params = check_against_session(query, asked, await self._desk.look(asked.session, asked.token))
+        kept = await self._desk.look(asked.session, asked.token)
+        if kept.config.tenant != tenant_of(socket):
+            raise NotFound("no such session, or the token is not its")
+        params = check_against_session(query, asked, kept)
         return Resume(
             session=asked.session,
             token=asked.token,

@@ -36,6 +36,7 @@ from shared.errors import (
     StorageFull,
     TakenOver,
     TooLarge,
+    Unauthorized,
     Unavailable,
 )
 from shared.events import (
@@ -110,6 +111,7 @@ __all__ = [
     "TimedOut",
     "Timeout",
     "TooLarge",
+    "Unauthorized",
     "Unavailable",
     "Warning",
     "Word",

@@ -1,5 +1,6 @@
 """Opens WebSockets to the server, and says in the client's errors why one can't be opened."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection
@@ -17,14 +18,16 @@ _PONG_S_MAX: Final = 40.0
 acknowledges audio is missed much earlier."""
 
 
-async def dial(address: str) -> ClientConnection:
-    """A connection to the server. Raises `ConnectionLost`, `BadReply`, or what the server says against it."""
+async def dial(address: str, headers: Mapping[str, str] | None = None) -> ClientConnection:
+    """A connection to the server, asked for with these headers. Raises `ConnectionLost`, `BadReply`, or what
+    the server says against it."""
     server = address.partition("?")[
         0
     ]  # the query may hold a prompt or a token, which are no one else's to see
     try:
         return await open_socket(
             address,
+            additional_headers=headers,
             compression=None,  # audio does not shrink; it would only cost time on both sides
             max_size=_MESSAGE_BYTES_MAX,
             open_timeout=None,  # the caller has one for the whole opening

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import httpx
 
+from client.credentials import key_headers
 from client.errors import BadReply, ConnectionLost, JobFailed, TimedOut, from_response, from_server
 from client.job_events import JobEvent, JobGone, events_in
 from client.options import DEFAULT_URL, http_address, to_query
@@ -74,11 +75,15 @@ class Jobs:
     the server said.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, timeout: Timeout | None = None) -> None:
+    def __init__(
+        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: Timeout | None = None
+    ) -> None:
+        """`api_key` is by default what `STENO_API_KEY` holds."""
         self._timeout = timeout or Timeout()
         self._address = http_address(url)
         self._http = httpx.AsyncClient(
             base_url=self._address,
+            headers=key_headers(api_key),
             timeout=httpx.Timeout(self._timeout.silence_s, connect=self._timeout.connect_s),
         )
 

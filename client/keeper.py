@@ -4,7 +4,7 @@ on a new connection when one is lost."""
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection
@@ -37,11 +37,15 @@ class Keeper:
         options: StreamOptions,
         resume: Resume,
         on_change: Callable[[ConnectionChange], object],
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        """`headers` are sent with each connection."""
         self._url = url
         self._options = options
         self._resume = resume
         self._on_change = on_change
+        self._headers = headers
         self._chance = random.Random()
         self._socket: ClientConnection | None = None
         self._silence_s_max: float | None = None
@@ -64,7 +68,8 @@ class Keeper:
     async def run(self) -> None:
         """Until the session is over, or lost: then `failure` says why."""
         try:
-            self._socket = await dial(stream_address(self._url, self._options, acks=self._resume.limit_s > 0))
+            address = stream_address(self._url, self._options, acks=self._resume.limit_s > 0)
+            self._socket = await dial(address, self._headers)
             while (lost := await self._talk(self._socket)) is not None:
                 self._socket = await self._reconnect(lost)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the session is used
@@ -189,7 +194,7 @@ class Keeper:
         address = resume_address(self._url, self.ready.session, self.ready.token, self._heard)
         try:
             async with asyncio.timeout(_ATTEMPT_S_MAX):
-                socket = await dial(address)
+                socket = await dial(address, self._headers)
                 try:
                     self._go_on(await receive(socket))
                 except BaseException:

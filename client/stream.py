@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from client.credentials import key_headers
 from client.errors import BadReply, SessionOver, TimedOut
 from client.incoming import LiveTranscript
 from client.keeper import Keeper
@@ -110,6 +111,7 @@ class LiveSession:
 async def connect(
     url: str = DEFAULT_URL,
     *,
+    api_key: str | None = None,
     options: StreamOptions | None = None,
     open_s: float = 30.0,
     resume: Resume | None = None,
@@ -117,13 +119,16 @@ async def connect(
 ) -> AsyncGenerator[LiveSession, None]:
     """A live session at the server behind `url`, open and ready for audio.
 
-    `open_s` bounds the wait for the connection and for `ready`. `on_connection` is called when a connection
-    is lost, and when the session has one again. Raises `ConnectionLost`, `TimedOut`, or what the server said
-    against it (`BadParameter`, `NoCapacity`, …). Leaving the block closes the connection; a session that was
-    not ended is ended, and what it still had to say is lost.
+    `api_key` is by default what `STENO_API_KEY` holds. `open_s` bounds the wait for the connection and for
+    `ready`. `on_connection` is called when a connection is lost, and when the session has one again. Raises
+    `ConnectionLost`, `TimedOut`, or what the server said against it (`Unauthorized`, `BadParameter`,
+    `NoCapacity`, …). Leaving the block closes the connection; a session that was not ended is ended, and what
+    it still had to say is lost.
     """
     options, resume = options or StreamOptions(), resume or Resume()
-    keeper = Keeper(url, options, resume, on_connection or (lambda _change: None))
+    keeper = Keeper(
+        url, options, resume, on_connection or (lambda _change: None), headers=key_headers(api_key)
+    )
     session = LiveSession(keeper, options, resume)
     running = asyncio.create_task(keeper.run(), name="live-session")
     try:

@@ -86,6 +86,7 @@ class LiveSession:
 def connect(
     url: str = DEFAULT_URL,
     *,
+    api_key: str | None = None,
     options: StreamOptions | None = None,
     open_s: float = 30.0,
     resume: Resume | None = None,
@@ -93,7 +94,14 @@ def connect(
 ) -> Generator[LiveSession, None, None]:
     """A live session, open and ready for audio. See `client.stream.connect`; `on_connection` is called on
     another thread."""
-    opening = stream.connect(url, options=options, open_s=open_s, resume=resume, on_connection=on_connection)
+    opening = stream.connect(
+        url,
+        api_key=api_key,
+        options=options,
+        open_s=open_s,
+        resume=resume,
+        on_connection=on_connection,
+    )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opening) as session:
         yield LiveSession(portal, session)
 
@@ -101,8 +109,10 @@ def connect(
 class Jobs:
     """The file jobs of one server, as a context manager. See `client.jobs.Jobs`."""
 
-    def __init__(self, url: str = DEFAULT_URL, *, timeout: Timeout | None = None) -> None:
-        self._jobs = jobs.Jobs(url, timeout=timeout)
+    def __init__(
+        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: Timeout | None = None
+    ) -> None:
+        self._jobs = jobs.Jobs(url, api_key=api_key, timeout=timeout)
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 

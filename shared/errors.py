@@ -5,8 +5,11 @@
     │   ├── BadParameter         a query or form value is wrong
     │   ├── BadMessage           a message that the protocol does not know
     │   ├── BadAudio             bytes that are not the audio they claim to be
-    │   └── TooLarge             over a documented limit
+    │   ├── TooLarge             over a documented limit
+    │   └── UploadStalled        the request's body comes too slowly
+    ├── Unauthorized         no API key, or one that is not known
     ├── NotFound             no such session, job or result
+    │   └── UnknownModel         no such model here
     ├── NotFinished          the job has no result yet
     ├── TakenOver            a newer connection has the session
     ├── Conflict             the job's state does not allow it
@@ -53,9 +56,14 @@ class BadRequest(StenoError):
 
 
 class BadParameter(BadRequest):
-    """A query or form value is wrong; the message names it and what is allowed."""
+    """A query or form value is wrong; the message names it and what is allowed. `param` is its name, where
+    that is known apart from the message."""
 
     code = "bad_parameter"
+
+    def __init__(self, message: str, *, param: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.param = param
 
 
 class BadMessage(BadRequest):
@@ -76,11 +84,31 @@ class TooLarge(BadRequest):
     code = "too_large"
 
 
+class UploadStalled(BadRequest):
+    """The request's body comes too slowly, or not to its end."""
+
+    code = "upload_stalled"
+    retryable = True
+
+
+class Unauthorized(StenoError):
+    """No API key was sent, or one that this server does not know."""
+
+    code = "unauthorized"
+    blame = "client"
+
+
 class NotFound(StenoError):
     """No such session, job or result."""
 
     code = "not_found"
     blame = "client"
+
+
+class UnknownModel(NotFound):
+    """No such model here; the message says which there are."""
+
+    code = "model_not_found"
 
 
 class NotFinished(StenoError):

@@ -1,7 +1,6 @@
 """A transcript as json, verbose_json, srt, vtt, tsv or txt. Pure."""
 
 import json
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -116,14 +115,15 @@ def segment_map(segment: Segment) -> dict[str, Any]:
 
 
 def _verbose_map(number: int, segment: Segment) -> dict[str, Any]:
-    text = segment.text.encode()
     return {
         "id": number,
         **segment_map(segment),
         "avg_logprob": segment.avg_logprob,
         "no_speech_prob": segment.no_speech_prob,
-        # As Whisper computes it: text that repeats itself compresses well.
-        "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
+        "compression_ratio": segment.compression_ratio,
+        "temperature": segment.temperature,
+        "seek": segment.seek,
+        **({"tokens": [token.id for token in segment.tokens]} if segment.tokens else {}),
     }
 
 

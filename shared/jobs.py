@@ -41,6 +41,8 @@ META_PROGRESS: Final = "progress"
 META_ERROR: Final = "error"
 META_WARNING: Final = "warning"
 META_CANCELLED: Final = "cancelled"
+META_TENANT: Final = "tenant"
+"""Whose job it is."""
 
 QUEUED: Final = "queued"
 RUNNING: Final = "running"
@@ -102,6 +104,12 @@ class SpeechOptions:
 class JobOptions(SpeechOptions):
     """What the client asked for. Raises `BadParameter` for what can't be served."""
 
+    languages: tuple[str, ...] = ()
+    """With `language="auto"`: the codes to choose among; empty for all."""
+    temperature: float = 0.0
+    """Of the first attempt at each window; 0: the likeliest text by beam search."""
+    tokens: bool = False
+    """Whether segments carry the model's tokens with their log-probabilities."""
     channels: str = MIX
     """`mix` hears all channels as one, `split` each by itself, as a speaker of its own."""
     diarize: bool = False
@@ -129,6 +137,10 @@ class JobOptions(SpeechOptions):
             raise BadParameter("diarize is for channels=mix: channels that are split are speakers already")
         if self.track is not None and not 0 <= self.track <= TRACK_MAX:
             raise BadParameter(f"track must be from 0 to {TRACK_MAX}")
+        if self.languages and self.language != AUTO:
+            raise BadParameter("languages is for language=auto: it says what to choose among")
+        if not 0.0 <= self.temperature <= 1.0:
+            raise BadParameter("temperature must be from 0 to 1")
         if self.webhook_url:
             check_http_url("webhook_url", self.webhook_url)
         format_named(self.format)

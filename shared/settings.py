@@ -5,9 +5,9 @@ docs/operations.md lists them.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import BadParameter
@@ -24,6 +24,11 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+    api_keys: str = Field("", repr=False)
+    """Keys that the edge lets in, `key` or `tenant:key`, with commas between; empty: everyone."""
+    tls_cert: Path | None = None
+    """Certificate (chain) of the edge in PEM; with `tls_key` the edge speaks TLS, and nothing else."""
+    tls_key: Path | None = None
     wyoming_port: int = Field(0, ge=0, le=65535)
     """Where the edge speaks Wyoming, for Home Assistant; 0: nowhere."""
     wyoming_name: str = Field("", max_length=63)
@@ -44,6 +49,8 @@ class Settings(BaseSettings):
 
     engine: str = Field("faster", validation_alias=AliasChoices("STENO_ENGINE", "STT_BACKEND", "engine"))
     model: str = "base"
+    model_aliases: str = ""
+    """More names for models, for clients that have others built in."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     """`auto` picks int8 on a CPU and int8_float16 or float16 on CUDA."""
@@ -97,9 +104,20 @@ class Settings(BaseSettings):
     """Whether webhooks may go to private addresses."""
 
     @property
+    def has_tls(self) -> bool:
+        """Whether the edge speaks TLS."""
+        return self.tls_cert is not None
+
+    @property
     def jobs_url(self) -> str:
         """Where files of jobs are kept."""
         return self.storage_url or f"file://{self.data_dir.absolute() / 'jobs'}"
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("STENO_TLS_CERT and STENO_TLS_KEY go together")
+        return self
 
     @field_validator("engine")
     @classmethod
@@ -114,5 +132,7 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**{k: v for k, v in overrides.items() if v is not None})  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # several settings that do not go together
+            raise BadParameter(str(first["msg"]).removeprefix("Value error, ")) from None
         name = "STENO_" + str(first["loc"][0]).removeprefix("STENO_").upper()
         raise BadParameter(f"{name}: {first['msg']}") from None

@@ -19,6 +19,16 @@ _UNSPACED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A piece of text as the model wrote it."""
+
+    id: int
+    raw: str
+    """Its bytes, one character (0 to 255) for each: they may be part of a letter."""
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A stretch of a finished transcript: one line of a subtitle file. Times in seconds."""
 
@@ -28,6 +38,14 @@ class Segment:
     words: tuple[Word, ...] = ()
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
+    compression_ratio: float = 1.0
+    """This and the two above are of the decode that the segment came from."""
+    temperature: float = 0.0
+    """Of that decode."""
+    seek: int = 0
+    """Where the audio of that decode began, in hundredths of a second."""
+    tokens: tuple[Token, ...] = ()
+    """What the model wrote, where that was asked for."""
     speaker: str = ""
     """Who speaks, where that is known: `S1`, `S2`, …"""
     channel: int | None = None

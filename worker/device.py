@@ -42,11 +42,12 @@ OnDone = Callable[[Answer], None]
 
 @dataclass(frozen=True, slots=True)
 class WindowRequest:
-    """A window of a file to be decoded. `key` is what it can be withdrawn by; `urgent` and `alone`: see
-    `Job`."""
+    """A window of a file to be decoded. `key` is what it can be withdrawn by; `tenant`, `urgent` and `alone`:
+    see `Job`."""
 
     key: str
     request: DecodeRequest
+    tenant: str = ""
     urgent: bool = False
     alone: bool = False
 
@@ -137,6 +138,7 @@ class Device:
                 0,
                 window.request,
                 self._clock(),
+                tenant=window.tenant,
                 urgent=window.urgent,
                 alone=window.alone,
             )

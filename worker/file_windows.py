@@ -7,6 +7,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from shared.audio.pcm import pcm16_to_float
@@ -96,7 +97,7 @@ class FileWindows:
                 await self._settle(claim, _failed(claim, "it broke its worker again and again"))
             else:
                 wanted.append(claim)
-        requests = [WindowRequest(_key(c), _request(c), c.urgent, alone=c.attempts > 1) for c in wanted]
+        requests = [replace(_request(claim), alone=claim.attempts > 1) for claim in wanted]
         for claim, answer in zip(wanted, self._device.ask(requests), strict=True):
             self._held[claim.urgent] += 1
             task = asyncio.create_task(self._work(claim, answer), name=f"window-{claim.entry}")
@@ -131,7 +132,7 @@ class FileWindows:
         try:
             heard = await whole(
                 self._device,
-                WindowRequest(_key(claim), _request(claim), claim.urgent),
+                _request(claim),
                 await result_of(answer),
                 window.speech,
             )
@@ -150,8 +151,11 @@ class FileWindows:
             language=heard.language,
             text=heard.text,
             words=heard.words,
+            tokens=heard.tokens,
             avg_logprob=heard.avg_logprob,
             no_speech_prob=heard.no_speech_prob,
+            compression_ratio=heard.compression_ratio,
+            temperature=heard.temperature,
         )
 
 
@@ -163,9 +167,9 @@ def _failed(claim: WindowClaim, reason: str) -> WindowResult:
     return WindowResult(number=claim.window.number, language="", error=reason)
 
 
-def _request(claim: WindowClaim) -> DecodeRequest:
+def _request(claim: WindowClaim) -> WindowRequest:
     window = claim.window
-    return DecodeRequest(
+    request = DecodeRequest(
         kind=Kind.FILE,
         audio=pcm16_to_float(window.pcm16),
         language="" if window.language == "auto" else window.language,
@@ -173,4 +177,8 @@ def _request(claim: WindowClaim) -> DecodeRequest:
         prompt=window.prompt,
         hotwords=window.hotwords,
         words=True,
+        tokens=window.tokens,
+        temperature=window.temperature,
+        languages=window.languages,
     )
+    return WindowRequest(_key(claim), request, tenant=window.tenant, urgent=claim.urgent)

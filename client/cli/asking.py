@@ -1,5 +1,6 @@
 """The flags of the commands that ask a server for text: where it is, and how speech is to be written."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
@@ -13,6 +14,10 @@ Url = Annotated[
     str | None,
     typer.Option(envvar="STENO_URL", help="Address of the server; default: the one on this machine."),
 ]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", envvar="STENO_API_KEY", show_envvar=True, help="API key of the server."),
+]
 Language = Annotated[str, typer.Option(help="Language code, or auto.")]
 TaskFlag = Annotated[Task, typer.Option("--task", help="Write what is said, or translate it into English.")]
 ModelAsked = Annotated[str, typer.Option("--model", help="Model that must be used; default: the server's.")]
@@ -21,6 +26,14 @@ Hotwords = Annotated[str, typer.Option(help="Words that are likely to be spoken.
 Words = Annotated[bool, typer.Option("--words", help="Ask for words with times; JSON shows them.")]
 
 
-def server_url(url: str | None) -> str:
-    """The server's address: the one given, else that of a server started here with the same settings."""
-    return url or address(load_settings())
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the server is, and the key that it wants."""
+
+    url: str
+    key: str | None = None
+
+
+def server(url: str | None, key: str | None) -> Server:
+    """The server at the address given, else the one started here with the same settings."""
+    return Server(url or address(load_settings()), key)

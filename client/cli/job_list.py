@@ -35,9 +35,10 @@ def listed(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most jobs to list.")] = 50,
     as_json: AsJson = False,
     url: asking.Url = None,
+    key: asking.Key = None,
 ) -> None:
     """List jobs, newest first."""
-    jobs = _run(url, lambda server: _first(server, status, limit))
+    jobs = _run(asking.server(url, key), lambda server: _first(server, status, limit))
     if as_json:
         _print_json([to_map(job) for job in jobs])
         return
@@ -61,16 +62,16 @@ def listed(
 
 
 @app.command()
-def show(job: JobId, as_json: AsJson = False, url: asking.Url = None) -> None:
+def show(job: JobId, as_json: AsJson = False, url: asking.Url = None, key: asking.Key = None) -> None:
     """Show a job. The exit status is 1 when it has failed."""
-    found = _run(url, lambda server: server.status(job))
+    found = _run(asking.server(url, key), lambda server: server.status(job))
     _show(found, as_json=as_json)
     if found.status == FAILED:
         raise typer.Exit(1)
 
 
 @app.command()
-def cancel(job: JobId, as_json: AsJson = False, url: asking.Url = None) -> None:
+def cancel(job: JobId, as_json: AsJson = False, url: asking.Url = None, key: asking.Key = None) -> None:
     """Cancel a job. One that has ended is left as it is."""
 
     async def unless_over(server: Jobs) -> Job:
@@ -80,13 +81,13 @@ def cancel(job: JobId, as_json: AsJson = False, url: asking.Url = None) -> None:
         await server.remove(job)
         return await server.status(job)
 
-    _show(_run(url, unless_over), as_json=as_json)
+    _show(_run(asking.server(url, key), unless_over), as_json=as_json)
 
 
 @app.command()
-def retry(job: JobId, as_json: AsJson = False, url: asking.Url = None) -> None:
+def retry(job: JobId, as_json: AsJson = False, url: asking.Url = None, key: asking.Key = None) -> None:
     """Queue a failed job again."""
-    _show(_run(url, lambda server: server.retry(job)), as_json=as_json)
+    _show(_run(asking.server(url, key), lambda server: server.retry(job)), as_json=as_json)
 
 
 async def _first(server: Jobs, status: str, limit: int) -> list[Job]:
@@ -101,9 +102,9 @@ async def _first(server: Jobs, status: str, limit: int) -> list[Job]:
     return jobs
 
 
-def _run(url: str | None, work: Callable[[Jobs], Awaitable[T]]) -> T:
+def _run(at: asking.Server, work: Callable[[Jobs], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with Jobs(asking.server_url(url)) as server:
+        async with Jobs(at.url, api_key=at.key) as server:
             return await work(server)
 
     return asyncio.run(run())

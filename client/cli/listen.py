@@ -30,6 +30,7 @@ INTERRUPTED_STATUS: Final = 130
 def listen(  # noqa: PLR0913 - one per flag
     source: Annotated[str, typer.Argument(metavar="FILE|-|mic", help="Media file, raw audio on -, or mic.")],
     url: asking.Url = None,
+    key: asking.Key = None,
     speed: Annotated[str, typer.Option(help="Times real time; 0 or max: as fast as is accepted.")] = "1",
     as_json: Annotated[bool, typer.Option("--json", help="Print every message as a line of JSON.")] = False,
     language: asking.Language = "auto",
@@ -79,16 +80,19 @@ def listen(  # noqa: PLR0913 - one per flag
         profanity=profanity,
         numerals=numerals,
     )
-    address, opened = asking.server_url(url), open_source(source, options)
+    server, opened = asking.server(url, key), open_source(source, options)
     try:
         with output:
-            asyncio.run(_listen(address, options, opened, pace, output))
+            asyncio.run(_listen(server, options, opened, pace, output))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED_STATUS) from None
 
 
-async def _listen(url: str, options: StreamOptions, source: Source, speed: float, output: Output) -> None:
-    async with connect(url, options=options, on_connection=_note_connection) as session:
+async def _listen(
+    server: asking.Server, options: StreamOptions, source: Source, speed: float, output: Output
+) -> None:
+    opening = connect(server.url, api_key=server.key, options=options, on_connection=_note_connection)
+    async with opening as session:
         feed = Feed(source)
         with _first_interrupt_closes(feed):
             await follow(session, feed, speed=0.0 if source.is_live else speed, output=output)

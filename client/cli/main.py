@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "jobs": ("client.cli.job_list:app", "List file jobs; show, cancel and retry them."),
     "models": ("client.cli.models:app", "List models and fetch them."),
     "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
+    "dev-cert": ("client.cli.dev_cert:dev_cert", "Write a certificate for this machine, to try TLS."),
     "api": ("client.cli.processes:api", "Run one edge."),
     "wyoming": ("client.cli.processes:wyoming", "Run one Wyoming server, for Home Assistant."),
     "worker": ("client.cli.processes:worker", "Run one device worker."),

@@ -4,6 +4,7 @@ workers. Shared by `steno up` and `steno demo`."""
 import asyncio
 import http.client
 import os
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -87,7 +88,7 @@ async def running(settings: Settings, *, hurry: asyncio.Event | None = None) -> 
 def is_ready(settings: Settings) -> bool:
     """Whether the edge says that it can serve. Without workers of its own it has only to be alive: they
     run elsewhere."""
-    connection = http.client.HTTPConnection(_reachable(settings.host), settings.port, timeout=2.0)
+    connection = _connection(settings)
     try:
         connection.request("GET", "/readyz" if settings.workers else "/healthz")
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -95,6 +96,16 @@ def is_ready(settings: Settings) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _connection(settings: Settings) -> http.client.HTTPConnection:
+    host = _reachable(settings.host)
+    if not settings.has_tls:
+        return http.client.HTTPConnection(host, settings.port, timeout=2.0)
+    # This machine asks itself, by an address that need not be in the certificate.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, settings.port, timeout=2.0, context=context)
 
 
 def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
@@ -158,4 +169,5 @@ def _reachable(host: str) -> str:
 def address(settings: Settings) -> str:
     """Base URL of the service that these settings start, as a client on this machine reaches it."""
     host = _reachable(settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    scheme = "https" if settings.has_tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"

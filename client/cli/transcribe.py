@@ -55,6 +55,7 @@ class _Batch:
 def transcribe(  # noqa: PLR0913 - one per flag
     files: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="Media files, and directories.")],
     url: asking.Url = None,
+    key: asking.Key = None,
     result_format: Annotated[ResultFormat, typer.Option("--format", help="Of the result.")] = "txt",
     out: Annotated[
         Path | None,
@@ -102,7 +103,7 @@ def transcribe(  # noqa: PLR0913 - one per flag
     batch = _Batch(options=options, format=result_format, layout=layout, out=out, again=again)
     if watch and (out is None or not any(path.is_dir() for path in files)):
         raise BadParameter("--watch is for a directory, and needs --out")
-    server = asking.server_url(url)
+    server = asking.server(url, key)
     try:
         if watch:
             asyncio.run(_transcribe_as_they_come(server, files, batch, recursive=recursive))
@@ -203,11 +204,13 @@ class Bar:
         self._progress.update(self._id, status=status)
 
 
-async def _transcribe_all(url: str, files: Sequence[MediaFile], batch: _Batch) -> list[str | None]:
+async def _transcribe_all(
+    server: asking.Server, files: Sequence[MediaFile], batch: _Batch
+) -> list[str | None]:
     """The text of each file; None for those that failed, which is said at once."""
     places = result_paths(files, batch.out, batch.format) if batch.out is not None else {}
     gate = asyncio.Semaphore(_AT_ONCE)
-    async with Jobs(url) as jobs:
+    async with Jobs(server.url, api_key=server.key) as jobs:
         with progress_bars() as progress:
             run = _Run(jobs, batch, progress, gate)
             async with asyncio.TaskGroup() as group:
@@ -216,14 +219,14 @@ async def _transcribe_all(url: str, files: Sequence[MediaFile], batch: _Batch) -
 
 
 async def _transcribe_as_they_come(
-    url: str, arguments: Sequence[Path], batch: _Batch, *, recursive: bool
+    server: asking.Server, arguments: Sequence[Path], batch: _Batch, *, recursive: bool
 ) -> None:
     """Transcribe what is there and what appears, until cancelled. A file that fails is not tried again
     before it changes."""
     assert batch.out is not None
     gate = asyncio.Semaphore(_AT_ONCE)
     files: AsyncGenerator[MediaFile] = appearing(arguments, recursive=recursive)
-    async with Jobs(url) as jobs, aclosing(files):
+    async with Jobs(server.url, api_key=server.key) as jobs, aclosing(files):
         with progress_bars() as progress:
             run = _Run(jobs, batch, progress, gate)
             async with asyncio.TaskGroup() as group:

@@ -18,7 +18,7 @@ from shared.redis.keys import GROUP, Keys
 from shared.redis.leases import ensure_group, is_group_missing
 from shared.redis.replies import stream_entries
 from shared.redis.scripts import Scripts
-from shared.transcript import Segment
+from shared.transcript import Segment, Token
 
 WINDOW_LEASE_MS = 20_000
 """A window whose worker has said nothing of it for this long is delivered again."""
@@ -41,6 +41,11 @@ class Window:
     hotwords: str = ""
     speech: tuple[tuple[float, float], ...] = ()
     """Stretches with speech, in seconds of the window."""
+    tokens: bool = False
+    temperature: float = 0.0
+    languages: tuple[str, ...] = ()
+    tenant: str = ""
+    """Whose share of a device it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +57,12 @@ class WindowResult:
     text: str = ""
     words: tuple[Word, ...] = ()
     """With times in seconds of the window."""
+    tokens: tuple[tuple[Token, ...], ...] = ()
+    """Those of each word, where they were asked for."""
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
+    compression_ratio: float = 1.0
+    temperature: float = 0.0
     error: str = ""
 
 
@@ -108,13 +117,19 @@ class WindowQueue:
             self._news_after = entries[-1][0]
         return bool(entries)
 
-    def cancel(self, ttl_s: int) -> None:
-        """Ask the job to stop, and the workers to leave its windows undecoded."""
-        self._client.set(self._keys.cancel, b"1", ex=ttl_s)
+    def cancel(self, ttl_s: int, *, tenant: str = "") -> None:
+        """Ask the job to stop, and the workers to leave its windows undecoded. The mark remembers whose job
+        it was: RQ may forget it."""
+        self._client.set(self._keys.cancel, tenant, ex=ttl_s)
 
     def is_cancelled(self) -> bool:
         """Whether someone asked to cancel the job."""
         return bool(self._client.exists(self._keys.cancel))
+
+    def cancelled_by(self) -> str | None:
+        """The tenant whose job was cancelled; None when it was not."""
+        mark = cast(bytes | None, self._client.get(self._keys.cancel))
+        return None if mark is None else mark.decode()
 
     def forget_failed(self) -> None:
         """Forget the windows that could not be decoded, so that they are tried again."""

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -148,7 +149,11 @@ class Service:
         return next(name for name, process in self.processes.items() if process.pid == pid)
 
     def _answers(self, path: str, port: int) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        if "STENO_TLS_CERT" in self.environment:
+            context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.HTTPStatus.OK

@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from shared.audio.pcm import SAMPLE_RATE, Float32
 from shared.events import Word
+from shared.transcript import Token
 
 
 class Kind(IntEnum):
@@ -46,6 +47,8 @@ class DecodeRequest:
     """Whether word times are wanted."""
     temperature: float = 0.0
     """Of a final's first attempt; 0 for beam search."""
+    tokens: bool = False
+    """Whether the tokens of the words are wanted; with `words`."""
     no_digits: bool = False
     """Whether numbers must be written as words."""
     beam: int = 0
@@ -73,6 +76,10 @@ class DecodeResult:
     language_probability: float = 1.0
     """Of the detection."""
     words: tuple[Word, ...] = ()
+    tokens: tuple[tuple[Token, ...], ...] = ()
+    """The tokens of each word, where they were asked for."""
+    temperature: float = 0.0
+    """Of the attempt that this is the text of."""
     avg_logprob: float = 0.0
     """Mean log-probability of the tokens that were not given as prefix."""
     no_speech_prob: float = 0.0

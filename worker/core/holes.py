@@ -71,6 +71,8 @@ def in_parts(whole: DecodeResult, parts: Sequence[DecodeResult], cut_s: float) -
         whole,
         text=text,
         words=(*first.words, *moved),
+        tokens=(*first.tokens, *second.tokens),
+        temperature=max(first.temperature, second.temperature),
         avg_logprob=avg_logprob,
         no_speech_prob=max(first.no_speech_prob, second.no_speech_prob),
         compression_ratio=max(first.compression_ratio, second.compression_ratio),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from shared.events import Word
 from shared.transcript import Segment, join
@@ -16,28 +17,39 @@ _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 
 
 def to_segments(
-    result: DecodeResult, *, offset_s: float, duration_s: float, words: bool
+    result: DecodeResult, *, offset_s: float, duration_s: float, words: bool, window_s: float | None = None
 ) -> tuple[Segment, ...]:
-    """Cut a window's result at sentence ends, pauses and lengths; times are moved by `offset_s`.
+    """Cut a window's result at sentence ends, pauses and lengths; times are moved by `offset_s`. `window_s`:
+    where the window began, if not there.
 
     A result without word times is one segment over the window.
     """
     if not result.text:
         return ()
     segment = partial(
-        Segment, avg_logprob=round(result.avg_logprob, 4), no_speech_prob=round(result.no_speech_prob, 4)
+        Segment,
+        avg_logprob=round(result.avg_logprob, 4),
+        no_speech_prob=round(result.no_speech_prob, 4),
+        compression_ratio=round(result.compression_ratio, 4),
+        temperature=result.temperature,
+        seek=round(100 * (offset_s if window_s is None else window_s)),
     )
     if not result.words:
         return (segment(start=offset_s, end=offset_s + duration_s, text=result.text),)
-    return tuple(
-        segment(
-            start=line[0].start,
-            end=line[-1].end,
-            text=_text(line),
-            words=tuple(line) if words else (),
+    segments: list[Segment] = []
+    tokens = iter(result.tokens)
+    for line in _lines([_moved(word, offset_s) for word in result.words]):
+        own = [token for of_word in islice(tokens, len(line)) for token in of_word]
+        segments.append(
+            segment(
+                start=line[0].start,
+                end=line[-1].end,
+                text=_text(line),
+                words=tuple(line) if words else (),
+                tokens=tuple(own),
+            )
         )
-        for line in _lines([_moved(word, offset_s) for word in result.words])
-    )
+    return tuple(segments)
 
 
 def _lines(words: list[Word]) -> Iterator[list[Word]]:

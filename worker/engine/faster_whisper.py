@@ -24,12 +24,11 @@ from faster_whisper.transcribe import (
 
 from shared.audio.pcm import SAMPLE_RATE
 from shared.errors import DeviceFault, EngineFault, ModelUnavailable
-from shared.events import Word
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
 from worker.core.window import FRAMES_MAX, token_cap
-from worker.engine.alignment import word_times
+from worker.engine.alignment import TimedWords, word_times
 from worker.engine.api import EngineOptions
 from worker.engine.devices import choose_device, is_device_lost
 from worker.engine.encoder import Encoder
@@ -231,7 +230,7 @@ class FasterWhisperEngine:
         )
         log.debug("decoded %d rows of %d frames", len(rows), rows[0].frames)
         return [
-            read_output(row, answer, self._no_speech_prob(row, answer))
+            read_output(row, answer, self._no_speech_prob(row, answer), temperature)
             for row, answer in zip(rows, heard, strict=True)
         ]
 
@@ -248,13 +247,15 @@ class FasterWhisperEngine:
         return [number for number, text in texts if any(c.isdigit() or c in _NUMBER_SIGNS for c in text)]
 
 
-def _result(row: Row, output: Output, words: tuple[Word, ...]) -> DecodeResult:
+def _result(row: Row, output: Output, words: TimedWords) -> DecodeResult:
     return DecodeResult(
         text=output.text,
         language=row.tokenizer.language_code,
         detected=row.detected,
         language_probability=row.language_probability,
-        words=words,
+        words=tuple(word for word, _ in words),
+        tokens=tuple(tokens for _, tokens in words) if row.request.tokens else (),
+        temperature=output.temperature,
         avg_logprob=output.avg_logprob,
         no_speech_prob=output.no_speech_prob,
         compression_ratio=output.compression_ratio,

@@ -61,6 +61,7 @@ class Output:
     compression_ratio: float
     runaway: bool
     steps: int
+    temperature: float
 
 
 def read_word(item: Any) -> Word:
@@ -113,7 +114,7 @@ def _is_loop(row: Row, text: str, tokens: tuple[int, ...]) -> bool:
     return ends_in_repeat(tokens) or ends_in_repeat(folded)
 
 
-def read_output(row: Row, heard: Heard, no_speech_prob: float) -> Output:
+def read_output(row: Row, heard: Heard, no_speech_prob: float, temperature: float = 0.0) -> Output:
     tokens = (*row.prompt.prefix, *heard.tokens)
     text = str(row.tokenizer.decode(list(tokens))).strip()
     if row.request.left:
@@ -128,4 +129,5 @@ def read_output(row: Row, heard: Heard, no_speech_prob: float) -> Output:
         compression_ratio=float(get_compression_ratio(text)) if text else 1.0,
         runaway=is_runaway(len(heard.tokens), row.request.own_s, language) or _is_loop(row, text, tokens),
         steps=len(heard.tokens) + 1,
+        temperature=temperature,
     )

@@ -17,6 +17,7 @@ import numpy as np
 from shared.audio.pcm import SAMPLE_RATE, Float32, to_samples, to_seconds
 from shared.errors import DeviceFault, EngineFault
 from shared.events import Word
+from shared.transcript import Token
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.engine import marks
 from worker.engine.api import EngineOptions
@@ -76,8 +77,14 @@ def _decode(request: DecodeRequest, hear: Callable[[Float32], list[Word]]) -> De
         language=request.language or language,
         detected=language if request.detect or not request.language else "",
         words=tuple(words) if request.words else (),
+        tokens=tuple((_token(word.text),) for word in words) if request.words and request.tokens else (),
+        temperature=request.temperature,
         avg_logprob=-0.1,
     )
+
+
+def _token(text: str) -> Token:
+    return Token(id=zlib.crc32(text.encode()) % 50_000, raw=f" {text}", logprob=-0.1)
 
 
 def _by_half_seconds(audio: Float32) -> list[Word]:

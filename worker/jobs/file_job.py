@@ -32,6 +32,7 @@ from shared.jobs import (
     META_DURATION,
     META_ERROR,
     META_PROGRESS,
+    META_TENANT,
     META_WARNING,
     QUEUES,
     SPLIT,
@@ -98,6 +99,8 @@ def run(job_id: str) -> Retry | None:
 
 
 def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Settings) -> Transcript:
+    if queue.is_cancelled():  # while it was taken: its files may be gone already
+        raise Cancelled
     stop = _stop_signal()
     parent = int(os.environ.get(PARENT_PID) or os.getppid())
     options = storage.options(job.id)
@@ -105,6 +108,7 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         job.id,
         options,
         queue,
+        tenant=str(job.meta.get(META_TENANT, "")),
         tell=lambda progress: _note(job, **{META_PROGRESS: progress}),
         # RQ's parent may be killed outright; nobody would wait for this process, or extend its lease.
         is_stopping=lambda: stop.is_set() or os.getppid() != parent,

@@ -1,11 +1,12 @@
 """A transcript from the windows of a file, whatever order their results come in. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.audio.pcm import SAMPLE_BYTES, to_seconds
 from shared.events import Word
 from shared.redis.windows import WindowResult
-from shared.transcript import Segment
+from shared.transcript import Segment, Token
 from worker.core.decode import DecodeResult
 from worker.core.segments import to_segments
 from worker.jobs.assembly import Assembly
@@ -23,6 +24,8 @@ class _Place:
     start_s: float
     duration_s: float
     heard: WindowResult | None = None
+    words: tuple[Word, ...] = ()
+    """What was heard, with times of the file."""
 
 
 class Gathering:
@@ -64,11 +67,11 @@ class Gathering:
         """A window's result; what is complete by it finds its place."""
         place = self._places[number]
         place.heard = result
-        moved = [
+        place.words = tuple(
             replace(word, start=word.start + place.start_s, end=word.end + place.start_s)
             for word in result.words
-        ]
-        for index, own in self._seams[place.channel].heard(place.index, moved):
+        )
+        for index, own in self._seams[place.channel].heard(place.index, place.words):
             done = self._numbers.pop((place.channel, index))
             self._assembly.add(done, place.channel, self._segments(self._places.pop(done), own))
 
@@ -84,8 +87,11 @@ class Gathering:
             text=heard.text,
             language=heard.language,
             words=own,
+            tokens=_tokens_of(own, place.words, heard.tokens),
             avg_logprob=heard.avg_logprob,
             no_speech_prob=heard.no_speech_prob,
+            compression_ratio=heard.compression_ratio,
+            temperature=heard.temperature,
         )
         return to_segments(
             result,
@@ -93,4 +99,15 @@ class Gathering:
             offset_s=0.0 if own else place.start_s,
             duration_s=place.duration_s,
             words=self._words,
+            window_s=place.start_s,
         )
+
+
+def _tokens_of(
+    own: Sequence[Word], words: Sequence[Word], tokens: Sequence[tuple[Token, ...]]
+) -> tuple[tuple[Token, ...], ...]:
+    """The tokens of those `words` of a window, one behind the other, that are its own."""
+    if not own or not tokens:
+        return ()
+    begins = next(n for n, word in enumerate(words) if word is own[0])
+    return tuple(tokens[begins : begins + len(own)])

@@ -64,12 +64,14 @@ class Transcriber:
         *,
         tell: Callable[[float], None],
         is_stopping: Callable[[], bool],
+        tenant: str = "",
     ) -> None:
         self._job = job
         self._options = options
         self._queue = queue
         self._tell = tell
         self._is_stopping = is_stopping
+        self._tenant = tenant
         self._language = options.language
         self._results = queue.results()
         self._outstanding: dict[int, _Put] = {}
@@ -143,6 +145,10 @@ class Transcriber:
             prompt=self._options.prompt,
             hotwords=self._options.hotwords,
             speech=stretch.speech,
+            tokens=self._options.tokens,
+            temperature=self._options.temperature,
+            languages=self._options.languages if self._language == AUTO else (),
+            tenant=self._tenant,
         )
 
     def _collect(self) -> None:

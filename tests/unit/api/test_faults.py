@@ -57,7 +57,8 @@ def test_a_steno_error_is_answered_in_the_one_shape(app: FastAPI) -> None:
     answer = get(app, "/raise/NoCapacity")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
-    assert answer.json() == {"error": {"code": "no_capacity", "message": "a sentence", "retryable": True}}
+    own = {"code": "no_capacity", "message": "a sentence", "retryable": True}
+    assert answer.json() == {"error": {**own, "type": "server_error", "param": None}}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """A form is read as it comes: the same wherever the network cuts it, and never whole in memory."""
 
+import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import pytest
 from starlette.requests import Request
 
-from api.uploads import Form, read_form
-from shared.errors import BadRequest, StenoError, TooLarge
+from api import uploads
+from api.uploads import Form, FormRules, read_form
+from shared.errors import BadRequest, StenoError, TooLarge, UploadStalled
 
 pytestmark = pytest.mark.anyio
 HEAD = b'--x\r\nContent-Disposition: form-data; name="language"\r\n\r\nde\r\n'
@@ -33,7 +35,7 @@ async def read(chunks: Iterable[bytes], *, bytes_max: int = 10**9) -> tuple[Form
     async def write(piece: bytes) -> None:
         pieces.append(piece)
 
-    form = await read_form(request(chunks), known=("language",), write=write, bytes_max=bytes_max)
+    form = await read_form(request(chunks), FormRules(known=("language",), bytes_max=bytes_max), write)
     return form, pieces
 
 
@@ -94,3 +96,47 @@ async def test_random_bytes_are_refused_and_nothing_worse() -> None:
             await read([bytes(broken)])
         except StenoError:
             continue
+
+
+async def _nothing_more() -> AsyncGenerator[dict[str, object]]:
+    yield {"type": "http.request", "body": b"a", "more_body": True}
+    await asyncio.Event().wait()
+
+
+async def test_a_body_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PACE_S", 0.02)
+    messages = _nothing_more()
+    slow = Request({"type": "http", "method": "POST", "headers": []}, lambda: anext(messages))
+    with pytest.raises(UploadStalled):
+        async for _ in uploads.body_of(slow):
+            pass
+
+
+async def test_a_lenient_form_leaves_out_what_is_not_known() -> None:
+    taken = bytearray()
+
+    async def write(data: bytes) -> None:
+        taken.extend(data)
+
+    parts = [
+        ("audio", b"RIFF", None),
+        ("model", b"whisper-1", None),
+        ("reference", b"x" * 200_000, None),
+        ("list[]", b"a", None),
+        ("list[]", b"b", None),
+        ("other", b"bytes", "other.bin"),
+    ]
+    rules = FormRules(known=("model", "list[]"), bytes_max=10, file="audio", strict=False)
+    form = await read_form(request([_body(parts)]), rules, write)
+    assert bytes(taken) == b"RIFF"
+    assert form.file_name == ""
+    assert form.items == [("model", "whisper-1"), ("list[]", "a"), ("list[]", "b")]
+
+
+def _body(parts: list[tuple[str, bytes, str | None]]) -> bytes:
+    body = b""
+    for name, value, file in parts:
+        named = f'; filename="{file}"' if file else ""
+        head = f'--x\r\nContent-Disposition: form-data; name="{name}"{named}\r\n\r\n'
+        body += head.encode() + value + b"\r\n"
+    return body + b"--x--\r\n"

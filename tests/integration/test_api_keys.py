@@ -1,0 +1,173 @@
+"""API keys and TLS over real sockets: who is let in on every route, and that tenants don't meet."""
+
+import ssl
+from collections.abc import Generator
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+import trustme
+from websockets.asyncio.client import connect as dial
+from websockets.exceptions import InvalidStatus
+
+from client import BadParameter, Jobs, NotFound, Resume, StreamOptions, Unauthorized, connect
+from shared.codec import unpack
+from shared.events import SessionConfig
+from shared.jobs import JobOptions
+from shared.redis.connection import connect as connect_redis
+from shared.redis.keys import Keys
+from tests.support.data import DATA_DIR
+from tests.support.service import Service
+
+pytestmark = pytest.mark.anyio
+
+_CLIP = DATA_DIR / "en_years.ogg"
+PLAIN, ALICE, BOB = "plain-key-0123456", "alice-key-0123456", "bob-key-0123456"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
+    folder = tmp_path_factory.mktemp("guarded")
+    keys = f"{PLAIN},alice:{ALICE},bob:{BOB}"
+    with Service.running(folder, engine="scripted", api_keys=keys) as running:
+        yield running
+        log = running.log.read_text()
+        assert not [key for key in (PLAIN, ALICE, BOB) if key in log]
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/0/result", "/v1/nothing", "/stream", "/anything"])
+def test_a_request_without_a_known_key_is_401(guarded: Service, path: str) -> None:
+    for headers in ({}, bearer("nobody-0123456")):
+        answer = httpx.get(guarded.url + path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "unauthorized"
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_what_tells_nothing_of_anybody_needs_no_key(guarded: Service, path: str) -> None:
+    assert httpx.get(guarded.url + path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/stream", "/stream", "/v1/nothing"])
+@pytest.mark.parametrize("origin", [None, "http://page.example"])
+async def test_an_upgrade_without_a_known_key_is_401(guarded: Service, path: str, origin: str | None) -> None:
+    for offered in (None, ["steno", "steno-api-key.nobody-0123456"]):
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(guarded.ws_url + path, subprotocols=offered, origin=origin)
+        assert refused.value.response.status_code == 401
+        assert b'"unauthorized"' in bytes(refused.value.response.body or b"")
+
+
+async def test_a_browser_sends_its_key_as_a_subprotocol(guarded: Service) -> None:
+    offered = ["steno", f"steno-api-key.{ALICE}"]
+    async with dial(guarded.ws_url + "/v1/stream", subprotocols=offered, origin="http://page.example") as ws:
+        assert ws.subprotocol == "steno"
+        assert '"ready"' in str(await ws.recv())
+        await ws.send('{"type":"end"}')
+        while '"closed"' not in str(await ws.recv()):
+            pass
+
+
+async def test_the_sdk_sends_its_key(guarded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STENO_API_KEY", ALICE)
+    async with Jobs(guarded.url) as jobs, connect(guarded.ws_url) as session:
+        await jobs.list()
+        await session.end()
+        assert [event.type async for event in session][-1] == "closed"
+    with pytest.raises(Unauthorized):
+        async with connect(guarded.ws_url, api_key="nobody-0123456"):
+            pass
+    with pytest.raises(Unauthorized):
+        async with Jobs(guarded.url, api_key="") as jobs:
+            await jobs.list()
+    with pytest.raises(BadParameter, match="key"):
+        Jobs(guarded.url, api_key="two\nlines")
+
+
+async def test_a_tenants_jobs_are_nobody_elses(guarded: Service) -> None:
+    async with Jobs(guarded.url, api_key=ALICE) as alice, Jobs(guarded.url, api_key=BOB) as bob:
+        job = await alice.submit(_CLIP, JobOptions(language="en"), key="same")
+        theirs = await bob.submit(_CLIP, JobOptions(language="en"), key="same")
+        assert theirs.id != job.id
+        await alice.wait(job.id)
+        assert job.id in [found.id for found in (await alice.list()).jobs]
+        assert job.id not in [found.id for found in (await bob.list()).jobs]
+        found = await bob.find("same")
+        assert found is not None
+        assert found.id == theirs.id
+        for key in (BOB, PLAIN):
+            await _sees_nothing_of(job.id, guarded.url, key)
+        assert await alice.result(job.id, "txt")
+        await bob.wait(theirs.id)
+
+
+async def _sees_nothing_of(job_id: str, url: str, key: str) -> None:
+    """All that can be asked about a job is answered as if there were none."""
+    async with httpx.AsyncClient(base_url=f"{url}/v1/jobs", headers=bearer(key)) as http:
+        nothing = await http.get(f"/{'0' * 32}")
+        for method, rest in [
+            ("GET", ""), ("GET", "/result"), ("GET", "/events"), ("DELETE", ""), ("POST", "/retry"),
+            ("GET", "/deliveries"), ("POST", "/deliveries/msg_1/redeliver"),
+        ]:  # fmt: skip
+            answer = await http.request(method, f"/{job_id}{rest}")
+            assert (answer.status_code, answer.json()) == (404, nothing.json()), rest
+
+
+async def test_a_tenants_cancelled_job_is_nobody_elses(guarded: Service) -> None:
+    async with Jobs(guarded.url, api_key=ALICE) as alice, Jobs(guarded.url, api_key=BOB) as bob:
+        job = await alice.submit(_CLIP)
+        await alice.remove(job.id)
+        with pytest.raises(NotFound):
+            await bob.status(job.id)
+
+
+async def test_a_tenants_session_is_resumed_by_nobody_else(guarded: Service) -> None:
+    async with connect(guarded.ws_url, api_key=ALICE, options=StreamOptions(), resume=Resume()) as session:
+        asked = f"session={session.ready.session}&token={session.ready.token}&after=1"
+        async with dial(f"{guarded.ws_url}/v1/stream?{asked}", additional_headers=bearer(BOB)) as thief:
+            assert '"not_found"' in str(await thief.recv())
+        await session.end()
+        assert [event.type async for event in session][-1] == "closed"
+
+
+async def test_the_device_is_shared_between_tenants(guarded: Service) -> None:
+    redis = connect_redis(guarded.redis_url)
+    try:
+        async with connect(guarded.ws_url, api_key=BOB) as session:
+            state = Keys(1).session(session.ready.session).state
+            config = unpack(SessionConfig, cast(bytes, await redis.hget(state, "config")))
+            assert config.tenant == "bob"
+    finally:
+        await redis.aclose()
+
+
+def test_over_tls_http_and_websocket_speak_with_who_trusts_the_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from client.cli.dev_cert import dev_cert
+
+    dev_cert(names=["steno.example"], out=tmp_path / "tls")
+    cert, key, ca = (tmp_path / "tls" / name for name in ("cert.pem", "key.pem", "ca.pem"))
+    assert key.stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    with Service.running(
+        tmp_path, modules=("api",), engine="scripted", tls_cert=str(cert), tls_key=str(key)
+    ) as running:
+        url = running.url.replace("http://", "https://")
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/healthz", verify=ssl.create_default_context(cafile=_other_authority(tmp_path)))
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{running.url}/healthz")
+
+
+def _other_authority(folder: Path) -> str:
+    path = folder / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return str(path)

@@ -1,0 +1,109 @@
+"""API keys: every form in which clients send them, and who is let in."""
+
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.auth import OPEN_PATHS, authenticate, chosen_subprotocol, needs_key, parse_keys
+from shared.errors import BadParameter, Unauthorized
+from shared.settings import Settings
+
+KEY, OTHER = "sk-test-0123456789", "acme-key-1"
+RING = parse_keys(f" {KEY} , acme:{OTHER},acme:newer-key-2,")
+
+
+@pytest.mark.parametrize(
+    ("headers", "offered"),
+    [
+        ({"authorization": f"Bearer {KEY}"}, []),
+        ({"authorization": f"bearer {KEY}"}, []),
+        ({"authorization": f"Token {KEY}"}, []),
+        ({"authorization": f"token  {KEY} "}, []),
+        ({"api-key": KEY}, []),
+        ({"x-api-key": KEY}, []),
+        ({}, ["realtime", f"openai-insecure-api-key.{KEY}", "openai-organization.o"]),
+        ({}, [f"openai-insecure-api-key.{KEY}", "realtime"]),
+        ({}, ["token", KEY]),
+        ({}, ["token", KEY, "x-deepgram-session-id", "a-b-c"]),
+        ({}, ["bearer", KEY]),
+        ({}, ["steno", f"steno-api-key.{KEY}"]),
+        # In front of the server something has its own use of the header.
+        ({"authorization": "Basic Zm9vOmJhcg==", "x-api-key": KEY}, []),
+    ],
+)
+def test_a_key_is_found_in_every_place(headers: dict[str, str], offered: list[str]) -> None:
+    assert authenticate(RING, headers, offered) == ""
+
+
+def test_the_name_of_a_key_is_the_tenant() -> None:
+    for key in (OTHER, "newer-key-2"):
+        assert authenticate(RING, {"authorization": f"Bearer {key}"}, []) == "acme"
+
+
+@pytest.mark.parametrize(
+    ("headers", "offered"),
+    [
+        ({}, []),
+        ({"authorization": KEY}, []),
+        ({"authorization": "Bearer "}, []),
+        ({"authorization": f"Basic {KEY}"}, []),
+        ({"authorization": f"Bearer {KEY}x"}, []),
+        ({"authorization": f"Bearer {KEY[:-1]}"}, []),
+        ({"authorization": "Bearer \udcff\u20ac"}, []),
+        ({"x-api-key": f"acme:{OTHER}"}, []),
+        ({}, ["realtime", KEY]),
+        ({}, [KEY, "token"]),
+        ({}, ["realtime", "openai-insecure-api-key."]),
+    ],
+)
+def test_all_else_is_refused_without_saying_the_key(headers: dict[str, str], offered: list[str]) -> None:
+    with pytest.raises(Unauthorized) as refused:
+        authenticate(RING, headers, offered)
+    assert KEY not in str(refused.value)
+    assert OTHER not in str(refused.value)
+
+
+def test_without_keys_everyone_is_let_in() -> None:
+    assert parse_keys("") is None
+    assert parse_keys(" , ") is None
+    assert authenticate(None, {"authorization": "Bearer whatever"}, []) == ""
+
+
+@pytest.mark.parametrize("text", ["short", "acme:short", "white space in it", "a/b+c=aaaaaa", ":0123456789x",
+                                  "b d:0123456789", "x" * 201, "ok-key-12345,kéy-12345678"])  # fmt: skip
+def test_keys_that_not_every_client_can_send_are_refused_at_the_start(text: str) -> None:
+    with pytest.raises(BadParameter, match="STENO_API_KEYS") as refused:
+        parse_keys(text)
+    assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [
+        ([], None),
+        (["realtime", f"openai-insecure-api-key.{KEY}"], "realtime"),
+        ([f"openai-insecure-api-key.{KEY}", "realtime"], "realtime"),
+        (["steno", f"steno-api-key.{KEY}"], "steno"),
+        (["token", KEY, "x-deepgram-session-id"], "token"),
+        (["bearer", KEY], "bearer"),
+        ([f"steno-api-key.{KEY}"], None),
+        ([KEY], None),
+    ],
+)
+def test_no_subprotocol_that_holds_a_key_is_sent_back(offered: list[str], taken: str | None) -> None:
+    assert chosen_subprotocol(offered) == taken
+
+
+def test_settings_do_not_show_keys() -> None:
+    settings = Settings(api_keys=f"acme:{OTHER}")
+    assert OTHER not in repr(settings)
+
+
+def test_every_route_but_the_open_ones_needs_a_key() -> None:
+    app: FastAPI = create_app(Settings(redis_url="redis://127.0.0.1:1"))
+    paths = {path for route in app.routes if (path := getattr(route, "path", ""))}
+    assert {path for path in paths if not needs_key(path)} <= OPEN_PATHS | {"/docs/oauth2-redirect"}
+    assert needs_key("/v1/anything")
+    assert needs_key("/stream")
+    assert needs_key("/static")
+    assert needs_key("/nothing")
