@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 
 from api import faults
 from api.asr import asr_router, asr_shape
-from api.auth import Doorkeeper, parse_keys
+from api.auth import Doorkeeper, parse_keys, signing_key
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
@@ -20,6 +20,7 @@ from api.jobs import JobParts, job_router
 from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
+from api.openai_realtime.router import realtime_router
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.webhook_sender import SenderParts, WebhookSender
@@ -123,6 +124,11 @@ def create_app(
     app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(stream_router(sessions))
+    app.include_router(
+        realtime_router(
+            sessions, aliases, session_s_max=settings.session_s_max, signing_key=signing_key(ring)
+        )
+    )
     app.include_router(models_router(models))
     with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):

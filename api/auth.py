@@ -8,6 +8,7 @@ SHA-256 is kept, and neither it nor a subprotocol that may hold it is ever logge
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from api.ephemeral import Claims, read
 from api.faults import Shapes, fault_of, shape_at
 from shared.errors import BadParameter, Unauthorized
 
@@ -25,6 +27,8 @@ OPEN_PATHS: Final = frozenset(
 """Paths that need no key."""
 OPEN_BELOW: Final = ("/static/", "/docs/")
 """And all paths that begin so."""
+EPHEMERAL_PATHS: Final = frozenset({"/v1/realtime"})
+"""WebSockets that short-lived keys open, too."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9._~+-]{8,200}")
 """What goes into a header and into a WebSocket subprotocol as it is."""
@@ -59,6 +63,16 @@ class KeyRing:
                 found = known
         return found
 
+    @property
+    def signing_key(self) -> bytes:
+        """What keys are signed with that are made from these; changes when one of them does."""
+        return hashlib.sha256(b"".join(known.digest for known in self._keys)).digest()
+
+
+def signing_key(ring: KeyRing | None) -> bytes:
+    """The ring's; without keys it is no secret."""
+    return ring.signing_key if ring else b""
+
 
 def parse_keys(text: str) -> KeyRing | None:
     """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas between. None when there are none.
@@ -72,13 +86,18 @@ def authenticate(ring: KeyRing | None, headers: Mapping[str, str], subprotocols:
     there are no keys. Raises `Unauthorized`."""
     if ring is None:
         return ""
-    given = [*_in_headers(headers), *_in_subprotocols(subprotocols)]
+    given = keys_given(headers, subprotocols)
     for key in given:
         if found := ring.owner(key):
             return found.tenant
     if given:
         raise Unauthorized("this API key is not known here")
     raise Unauthorized("this server needs an API key: send it as 'Authorization: Bearer …'")
+
+
+def keys_given(headers: Mapping[str, str], subprotocols: Sequence[str]) -> list[str]:
+    """All keys that a client sends, known or not."""
+    return [*_in_headers(headers), *_in_subprotocols(subprotocols)]
 
 
 def chosen_subprotocol(offered: Sequence[str]) -> str | None:
@@ -93,6 +112,11 @@ def chosen_subprotocol(offered: Sequence[str]) -> str | None:
 def tenant_of(connection: HTTPConnection) -> str:
     """Whose a request or socket is, as the middleware found out."""
     return str(getattr(connection.state, "tenant", ""))
+
+
+def client_secret_of(connection: HTTPConnection) -> Claims | None:
+    """The short-lived key that a socket came with, if it did."""
+    return getattr(connection.state, "client_secret", None)
 
 
 def needs_key(path: str) -> bool:
@@ -114,7 +138,7 @@ class Doorkeeper:
             connection = HTTPConnection(scope)
             offered: list[str] = scope.get("subprotocols") or []
             try:
-                tenant = authenticate(self._ring, connection.headers, offered)
+                tenant = self._tenant(connection, offered)
             except Unauthorized as error:
                 refusal = shape_at(self._shapes, scope["path"])(fault_of(error))
                 if scope["type"] == "websocket":
@@ -124,6 +148,15 @@ class Doorkeeper:
                 return
             connection.state.tenant = tenant
         await self._app(scope, receive, send)
+
+    def _tenant(self, connection: HTTPConnection, offered: Sequence[str]) -> str:
+        """Raises `Unauthorized`."""
+        if connection.scope["type"] == "websocket" and connection.scope["path"] in EPHEMERAL_PATHS:
+            for key in keys_given(connection.headers, offered):
+                if claims := read(key, signing_key(self._ring), now_s=time.time()):
+                    connection.state.client_secret = claims
+                    return claims.tenant
+        return authenticate(self._ring, connection.headers, offered)
 
 
 def _parse_key(entry: str, place: int) -> ApiKey:
