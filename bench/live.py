@@ -1,5 +1,7 @@
 """Live sessions at 1x against the service: `python -m bench.live --sessions N [--data DIR] [--json FILE]`.
 
+`--surface` plays over another surface than the native one; with several, the sessions take them in turn.
+
 Starts `steno up` with nothing kept (or uses `--url`), plays N sessions at once, and prints word errors beside
 those of plain faster-whisper on the same audio, how long words take to the screen, and what the server's
 processes cost.
@@ -10,7 +12,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +25,9 @@ from bench.baseline import Baseline, keep, kept, measure
 from bench.dataset import BUNDLED, Passage, Program, load, programs
 from bench.replay import Recording, replay
 from bench.report import Report, report, table
+from bench.scoring import Spread
 from bench.server import running
+from bench.surfaces import SURFACES
 from bench.usage import Usage, Watch
 
 STAGGER_S = 0.37
@@ -46,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     played, usage = _play(plan, options)
     figures = report(played, baseline, usage)
     print(table(figures))
+    print(by_surface(options.surface, played, baseline))
     if options.json:
         choices = {name: str(value) for name, value in vars(options).items()}
         keep_run(options.json, {"environment": described, "options": choices}, figures, baseline, played)
@@ -58,6 +63,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=BUNDLED, metavar="DIR", help="default: tests/data")
     parser.add_argument("--language", default="en", help="which of the data's streams to play")
     parser.add_argument("--auto", action="store_true", help="let the server detect the language")
+    parser.add_argument(
+        "--surface",
+        type=_surfaces,
+        default=["native"],
+        metavar="NAME[,NAME]",
+        help=f"which surface to play over: {', '.join(SURFACES)}",
+    )
     parser.add_argument(
         "--minutes", type=float, default=5.0, help="least length of a session, if there is as much"
     )
@@ -77,6 +89,37 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _surfaces(names: str) -> list[str]:
+    found = names.split(",")
+    if unknown := [name for name in found if name not in SURFACES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(SURFACES)}")
+    return found
+
+
+def by_surface(names: Sequence[str], played: Played, baseline: Baseline) -> str:
+    """What can be compared between surfaces, when there are several: how long after the end of speech its end
+    and its text are told."""
+    if len(names) < 2:
+        return ""
+    rows = ["", f"{'seconds behind speech':24}{'end p50':>10}{'p95':>8}{'final p50':>12}{'p95':>8}{'WER':>9}"]
+    for place, name in enumerate(names):
+        own = played[place :: len(names)]
+        end, final = (Spread.of(list(_behind_speech(own, kind))) for kind in ("speech_end", "final"))
+        wer = report(own, baseline, None).wer
+        rows.append(
+            f"{name:24}{end.p50:10.4f}{end.p95:8.4f}{final.p50:12.4f}{final.p95:8.4f}{wer * 100:8.2f}%"
+        )
+    return "\n".join(rows)
+
+
+def _behind_speech(played: Played, kind: str) -> Iterator[float]:
+    for _, recording in played:
+        for at_s, message in recording.messages:
+            is_pause = message.get("reason", "silence") == "silence"
+            if message["type"] == kind and is_pause and message.get("text") != "":
+                yield at_s - message["end"]
+
+
 def _baseline(passages: Sequence[Passage], options: argparse.Namespace) -> Baseline:
     choice = {"model": options.model, "compute_type": options.compute_type}
     found = kept(options.baseline, passages, **choice) if options.baseline else None
@@ -93,7 +136,8 @@ def _play(plan: Sequence[Program], options: argparse.Namespace) -> tuple[Played,
     with ExitStack() as stack:
         url, pid = stack.enter_context(_service(options))
         watch = stack.enter_context(Watch(pid)) if pid else None
-        recordings = asyncio.run(_sessions(url, plan, {"sample_rate": "16000", "language": language}))
+        query = {"sample_rate": "16000", "language": language}
+        recordings = asyncio.run(_sessions(url, plan, query, options.surface))
     return list(zip(plan, recordings, strict=True)), watch.usage() if watch else None
 
 
@@ -109,12 +153,15 @@ def _service(options: argparse.Namespace) -> Generator[tuple[str, int | None]]:
         yield server.stream_url, server.pid
 
 
-async def _sessions(url: str, plan: Sequence[Program], query: dict[str, str]) -> list[Recording]:
+async def _sessions(
+    url: str, plan: Sequence[Program], query: dict[str, str], surfaces: Sequence[str]
+) -> list[Recording]:
     step_s = min(STAGGER_S, RAMP_S_MAX / len(plan))
 
     async def start(number: int, program: Program) -> Recording:
         await asyncio.sleep(number * step_s)
-        return await replay(url, program, query=query)
+        surface = SURFACES[surfaces[number % len(surfaces)]]()
+        return await replay(url, program, query=query, surface=surface)
 
     return await asyncio.gather(*(start(number, program) for number, program in enumerate(plan)))
 

@@ -6,17 +6,16 @@ keep its own schedule measures itself; its slip is recorded with every chunk.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from bench.dataset import Program
+from bench.surfaces import Native, Surface
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 
 CHUNK_S = 0.1
@@ -46,14 +45,21 @@ class Recording:
     """Why the session did not end as it should; empty when it did."""
 
 
-async def replay(url: str, program: Program, *, query: Mapping[str, str]) -> Recording:
-    """Open a session, play the program at 1x, end it, and wait for its close. What the server does wrong is
-    no exception but `Recording.failure`."""
+async def replay(
+    url: str, program: Program, *, query: Mapping[str, str], surface: Surface | None = None
+) -> Recording:
+    """Open a session, play the program at 1x, end it, and wait for its close. `url` and `query` are those of
+    the native surface, whichever is used. What the server does wrong is no exception but
+    `Recording.failure`."""
+    surface = surface or Native()
+    address = surface.address(url, query)
     recording = Recording(zero_s=time.perf_counter())
     limit_s = program.duration_s + 2 * CLOSE_S_MAX
     try:
-        async with asyncio.timeout(limit_s), connect(f"{url}?{urlencode(query)}", compression=None) as socket:
-            await _session(socket, program, recording)
+        async with asyncio.timeout(limit_s), connect(address, compression=None, max_size=None) as socket:
+            for message in surface.opening(query):
+                await socket.send(message)
+            await _session(socket, program, recording, surface)
     except TimeoutError:
         recording.failure = recording.failure or f"not over after {limit_s:.0f} s"
     except (WebSocketException, OSError) as error:
@@ -61,17 +67,20 @@ async def replay(url: str, program: Program, *, query: Mapping[str, str]) -> Rec
     return recording
 
 
-async def _session(socket: ClientConnection, program: Program, recording: Recording) -> None:
+async def _session(
+    socket: ClientConnection, program: Program, recording: Recording, surface: Surface
+) -> None:
     started_s = recording.zero_s
     opened = asyncio.Event()
-    reader = asyncio.create_task(_read(socket, recording, opened))
+    reader = asyncio.create_task(_read(socket, recording, surface, opened))
     try:
         await opened.wait()
         recording.zero_s = time.perf_counter()
         if not recording.failure:
             recording.ready_s = recording.zero_s - started_s
-            await _play(socket, program, recording)
-            await socket.send(json.dumps({"type": "end"}))
+            await _play(socket, program, recording, surface)
+            for message in surface.end():
+                await socket.send(message)
         await reader
     finally:
         reader.cancel()
@@ -80,7 +89,7 @@ async def _session(socket: ClientConnection, program: Program, recording: Record
         recording.messages = [(at_s - recording.zero_s, message) for at_s, message in recording.messages]
 
 
-async def _play(socket: ClientConnection, program: Program, recording: Recording) -> None:
+async def _play(socket: ClientConnection, program: Program, recording: Recording, surface: Surface) -> None:
     chunk_bytes = round(CHUNK_S * SAMPLE_RATE) * SAMPLE_BYTES
     audio = memoryview(program.pcm16)
     for start in range(0, len(audio), chunk_bytes):
@@ -90,20 +99,25 @@ async def _play(socket: ClientConnection, program: Program, recording: Recording
         await asyncio.sleep(due_s - time.perf_counter())
         woken_s = time.perf_counter()
         recording.slips_s.append(woken_s - due_s)
-        await socket.send(chunk)
+        await socket.send(surface.audio(bytes(chunk)))
         recording.blocked_s = max(recording.blocked_s, time.perf_counter() - woken_s)
         recording.sent_s = spoken_s
 
 
-async def _read(socket: ClientConnection, recording: Recording, opened: asyncio.Event) -> None:
+async def _read(
+    socket: ClientConnection, recording: Recording, surface: Surface, opened: asyncio.Event
+) -> None:
     try:
         async for data in socket:
             at_s = time.perf_counter()
-            message: dict[str, Any] = json.loads(data)
-            recording.messages.append((at_s, message))
-            if message["type"] == "error":
-                recording.failure = f"{message['code']}: {message['message']}"
-            if message["type"] in ("ready", "error"):
-                opened.set()
+            for message in surface.received(data):
+                message.setdefault("seq", len(recording.messages) + 1)
+                recording.messages.append((at_s, message))
+                if message["type"] == "error":
+                    recording.failure = f"{message['code']}: {message['message']}"
+                if message["type"] in ("ready", "error"):
+                    opened.set()
+                if message["type"] == "closed" and surface.hangs_up:
+                    await socket.close()
     finally:
         opened.set()
