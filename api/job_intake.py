@@ -12,7 +12,8 @@ from rq import Queue, Retry
 
 from api.job_desk import DeskParts, JobDesk
 from shared import jobs
-from shared.audio.media import CHANNELS_MAX, probe
+from shared.audio.frames import CHANNELS_MAX
+from shared.audio.media import probe
 from shared.errors import BadAudio, BadParameter, KeyReused, NoCapacity, NotFound, Unavailable
 from shared.files import Writer
 from shared.jobs import JobOptions, JobRecord

@@ -1,11 +1,7 @@
-"""Files to canonical audio, through PyAV: the only place that opens media.
-
-libav reads nearly everything, also lists that name other files and addresses. An upload must not make the
-server read those, so only formats that carry their own audio are tried (`_FORMATS`).
-"""
+"""Files to canonical audio, through PyAV. `shared.audio.streamed` reads media that is still coming."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import SEEK_END
@@ -13,25 +9,16 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import av
-import numpy as np
 from av.error import FFmpegError
 
+from shared.audio.frames import FORMATS, decoded, once, resampled
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 from shared.errors import BadAudio, BadParameter, TooLarge
 
 log = logging.getLogger(__name__)
 
-_FORMATS: Final = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,loas,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,"
-    "mpegts,ogg,tta,w64,wav,wv"
-)
 _PROBE_PACKETS_MAX: Final = 512
 """Packets in which the first decodable audio must be found: 10 s and more in every codec."""
-CHANNELS_MAX: Final = 8
-"""Most channels that are decoded each by itself."""
-_UNCHECKED_FLOATS: Final = "pcm_f"
-"""Codecs of this name hand out the file's own floats, which may be no numbers."""
-
 Source = Path | IO[bytes]
 """A file by its path, or open for reading and seeking; it is left open."""
 
@@ -54,7 +41,7 @@ def probe(source: Source, *, track: int | None = None) -> MediaInfo:
     that a player would choose. Raises `BadAudio` saying what is wrong with it, and `BadParameter` when there
     is no such track."""
     with _opened(source, track) as (container, stream):
-        if next(_frames(container, stream, _ignore, packets_max=_PROBE_PACKETS_MAX), None) is None:
+        if next(decoded(container, stream, _ignore, packets_max=_PROBE_PACKETS_MAX), None) is None:
             raise BadAudio("the file has no audio that can be decoded; it may be cut off or damaged")
         context = stream.codec_context
         return MediaInfo(
@@ -120,14 +107,11 @@ def decode_channels(
     to fit. More than `CHANNELS_MAX` raise `BadAudio`.
     """
     chunk_bytes = chunk_samples * SAMPLE_BYTES
-    tell = _once(on_damage)
+    tell = once(on_damage)
     pending: list[bytearray] = []
     count_samples = 0
     with _opened(source, track) as (container, stream):
-        frames = _frames(container, stream, tell)
-        if str(stream.codec_context.name).startswith(_UNCHECKED_FLOATS):
-            frames = _numbers_only(frames, tell)
-        for planes in _resampled(frames, split=split):
+        for planes in resampled(decoded(container, stream, tell), split=split):
             pending = pending or [bytearray() for _ in planes]
             count_samples += len(planes[0]) // SAMPLE_BYTES
             if s_max is not None and count_samples > s_max * SAMPLE_RATE:
@@ -148,7 +132,7 @@ def decode_channels(
 def _opened(source: Source, track: int | None) -> Generator[tuple[Any, Any]]:
     if _size_bytes(source) == 0:
         raise BadAudio("the file is empty")
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     opened = str(source) if isinstance(source, Path) else source
     try:
         container: Any = av.open(opened, options=options, metadata_errors="ignore")
@@ -181,96 +165,12 @@ def _size_bytes(source: Source) -> int:
     return size
 
 
-def _frames(
-    container: Any, stream: Any, tell: Callable[[str], None], *, packets_max: int | None = None
-) -> Iterator[Any]:
-    """Decoded frames. A packet that can't be decoded is left out; a container that can't be read any
-    further ends them."""
-    packets = container.demux(stream)
-    count = 0
-    while packets_max is None or count < packets_max:
-        count += 1
-        try:
-            packet = next(packets, None)
-        except FFmpegError as error:
-            tell(f"the container cannot be read any further: {type(error).__name__}")
-            return
-        if packet is None:
-            return
-        try:
-            frames = packet.decode()
-        except FFmpegError as error:
-            if not isinstance(error, EOFError):
-                tell(f"a packet cannot be decoded: {type(error).__name__}")
-            continue
-        yield from frames
-
-
-def _numbers_only(frames: Iterator[Any], tell: Callable[[str], None]) -> Iterator[Any]:
-    """Frames of floats with silence where a sample is no number; the conversion would make noise of it."""
-    for frame in frames:
-        samples: Any = frame.to_ndarray()
-        if np.isfinite(samples).all():
-            yield frame
-            continue
-        tell("it has samples that are no numbers, which are taken for silence")
-        clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        mended = av.AudioFrame.from_ndarray(clean, format=frame.format.name, layout=frame.layout.name)
-        mended.sample_rate = frame.sample_rate
-        yield mended
-
-
-def _resampled(frames: Iterator[Any], *, split: bool) -> Iterator[tuple[bytes, ...]]:
-    """Frames as canonical bytes of each channel. A new resampler begins where the format changes in
-    mid-file."""
-    resampler: Any = None
-    shape: tuple[Any, ...] = ()
-    layout: Any = None if split else "mono"
-    for frame in frames:
-        if layout is None:
-            layout = frame.layout
-            if layout.nb_channels > CHANNELS_MAX:
-                raise BadAudio(f"the file has more than {CHANNELS_MAX} channels, too many to split")
-        if (now := (frame.format.name, frame.layout.name, frame.sample_rate)) != shape:
-            yield from _drained(resampler)
-            resampler, shape = av.AudioResampler(format="s16p", layout=layout, rate=SAMPLE_RATE), now
-        # The place in the file is the count of samples; stamps with gaps would make the resampler refuse.
-        frame.pts = None
-        for out in resampler.resample(frame):
-            yield _planes(out)
-    yield from _drained(resampler)
-
-
-def _drained(resampler: Any) -> Iterator[tuple[bytes, ...]]:
-    if resampler is not None:
-        for out in resampler.resample(None):
-            yield _planes(out)
-
-
-def _planes(frame: Any) -> tuple[bytes, ...]:
-    # A plane is padded for alignment; only the samples count.
-    return tuple(bytes(plane)[: frame.samples * SAMPLE_BYTES] for plane in frame.planes)
-
-
 def _duration_s(container: Any, stream: Any) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     if container.duration is not None:
         return container.duration / av.time_base
     return None
-
-
-def _once(on_damage: Callable[[str], None] | None) -> Callable[[str], None]:
-    told: list[str] = []
-
-    def tell(what: str) -> None:
-        if not told:
-            told.append(what)
-            log.warning("media is damaged: %s", what)
-            if on_damage is not None:
-                on_damage(what)
-
-    return tell
 
 
 def _ignore(_what: str) -> None:
