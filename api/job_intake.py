@@ -95,6 +95,8 @@ class JobIntake:
                 jobs.META_NAME: jobs.file_name(name),
                 jobs.META_DURATION: info.duration_s,
                 jobs.META_TENANT: tenant,
+                jobs.META_CHANNELS: info.channels,
+                jobs.META_SHA256: digest,
             }
             return self._take(upload.job_id, options, meta, digest=digest, key=_tenants_key(key, tenant))
         except BaseException:

@@ -33,6 +33,8 @@ def record_of(job: Job, *, is_cancelled: Callable[[], bool]) -> JobRecord:
         warning=meta.get(jobs.META_WARNING),
         name=meta.get(jobs.META_NAME) or None,
         duration=meta.get(jobs.META_DURATION),
+        channels=meta.get(jobs.META_CHANNELS),
+        sha256=meta.get(jobs.META_SHA256),
         priority=meta.get(jobs.META_PRIORITY),
         created_at=_rfc3339(job.created_at),
         started_at=None if status == jobs.QUEUED else _rfc3339(job.started_at),

@@ -36,6 +36,8 @@ RETRIES: Final = 2
 
 META_NAME: Final = "name"
 META_DURATION: Final = "duration"
+META_CHANNELS: Final = "channels"
+META_SHA256: Final = "sha256"
 META_PRIORITY: Final = "priority"
 META_PROGRESS: Final = "progress"
 META_ERROR: Final = "error"
@@ -189,6 +191,10 @@ class JobRecord:
     """Of the file, as the client called it."""
     duration: float | None = None
     """Seconds of audio, as far as known."""
+    channels: int | None = None
+    """Of that audio, once a worker has looked."""
+    sha256: str | None = None
+    """Of the file's bytes, in hexadecimal, once they are here."""
     priority: str | None = None
     created_at: str | None = None
     """RFC 3339, UTC; the same for the next two."""

@@ -1,5 +1,6 @@
 """Fetches a job's file from the address that the client gave, into storage."""
 
+import hashlib
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -31,14 +32,15 @@ class FetchPolicy:
 
 def fetch(
     url: str, job_id: str, storage: JobStorage, policy: FetchPolicy, *, check: Callable[[], None]
-) -> None:
-    """Put the file at `url` into storage as the job's upload. `check` is called between pieces and may raise.
+) -> str:
+    """Put the file at `url` into storage as the job's upload, and return the SHA-256 of its bytes. `check` is
+    called between pieces and may raise.
 
     Raises `FetchFailed` saying why it can't be had, `BadParameter` for an address that is not allowed, also
     as the target of a redirect, `TooLarge`, and what storage raises. Nothing is left behind then.
     """
     deadline_s = time.monotonic() + policy.s_max
-    writer = storage.begin(job_id)
+    writer, digest = storage.begin(job_id), hashlib.sha256()
     try:
         with _opened(url, policy) as answer:
             if int(answer.headers.get("content-length", "0")) > policy.bytes_max:
@@ -52,8 +54,10 @@ def fetch(
                     raise _too_large(policy)
                 if time.monotonic() > deadline_s:
                     raise FetchFailed(f"the file did not come within {policy.s_max:g} s")
+                digest.update(piece)
                 writer.write(piece)
         writer.commit()
+        return digest.hexdigest()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         writer.discard()
         raise FetchFailed(f"the file can't be fetched: {type(error).__name__}") from error

@@ -29,9 +29,11 @@ from shared.errors import StenoError
 from shared.jobs import (
     INTERACTIVE,
     META_CANCELLED,
+    META_CHANNELS,
     META_DURATION,
     META_ERROR,
     META_PROGRESS,
+    META_SHA256,
     META_TENANT,
     META_WARNING,
     QUEUES,
@@ -114,12 +116,14 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         is_stopping=lambda: stop.is_set() or os.getppid() != parent,
     )
     if (url := storage.source(job.id)) and not storage.has_input(job.id):
-        fetch(url, job.id, storage, _fetch_policy(settings), check=transcriber.check)
+        sha256 = fetch(url, job.id, storage, _fetch_policy(settings), check=transcriber.check)
+        _note(job, **{META_SHA256: sha256})
     with storage.opened_input(job.id) as file:
-        duration_s = media.probe(file, track=options.track).duration_s
+        info = media.probe(file, track=options.track)
+        duration_s = info.duration_s
         if duration_s is None:
             duration_s = media.scan_duration(file, track=options.track)
-        _note(job, **{META_DURATION: duration_s})
+        _note(job, **{META_DURATION: duration_s, META_CHANNELS: info.channels})
         voices = Voices(VoiceEncoder.load(models.voices())) if options.diarize else None
         chunks = media.decode_channels(
             file,
