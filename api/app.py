@@ -13,6 +13,8 @@ from fastapi import Depends, FastAPI
 from api import faults
 from api.asr import asr_router, asr_shape
 from api.auth import Doorkeeper, parse_keys, signing_key
+from api.deepgram.errors import deepgram_shape
+from api.deepgram.routes import deepgram_router
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
@@ -43,6 +45,7 @@ SHAPES: Final[faults.Shapes] = {
     "/v1/audio": openai_shape,
     "/v1/models": openai_shape,
     "/v1/realtime": openai_shape,
+    "/v1/listen": deepgram_shape,
     "/asr": asr_shape,
     "/detect-language": asr_shape,
 }
@@ -131,6 +134,7 @@ def create_app(
     )
     app.include_router(models_router(models))
     with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
+    app.include_router(deepgram_router(sessions, job_parts, about_files=with_jobs))
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
     return app

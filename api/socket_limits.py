@@ -11,7 +11,11 @@ from api.session_desk import MESSAGE_BYTES_MAX
 
 LARGEST_BYTES: Final = 24 * 1024 * 1024
 """Of any surface: 15 MiB of audio in base64, in JSON."""
-_BY_PATH: Final[Mapping[str, int]] = {"/v1/stream": MESSAGE_BYTES_MAX, "/stream": MESSAGE_BYTES_MAX}
+_BY_PATH: Final[Mapping[str, int]] = {
+    "/v1/stream": MESSAGE_BYTES_MAX,
+    "/stream": MESSAGE_BYTES_MAX,
+    "/v1/listen": MESSAGE_BYTES_MAX,
+}
 
 
 class LimitedProtocol(WebSocketsSansIOProtocol):

@@ -14,6 +14,7 @@ import httpx
 from fastapi import FastAPI
 
 from api import faults
+from api.deepgram.files import Files
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
@@ -186,6 +187,7 @@ async def edge(
         fetch_hosts=fetch_hosts,
     )
     app.include_router(job_router(routes))
+    app.add_api_route("/v1/listen", Files(routes).listen, methods=["POST"], response_model=None)
     sender = WebhookSender(
         SenderParts(
             deliveries=desk.webhook_log,
