@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
+from bench.surface_deepgram import Deepgram
+
 Message = dict[str, Any]
 """A native message."""
 
@@ -157,5 +159,9 @@ class Realtime:
         return messages
 
 
-SURFACES: Final[Mapping[str, Callable[[], Surface]]] = {"native": Native, "realtime": Realtime}
+SURFACES: Final[Mapping[str, Callable[[], Surface]]] = {
+    "native": Native,
+    "realtime": Realtime,
+    "deepgram": Deepgram,
+}
 """By the name that `--surface` takes."""
