@@ -1,6 +1,7 @@
 """Live sessions at 1x against the service: `python -m bench.live --sessions N [--data DIR] [--json FILE]`.
 
-`--surface` plays over another surface than the native one; with several, the sessions take them in turn.
+`--surface` plays over another surface than the native one; with several, the sessions take them in turn, and
+each program is played over all of them, so that they can be compared.
 
 Starts `steno up` with nothing kept (or uses `--url`), plays N sessions at once, and prints word errors beside
 those of plain faster-whisper on the same audio, how long words take to the screen, and what the server's
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     described = environment.describe()
     passages = load(options.data, language=options.language)
-    plan = programs(passages, count=options.sessions, seconds=options.minutes * 60)
+    plan = plan_of(passages, options.sessions, len(options.surface), seconds=options.minutes * 60)
     used = [p for p in passages if any(p in program.passages for program in plan)]
     baseline = _baseline(used, options)
     length_s = max(program.duration_s for program in plan)
@@ -55,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices = {name: str(value) for name, value in vars(options).items()}
         keep_run(options.json, {"environment": described, "options": choices}, figures, baseline, played)
     return 1 if figures.failures or figures.invalid else 0
+
+
+def plan_of(passages: Sequence[Passage], sessions: int, surfaces: int, *, seconds: float) -> list[Program]:
+    """What the sessions play: as many in succession as there are surfaces play the same."""
+    own = programs(passages, count=math.ceil(sessions / surfaces), seconds=seconds)
+    return [own[number // surfaces] for number in range(sessions)]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

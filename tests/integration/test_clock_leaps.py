@@ -15,7 +15,7 @@ from tests.support.service import Service
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not can_leap(), reason="no libfaketime here")]
 
 RESUME_S = 6.0
-PACE = 3.0
+PACE = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ async def speak(session: RawSession, said: Talk, begun: asyncio.Event) -> RawSes
     return session
 
 
-@pytest.mark.parametrize("leap_s", [3 * RESUME_S, -3 * RESUME_S, 500.0, -500.0])
+@pytest.mark.parametrize("leap_s", [500.0, -500.0])
 async def test_a_leap_of_the_clock_costs_no_word(own: Service, clock: Clock, leap_s: float) -> None:
     said = talk(1)
     begun = asyncio.Event()

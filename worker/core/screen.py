@@ -7,10 +7,11 @@ heard (`worker.core.hypothesis`). docs/engine.md, "Words that are taken back", h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Final
 
+from shared.events import Word
 from worker.core.filters import WEAK_LOGPROB
 from worker.core.hypothesis import fold, is_unspaced, keep_stable, units
 
@@ -29,6 +30,8 @@ class Screen:
     shown: list[str] = field(default_factory=list[str])
     before: list[str] = field(default_factory=list[str])
     """What the partial before said, shown or not."""
+    words: tuple[Word, ...] = ()
+    """What is shown with the times of its words, as far as they are known."""
 
     def partial(self, stable: str, text: str, logprob: float, *, is_whole: bool) -> None:
         """A partial says `text`, which begins with what is `stable`. `is_whole`: silence follows its last
@@ -48,12 +51,43 @@ class Screen:
         self.text, self.logprob = text, logprob
         self.shown = self.before = _units(text)
 
+    def time(self, heard: Sequence[Word], from_s: float) -> tuple[Word, ...]:
+        """The words that are shown, with times: those of a decode that `heard` the utterance from `from_s`
+        on, and what was known before of those that it did not hear so."""
+        known = (*(word for word in self.words if word.start < from_s), *heard)
+        if "".join(_letters(word.text) for word in known) == _letters(self.text):
+            self.words = known
+        else:
+            self.words = timed(_units(self.text), known, self.words)
+        return self.words
+
     def _keep(self, stable: str, text: str) -> None:
         """What is committed is shown as it is."""
         self.text = "".join(self.shown).strip()
         if not self.text.startswith(stable):
             self.text = keep_stable(stable, self.text) or text
             self.shown = _units(self.text)
+
+
+def timed(said: Sequence[str], known: Sequence[Word], before: Sequence[Word]) -> tuple[Word, ...]:
+    """Units with the times of the same words in `known`, else in `before`. One that is in neither has neither
+    length nor probability."""
+    found: dict[int, Word] = {}
+    for words in (before, known):
+        pair = ([fold(unit) for unit in said], [fold(word.text) for word in words])
+        for block in SequenceMatcher(None, *pair, autojunk=False).get_matching_blocks():
+            found |= {block.a + n: words[block.b + n] for n in range(block.size)}
+    placed: list[Word] = []
+    for place, unit in enumerate(said):
+        at_s = placed[-1].end if placed else 0.0
+        word = found.get(place) or Word(text="", start=at_s, end=at_s, probability=0.0)
+        start_s = max(word.start, placed[-1].start) if placed else word.start
+        placed.append(replace(word, text=unit.strip(), start=start_s, end=max(start_s, word.end)))
+    return tuple(placed)
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
 
 
 def _units(text: str) -> list[str]:
@@ -67,6 +101,8 @@ def _units(text: str) -> list[str]:
 def _settled(shown: list[str], before: list[str], said: list[str]) -> list[str]:
     """`said`, but where the text before says something else, in front of the end, what is `shown` there."""
     old, last, new = ([fold(unit) for unit in text] for text in (shown, before, said))
+    if last == new:
+        return said
     new_before, old_before = _common(last, new), _common(last, old)
     kept: list[str] = []
     steps = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()

@@ -1,5 +1,6 @@
 """What a client sees of an utterance before its final: its partials, and early answers of finals."""
 
+from dataclasses import replace
 from typing import Final
 
 from shared.audio.pcm import to_samples, to_seconds
@@ -60,4 +61,8 @@ class Showing:
         return self._shown(asked, result) if text != before else None
 
     def _shown(self, asked: Asked, result: DecodeResult) -> Partial:
-        return self._scribe.partial(asked, placed(asked, result), asked.utterance.screen.text)
+        screen, heard = asked.utterance.screen, placed(asked, result)
+        if self._config.words:
+            from_s = to_seconds(asked.start) + asked.request.left_s
+            heard = replace(heard, words=screen.time(heard.words, from_s))
+        return self._scribe.partial(asked, heard, screen.text)

@@ -160,9 +160,9 @@ class FasterWhisperEngine:
         return codes[best], float(probabilities[best])
 
     def _no_speech_prob(self, row: Row, heard: Heard) -> float:
-        """Asked for where it can matter: it costs a call of its own, and says nothing when speech that was
-        heard before stands in the window."""
-        if row.request.left or heard.avg_logprob >= AVG_LOGPROB:
+        """Asked for where it matters, or is told: it costs a call of its own, and says nothing when speech
+        that was heard before stands in the window."""
+        if row.request.left or (heard.avg_logprob >= AVG_LOGPROB and not row.request.tokens):
             return 0.0
         number = row.tokenizer.no_speech
         return float(softmax(self._decoder.first_logits(row.encoded, row.tokenizer.sot))[number])

@@ -5,7 +5,9 @@ from typing import Any
 
 from api.openai_realtime.config import initial
 from api.openai_realtime.dialect import Opening, RealtimeDialect
+from bench.dataset import Passage
 from bench.latency import Arrival, broken_promises, transcript
+from bench.live import plan_of
 from bench.surfaces import SURFACES, Realtime
 from shared.codec import event_from_map
 from tests.support.realtime import SILENCE, SPEECH, Imagined
@@ -54,3 +56,12 @@ def test_native_is_passed_on() -> None:
     assert native.address("ws://h/v1/stream", {"a": "b"}) == "ws://h/v1/stream?a=b"
     assert native.received('{"type": "closed", "seq": 4}') == [{"type": "closed", "seq": 4}]
     assert native.end() == ['{"type": "end"}']
+
+
+def test_surfaces_are_compared_on_the_same_programs() -> None:
+    passages = [
+        Passage(name=name, language="en", text="", pcm16=bytes(32_000 * seconds))
+        for name, seconds in (("a", 5), ("b", 6))
+    ]
+    plan = plan_of(passages, 5, 2, seconds=1)
+    assert [program.passages[0].name for program in plan] == ["a", "a", "b", "b", "a"]

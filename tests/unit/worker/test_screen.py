@@ -1,8 +1,11 @@
 """What of an open utterance is on the screen, and when it is replaced."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.events import Word
 from worker.core.screen import SURER, Screen
 
 SURE, UNSURE = -0.2, -0.7
@@ -84,3 +87,53 @@ def test_what_is_committed_is_always_shown_as_it_is(said: list[tuple[str, float,
 @given(st.lists(st.tuples(WORDS, st.floats(-1.0, 0.0)), max_size=8), WORDS)
 def test_what_is_said_twice_is_shown(said: list[tuple[str, float]], last: str) -> None:
     assert after(*said, (last, SURE), (last, SURE)) == last
+
+
+def words(text: str, from_s: float = 0.0) -> list[Word]:
+    return [
+        Word(text=word, start=from_s + n, end=from_s + n + 0.5, probability=0.9)
+        for n, word in enumerate(text.split())
+    ]
+
+
+def test_words_are_those_on_the_screen_though_more_were_heard() -> None:
+    screen = Screen()
+    screen.partial("", "he was here", UNSURE, is_whole=False)
+    timed = screen.time(words("he was here"), 0.0)
+    assert [(word.text, word.start) for word in timed] == [("he", 0.0), ("was", 1.0)]
+
+
+def test_a_word_that_was_not_heard_again_keeps_its_time() -> None:
+    screen = Screen()
+    screen.partial("", "he was a good man", SURE, is_whole=False)
+    screen.time(words("he was a good man"), 0.0)
+    screen.partial("", "he has a good man", SURE, is_whole=False)
+    timed = screen.time(words("he has a good man", 0.1), 0.0)
+    assert [(word.text, word.start) for word in timed] == [
+        ("he", 0.1),
+        ("was", 1.0),
+        ("a", 2.1),
+        ("good", 3.1),
+        ("man", 4.1),
+    ]
+
+
+def test_words_before_the_window_keep_their_times() -> None:
+    screen = Screen()
+    screen.partial("", "he was a good man", SURE, is_whole=False)
+    screen.time(words("he was a good man"), 0.0)
+    screen.partial("he was", "he was a good man indeed", SURE, is_whole=False)
+    timed = screen.time(words("a good man indeed", 2.2), 2.0)
+    assert [word.start for word in timed] == [0.0, 1.0, 2.2, 3.2, 4.2, 5.2]
+
+
+@given(st.lists(st.tuples(WORDS, st.floats(-1.0, 0.0)), max_size=8))
+def test_words_are_always_those_on_the_screen_in_the_order_of_their_times(
+    said: list[tuple[str, float]],
+) -> None:
+    screen = Screen()
+    for text, logprob in said:
+        screen.partial("", text, logprob, is_whole=False)
+        timed = screen.time(words(text), 0.0)
+        assert "".join(word.text for word in timed) == "".join(screen.text.split())
+        assert all(left.start <= right.start for left, right in pairwise(timed))
