@@ -69,7 +69,7 @@ is the first sample, whenever it was sent.
 | `words` | whether partials and finals carry words with times | `false` |
 | `partials` | whether partials are sent | `true` |
 | `languages` | with `language=auto`: the codes to choose among, with commas between them | all |
-| `endpointing_ms` | silence that ends an utterance, {_span(ENDPOINTING_MS)} | 800; 400 once it is 10 s long |
+| `endpointing_ms` | silence that ends an utterance, {_span(ENDPOINTING_MS)} | 650; 400 once it is 10 s long |
 | `max_utterance_s` | where endless speech is cut, at the likeliest pause before it, {_span(MAX_UTTERANCE_S)} | 20 |
 | `partial_interval_ms` | least new audio for which a partial is decoded, {_span(PARTIAL_INTERVAL_MS)}; a busy server takes more | 500 |
 | `temperature` | of a final's first attempt, {_span(TEMPERATURE)}; 0 is the likeliest text | 0 |

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 Message = dict[str, Any]
-SILENCE_MS = 800
+SILENCE_MS = 650
 """The pause that ends an utterance of the native surface when nothing else is asked for."""
 
 

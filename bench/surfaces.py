@@ -72,7 +72,7 @@ READY: Final[Message] = {
     "limits": {"message_bytes_max": 0, "session_s_max": 0.0, "resume_s": 0.0},
 }
 """Of a surface that says less; its `session` is to be added."""
-SILENCE_MS: Final = 800
+SILENCE_MS: Final = 650
 """The pause that ends an utterance of the native surface when nothing else is asked for."""
 
 

@@ -32,7 +32,7 @@ class SessionOptions:
     partial_step_s_max: float = 2.5
     partial_retry_s: float = 0.2
     """New audio that a partial waits for when the one before it could not be shown."""
-    early_final_s: float = 0.35
+    early_final_s: float = 0.25
     """Silence after which the final is decoded, in the hope that the utterance is over."""
     busy_wait_s: float = 0.15
     """Wait for decodes from which on the device is busy. Then finals are not decoded early, which is for

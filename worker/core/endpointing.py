@@ -24,8 +24,8 @@ class EndpointOptions:
     """Probability under which a frame is silence once speech began."""
     start_frames: int = 3
     """Speech frames, not necessarily in a row, that begin an utterance: 96 ms; a click is shorter."""
-    silence_s: float = 0.8
-    """Silence that ends an utterance."""
+    silence_s: float = 0.65
+    """Silence that ends an utterance (docs/engine.md, "Endpoint")."""
     long_silence_s: float = 0.4
     """Silence that ends a long one, if that is less: what is said of it is decoded again and again, and at
     `max_utterance_s` it is cut in the middle of speech."""
