@@ -15,6 +15,7 @@ from shared.redis.leases import FAILURES_MAX, Chunk, Claim, LeaseBook, Load, Mar
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence, WorkerPresence
 from shared.redis.sessions import Mark, SessionLog
+from shared.tasks import end_tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -408,8 +409,7 @@ async def test_followers_hear_their_own_session_and_logged_events_fill_gaps(part
             assert [item[0] for item in heard if item] == [1, 2, 3]
             assert await deaf.next(0.05) is None
     finally:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
+        await end_tasks([reader])
 
 
 async def test_every_key_of_a_session_is_on_its_way_out_from_the_start(parts: Parts) -> None:

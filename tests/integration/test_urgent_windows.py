@@ -10,6 +10,7 @@ import pytest
 from shared.redis.connection import AsyncRedis, connect_sync
 from shared.redis.keys import Keys
 from shared.redis.windows import Window, WindowQueue, WindowSource
+from shared.tasks import end_tasks
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.device import Device
 from worker.file_windows import FileWindows
@@ -75,9 +76,7 @@ async def test_an_interactive_window_is_decoded_before_those_that_waited_longer(
         engine.may_go_on.set()
         while len(batch.results()) + len(short.results()) < 7:  # noqa: ASYNC110 - another task
             await asyncio.sleep(0.01)
-    for taker in takers:
-        taker.cancel()
-    await asyncio.gather(*takers, return_exceptions=True)
+    await end_tasks(takers)
     await device.close()
     batch.clear()
     short.clear()

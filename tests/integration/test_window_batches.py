@@ -13,6 +13,7 @@ from shared.errors import EngineFault
 from shared.redis.connection import AsyncRedis, connect_sync
 from shared.redis.keys import Keys
 from shared.redis.windows import ATTEMPTS_MAX, WINDOW_LEASE_MS, Window, WindowQueue, WindowSource
+from shared.tasks import end_tasks
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.device import Device
 from worker.file_windows import FileWindows
@@ -76,9 +77,7 @@ async def working(redis: AsyncRedis, engine: Engine) -> AsyncGenerator[None]:
         yield
     finally:
         engine.may_go_on.set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         await files.hand_over()
         await device.close()
 

@@ -25,6 +25,7 @@ from shared.redis.keys import Keys
 from shared.redis.presence import Presence
 from shared.redis.windows import Window, WindowResult, WindowSource
 from shared.storage import JobStorage
+from shared.tasks import end_tasks
 from shared.webhooks import check_secret
 
 KEYS = Keys(1)
@@ -200,8 +201,6 @@ async def edge(
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as http:
         yield Edge(http, desk, storage, redis, redis_url, data_dir, settings or {})
-    for task in beside:
-        task.cancel()
-    await asyncio.gather(*beside, return_exceptions=True)
+    await end_tasks(beside)
     await client.aclose()
     redis.close()
