@@ -25,14 +25,14 @@ demo: $(READY) ## Run the service on a bundled clip, live and as a file, then st
 test: $(READY) ## Run all tests
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-slow: $(READY) ## Run the long variants that `make test` leaves out
-	$(BIN)/pytest -m slow -n auto $(ARGS)
+test-slow: $(READY) ## Run what `make test` leaves out: long variants, a run of chaos, real speech over other surfaces
+	$(BIN)/pytest -m slow -n auto --dist loadfile $(ARGS)
 
 test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
 	$(BIN)/pytest -m compat tests/compat $(ARGS)
 
 chaos: $(READY) ## Kill, freeze and cut processes under live sessions, 200 times
-	STENO_CHAOS_RUNS=$(or $(STENO_CHAOS_RUNS),200) $(BIN)/pytest tests/chaos -s $(ARGS)
+	STENO_CHAOS_RUNS=$(or $(STENO_CHAOS_RUNS),200) $(BIN)/pytest -m slow tests/chaos -s $(ARGS)
 
 lint: $(READY) ## Check style, types and the import rules
 	$(BIN)/ruff format --check

@@ -13,7 +13,7 @@ from tests.support.live import transcribe
 from tests.support.service import Service
 from tests.support.speech import spoken
 
-pytestmark = [pytest.mark.anyio, pytest.mark.model]
+pytestmark = [pytest.mark.anyio, pytest.mark.model, pytest.mark.slow]
 
 NAMES = ("en_quilter", "en_stew")
 REFERENCE = " ".join(clip(name).text for name in NAMES)

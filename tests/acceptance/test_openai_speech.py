@@ -11,7 +11,7 @@ from tests.support.accuracy import wer
 from tests.support.data import clip
 from tests.support.service import Service
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 WER_MAX = 0.12
 SPOKEN = clip("en_quilter")

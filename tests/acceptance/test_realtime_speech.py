@@ -11,7 +11,7 @@ from tests.support.realtime_client import COMMITTED, DELTA, realtime, transcript
 from tests.support.service import Service
 from tests.support.speech import spoken
 
-pytestmark = [pytest.mark.anyio, pytest.mark.model]
+pytestmark = [pytest.mark.anyio, pytest.mark.model, pytest.mark.slow]
 
 NAMES = ("en_quilter", "en_stew", "en_wizard")
 TALK = spoken(*NAMES)

@@ -13,7 +13,7 @@ from tests.support.service import Service
 from tests.support.speech import spoken
 from tests.support.wyoming_client import client_of, heard, say, started
 
-pytestmark = [pytest.mark.anyio, pytest.mark.model]
+pytestmark = [pytest.mark.anyio, pytest.mark.model, pytest.mark.slow]
 
 NAMES = ("en_quilter", "en_wizard")
 REFERENCE = " ".join(clip(name).text for name in NAMES)

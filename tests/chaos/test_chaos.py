@@ -24,7 +24,7 @@ from tests.chaos.injector import Injector
 from tests.chaos.invariants import violations
 from tests.support.marked import Talk, talk
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 RUNS = int(os.environ.get("STENO_CHAOS_RUNS", "1"))
 SEED = int(os.environ.get("STENO_CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
