@@ -32,9 +32,9 @@ PROCESSES_MAX = 12
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `-n auto` means: two more than cores, because some wait at any moment for what they
-    have started."""
-    return min((os.cpu_count() or 1) + 2, PROCESSES_MAX)
+    """How many processes `-n auto` means: one more than cores, because one of them waits at any moment for
+    what it has started."""
+    return min((os.cpu_count() or 1) + 1, PROCESSES_MAX)
 
 
 @pytest.hookimpl(trylast=True)
