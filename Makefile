@@ -50,13 +50,12 @@ clean: ## Remove what the verbs made here; models and data of the service stay
 	rm -rf $(VENV) .venv-compat tests/compat/node_modules build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made again when a lock or the project changed, so that a second `make up` does not even start pip. Modules
-# are compiled when they are first imported: most of what the packages hold never is.
+# Made again when a lock or the project changed, so that a second `make up` does not even start pip.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Steno needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
