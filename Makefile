@@ -10,6 +10,9 @@ UV := $(BIN)/uv
 COMPAT := .venv-compat/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 
+# Tests start hundreds of processes; without byte code each of them would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up demo test test-slow test-compat chaos lint bench lock clean
 
