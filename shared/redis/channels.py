@@ -140,6 +140,11 @@ class _ShardChannels:
                 await self._connect()
                 raise Missed
             return await self._read(self._pubsub)
+        except RuntimeError:
+            # What redis-py says of a connection that is not there: a writer lost it while this waited, or
+            # nothing was wanted any more when it was to be made.
+            await self.aclose()
+            return None
         except ConnectionLost:
             await self.aclose()
             raise
