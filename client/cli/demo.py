@@ -40,7 +40,7 @@ def demo(
     raise_on_terminate()
     # For the processes of the service, whose log would come between the lines of the clip.
     os.environ.setdefault("STENO_LOG_LEVEL", "warning")
-    for name in ("API_KEYS", "TLS_CERT", "TLS_KEY"):  # it serves itself alone, on loopback
+    for name in ("API_KEYS", "OPERATORS", "TLS_CERT", "TLS_KEY"):  # it serves itself alone, on loopback
         os.environ.pop(f"STENO_{name}", None)
     with tempfile.TemporaryDirectory(prefix="steno-demo-") as folder:
         settings = load_settings(
