@@ -3,6 +3,7 @@
 Everything here is async; `client.sync` has the same names without it.
 """
 
+from client.calling import Timeout
 from client.errors import (
     BadReply,
     ConnectionLost,
@@ -14,10 +15,11 @@ from client.errors import (
 )
 from client.incoming import LiveTranscript
 from client.job_events import JobEvent, JobGone, JobProgress
-from client.jobs import Job, JobPage, Jobs, ResultFormat, Timeout
+from client.jobs import Job, JobPage, Jobs, ResultFormat
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
 from client.stream import LiveSession, connect
+from client.watch import Watch
 from shared.errors import (
     BadAudio,
     BadMessage,
@@ -54,6 +56,7 @@ from shared.events import (
 )
 from shared.jobs import JobOptions, JobProblem, JobRecord
 from shared.subtitles import Layout
+from shared.system import System
 from shared.transcript import Segment
 from shared.webhooks import Delivery
 
@@ -107,6 +110,7 @@ __all__ = [
     "StenoError",
     "StorageFull",
     "StreamOptions",
+    "System",
     "TakenOver",
     "TimedOut",
     "Timeout",
@@ -114,6 +118,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Warning",
+    "Watch",
     "Word",
     "connect",
 ]

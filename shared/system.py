@@ -42,8 +42,8 @@ class SessionSight:
     audio_s: float = 0.0
     """Audio that has come."""
     lag_s: float = 0.0
-    """Audio that has come and about which nothing is said or decided yet. About one partial interval while
-    somebody speaks, 0 in silence; it grows when the worker does not keep up."""
+    """Audio that has come and of which nothing is said yet, although it should be. About one partial interval
+    while somebody speaks, 0 in silence; it grows when the worker does not keep up."""
     worker: str | None = None
     """Name of its worker; for operators only."""
 

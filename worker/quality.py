@@ -89,6 +89,8 @@ class SessionQuality:
         self._tally = tally or Tally()
         self._covered = covered
         self._said_s = 0.0
+        self._undecided = 0
+        """Utterances that have ended and have no final."""
         self._arrivals: deque[tuple[int, float]] = deque()
         """Ends of what arrived, in samples, and when; trimmed to what is undecided."""
         self._shown: dict[int, tuple[list[str], float]] = {}
@@ -103,11 +105,12 @@ class SessionQuality:
         """Audio up to sample `end` has come from Redis."""
         self._arrivals.append((end, self._log.clock()))
 
-    def lag_s(self, received: int, *, at_rest: bool) -> float:
-        """Audio that has come and that nothing is said of yet: what is behind the last text and not covered;
-        of a session at rest what its machine, which has heard `received` samples, has not heard."""
+    def lag_s(self, received: int, *, speaking: bool) -> float:
+        """Audio that has come and that nothing is said of yet, although it should be: what is behind the last
+        text and not covered while somebody is `speaking` of whom partials are wanted, or a final is due;
+        otherwise what the session's machine, which has heard `received` samples, has not heard."""
         come = max(self._arrivals[-1][0] if self._arrivals else 0, received)
-        known = received if at_rest else max(self._covered, to_samples(self._said_s))
+        known = max(self._covered, to_samples(self._said_s)) if speaking or self._undecided else received
         return max(0.0, to_seconds(come - known))
 
     def published(self, events: Sequence[Event], covered: int | None) -> None:
@@ -119,6 +122,8 @@ class SessionQuality:
                 end_s = event.start if isinstance(event, SpeechStart) else event.end
                 if isinstance(event, SpeechStart):
                     self._said_s = max(self._said_s, end_s)  # before it there is nothing to be said
+                else:
+                    self._undecided += 1
                 self._event(event.type, event.utterance, end_s)
         self._covered = self._covered if covered is None else covered
         while covered is not None and self._arrivals and self._arrivals[0][0] <= covered:
@@ -148,6 +153,7 @@ class SessionQuality:
         for lag_s in lags_s:
             WORD_LAG_S.observe(lag_s)
         self._tally.words(lags_s)
+        self._undecided = max(0, self._undecided - isinstance(event, Final))
         self._said_s = max(self._said_s, event.end)
         if isinstance(event, Final):
             WORDS.inc(len(words))

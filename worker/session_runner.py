@@ -127,7 +127,7 @@ class SessionRunner:
             opened_s=self._claim.opened_s,
             state=state,
             audio_s=to_seconds(received),
-            lag_s=self._quality.lag_s(received, at_rest=at_rest),
+            lag_s=self._quality.lag_s(received, speaking=config.partials and not at_rest),
         )
 
     def blame(self) -> None:
