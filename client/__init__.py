@@ -18,6 +18,7 @@ from client.job_events import JobEvent, JobGone, JobProgress
 from client.jobs import Job, JobPage, Jobs, ResultFormat
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
+from client.sources import media_file, microphone
 from client.stream import LiveSession, connect
 from client.watch import Watch
 from shared.errors import (
@@ -40,11 +41,15 @@ from shared.errors import (
     TooLarge,
     Unauthorized,
     Unavailable,
+    UnknownModel,
+    UploadStalled,
 )
 from shared.events import (
+    Ack,
     Closed,
     Event,
     Final,
+    Finalized,
     Language,
     Limits,
     Partial,
@@ -56,12 +61,13 @@ from shared.events import (
 )
 from shared.jobs import JobOptions, JobProblem, JobRecord
 from shared.subtitles import Layout
-from shared.system import System
+from shared.system import Fleet, Sample, SessionSight, System, WorkerSight
 from shared.transcript import Segment
 from shared.webhooks import Delivery
 
 __all__ = [
     "DEFAULT_URL",
+    "Ack",
     "BadAudio",
     "BadMessage",
     "BadParameter",
@@ -77,6 +83,8 @@ __all__ = [
     "Event",
     "FetchFailed",
     "Final",
+    "Finalized",
+    "Fleet",
     "Job",
     "JobEvent",
     "JobFailed",
@@ -103,8 +111,10 @@ __all__ = [
     "ResultFormat",
     "Resume",
     "ResumeFailed",
+    "Sample",
     "Segment",
     "SessionOver",
+    "SessionSight",
     "SpeechEnd",
     "SpeechStart",
     "StenoError",
@@ -117,8 +127,13 @@ __all__ = [
     "TooLarge",
     "Unauthorized",
     "Unavailable",
+    "UnknownModel",
+    "UploadStalled",
     "Warning",
     "Watch",
     "Word",
+    "WorkerSight",
     "connect",
+    "media_file",
+    "microphone",
 ]

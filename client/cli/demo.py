@@ -12,12 +12,12 @@ import typer
 
 from client.cli import flags, stack
 from client.cli.interrupt import raise_on_terminate, run_until_stopped
-from client.cli.listen import INTERRUPTED_STATUS, follow
+from client.cli.listen import INTERRUPTED_STATUS, follow, say_loss
 from client.cli.render import choose_output
-from client.cli.sources import Feed, open_source
 from client.cli.transcribe import Bar, progress_bars, transcribe_file
 from client.jobs import Jobs
 from client.options import StreamOptions
+from client.sources import Feed, open_source
 from client.stream import connect
 from shared.errors import BadParameter
 from shared.jobs import JobOptions
@@ -65,7 +65,7 @@ async def _show(settings: Settings, clip: Path, hurry: asyncio.Event) -> None:
 async def _show_live(url: str, clip: Path) -> None:
     output = choose_output(as_json=False)
     options = StreamOptions(partials=output.wants_partials)
-    source = open_source(str(clip), options)
+    source = open_source(str(clip), options, say_loss)
     async with connect(url, options=options) as session:
         with output:
             await follow(session, Feed(source), speed=1.0, output=output)
