@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rq import Queue
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry
@@ -132,14 +133,35 @@ class JobDesk:
             # The mark first: a worker that takes the job in this moment sees it and leaves.
             self._windows(job_id).cancel(self._parts.ttl_s, tenant=self._owner(job_id))
         if record.status != jobs.RUNNING:
-            with contextlib.suppress(NoSuchJobError):
-                self._fetch(job_id).delete()
+            self._delete(job_id) if record.is_over else self._withdraw(job_id)
             self._storage.delete(job_id)
             self._windows(job_id).clear()
         self._deliveries.nudge(job_id, time.time())
         if record.is_over:
             return None
         return JobRecord(id=job_id, status=jobs.CANCELLED, progress=record.progress)
+
+    def forget(self, job_id: str) -> None:
+        """`remove` a job that nobody will ask for, and list it no more. One that is gone is no error."""
+        with contextlib.suppress(NotFound):
+            self.remove(job_id)
+        self._index.remove([job_id])
+
+    def _delete(self, job_id: str) -> None:
+        with contextlib.suppress(NoSuchJobError):
+            self._fetch(job_id).delete()
+        self._index.remove([job_id])
+
+    def _withdraw(self, job_id: str) -> None:
+        """Take a job from its queue. RQ's own record of it stays for a time: a worker that took the job in
+        this moment writes to the record, and one that was deleted would come back, without a name and for
+        ever."""
+        with contextlib.suppress(NoSuchJobError):
+            job = self._fetch(job_id)
+            Queue(job.origin, connection=self._parts.client, serializer="json").remove(job)
+            job.meta[jobs.META_CANCELLED] = True
+            job.save_meta()
+            self._parts.client.expire(job.key, self._parts.ttl_s)
 
     def retry(self, job_id: str) -> JobRecord:
         """Queue a failed job again; windows that are decoded stay so. Raises `NotFound`, and `Conflict` for
