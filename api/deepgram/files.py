@@ -22,10 +22,9 @@ from api.deepgram.query import Asked, model_of, parse
 from api.deepgram.recorded import answer, wave_header
 from api.deepgram.shapes import Request, new_request
 from api.jobs import JobParts
-from api.params import check_against_workers
+from api.params import check_job
 from api.sync_jobs import transcript_of
 from shared.errors import BadAudio, BadParameter, StenoError, TooLarge
-from shared.events import SessionConfig
 from shared.jobs import JobOptions, JobRecord, check_http_url
 from shared.outbound import is_host_allowed
 from shared.redis.connection import ConnectionLost
@@ -64,7 +63,7 @@ class Files:
         workers = await self._parts.presence.workers()
         model = model_of(asked, workers)
         options = asked.job(model)
-        check_against_workers(SessionConfig(language=options.language), workers)
+        check_job(options, workers)
         kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
             record, sha256 = await self._fetched(http, options), ""

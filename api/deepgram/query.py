@@ -100,9 +100,12 @@ class Asked:
         """The same for a file. `model` is the one that must decode, empty for any."""
         return JobOptions(
             language=self.config.language,
+            languages=self.config.languages,
             model=model,
             hotwords=self.config.hotwords,
             words=True,
+            numerals=self.config.numerals,
+            profanity=self.config.profanity,
             channels=SPLIT if self.multichannel else MIX,
             priority="interactive",
         )
