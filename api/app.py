@@ -97,7 +97,12 @@ def create_app(
     beside = [("live-feed", feed.run_forever)]
     if wyoming is not None:
         server = WyomingServer(
-            sessions, Catalog(settings.model), wyoming, host=settings.host, name=settings.wyoming_name
+            sessions,
+            Catalog(settings.model),
+            wyoming,
+            host=settings.host,
+            name=settings.wyoming_name,
+            tenant=settings.wyoming_tenant,
         )
         beside.append(("wyoming", server.run_forever))
     if settings.webhook_secret and jobs_url:

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """Where the edge speaks Wyoming, for Home Assistant; 0: nowhere."""
     wyoming_name: str = Field("", max_length=63)
     """Name under which that is announced on the local network; empty: not announced."""
+    wyoming_tenant: str = ""
+    """Whose the sessions of that port are; needed beside `api_keys` unless only this machine reaches it."""
     redis_url: str = ""
     """Empty: `steno up` starts the embedded Valkey."""
     jobs_redis_url: str = ""

@@ -137,7 +137,13 @@ async def refused(
 async def test_what_is_wrong_is_told_as_deepgram_does(http: httpx.AsyncClient, wav: bytes) -> None:
     assert (await refused(http, 400))["err_code"] == "Bad Request"
     assert (await refused(http, 400, b"this is no audio" * 99))["err_code"] == "Bad Request"
-    for query in ({"language": "klingon"}, {"language": "ja"}, {"utterances": "perhaps"}, {"utt_split": "x"}):
+    for query in (
+        {"language": "klingon"},
+        {"language": "ja"},
+        {"utterances": "perhaps"},
+        {"utt_split": "x"},
+        {"redact": "ssn"},
+    ):
         assert (await refused(http, 400, wav, **query))["err_code"] == "INVALID_QUERY_PARAMETER"
 
 
