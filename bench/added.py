@@ -1,11 +1,11 @@
 """What a surface adds to an event: `python -m bench.added [--data DIR] [--json FILE]`.
 
-Plays four sessions over each of native, native, realtime, deepgram and wyoming, all at the same time, with the
-scripted engine. A worker's announcement of a final is heard here as the edge hears it, and the same final as the
-client hears it: what lies between is the edge's relay, the surface's translation and the socket. Both are read
-by one clock in one process, and the surfaces run side by side through one edge, so that whatever disturbs the
-machine meets all of them alike. The second `native` says how much of a difference is chance, the interval
-(95 %, bootstrap) how far it may be off.
+Plays four sessions over each of native, native, realtime, deepgram and wyoming, all at the same time, with
+the scripted engine. A worker's announcement of a final is heard here as the edge hears it, and the same final
+as the client hears it: what lies between is the edge's relay, the surface's translation and the socket. Both
+are read by one clock in one process, and the surfaces run side by side through one edge, so that whatever
+disturbs the machine meets all of them alike. The second `native` says how much of a difference is chance, the
+interval (95 %, bootstrap) how far it may be off.
 """
 
 import argparse
