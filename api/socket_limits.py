@@ -47,10 +47,12 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """More of it. What is too large is cut off; nobody reads answers while writing such heads."""
-        self._head_bytes += len(data)
+        was_waiting = self._timer is not None
         super().data_received(data)
-        if self._timer is not None and self._head_bytes > HEAD_BYTES_MAX:
-            self._give_up()
+        if was_waiting and self._timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._give_up()
 
     def on_message_begin(self) -> None:
         """A request begins."""
