@@ -73,8 +73,10 @@ class WorkerApp:
         device = Device(self.engine, quality=quality)
         intake, book = self._intake(device, quality)
         keys = Keys(self.settings.shards)
-        files = FileWindows(WindowSource(self.client, keys, consumer=self.worker), device)
         presence = Presence(self.client)
+        files = FileWindows(
+            WindowSource(self.client, keys, consumer=self.worker), device, lambda: _count(presence)
+        )
         takers = self._takers(intake, files)
         beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
         watch = asyncio.create_task(device.watch_forever(), name="watch")
@@ -207,3 +209,8 @@ class WorkerApp:
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)
             await asyncio.sleep(HEARTBEAT_S)
+
+
+async def _count(presence: Presence) -> int:
+    """Workers that take windows of files."""
+    return sum(not worker.draining for worker in await presence.workers())
