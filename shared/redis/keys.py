@@ -6,6 +6,7 @@ all keys of a session, and the stream that queues it, into one slot: each transi
 script may only touch one slot.
 """
 
+import fnmatch
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,11 @@ PERMANENT: Final = (
 )
 """Patterns of keys without a TTL. Their size is bounded: entries are deleted when settled, and the dead
 are swept."""
+
+
+def is_permanent(name: str) -> bool:
+    """Whether a key may be without a TTL."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)
 
 
 @dataclass(frozen=True, slots=True)
