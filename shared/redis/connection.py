@@ -87,6 +87,29 @@ class _SyncClient(redis.Redis):
             sentinel.close()
 
 
+class _DirectWrites:
+    """Mixed into redis-py's connections. Those write each command in `asyncio.wait_for`, which on Python 3.11
+    is a task of its own, and swallows a cancellation that comes as the write ends. What the socket's empty
+    buffer takes needs no waiting; the rest is written as redis-py does it."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        connection = cast(Any, self)
+        if check_health and connection.is_connected:
+            await connection.check_health()
+        writer: asyncio.StreamWriter | None = connection._writer  # there is no public way to it
+        if writer is None or writer.is_closing() or writer.transport.get_write_buffer_size():
+            await cast(Any, super()).send_packed_command(command, check_health=check_health)
+        else:
+            writer.writelines([command] if isinstance(command, bytes) else command)
+
+
+def _directly(client: AsyncRedis) -> AsyncRedis:
+    """The client, whose connections from now on write directly."""
+    pool = client.connection_pool
+    pool.connection_class = type("DirectConnection", (_DirectWrites, pool.connection_class), {})
+    return client
+
+
 def _sentinel_clients(pool: Any) -> list[Any]:
     manager = getattr(pool, "sentinel_manager", None)
     return [] if manager is None else list(manager.sentinels)
@@ -117,10 +140,9 @@ def connect(url: str) -> AsyncRedis:
     if urlsplit(url).scheme == _SENTINEL:
         sentinels, service, own = _sentinels(url)
         options |= own
-        return AsyncSentinel(sentinels, **_options(0)).master_for(
-            service, redis_class=_AsyncClient, **options
-        )
-    return _AsyncClient.from_url(url, **options)
+        manager = AsyncSentinel(sentinels, **_options(0))
+        return _directly(manager.master_for(service, redis_class=_AsyncClient, **options))
+    return _directly(_AsyncClient.from_url(url, **options))
 
 
 def connect_sync(url: str) -> SyncRedis:
