@@ -11,7 +11,7 @@ where Sentinel is asked for the primary at each new connection, and `redis+clust
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import EqualJitterBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -56,6 +57,8 @@ _SENTINEL: Final = "redis+sentinel"
 
 RedisError = redis.RedisError
 
+_PACKER: Final[Any] = HiredisRespSerializer()
+
 
 class _AsyncClient(redis.asyncio.Redis):
     async def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
@@ -90,7 +93,14 @@ class _SyncClient(redis.Redis):
 class _DirectWrites:
     """Mixed into redis-py's connections. Those write each command in `asyncio.wait_for`, which on Python 3.11
     is a task of its own, and swallows a cancellation that comes as the write ends. What the socket's empty
-    buffer takes needs no waiting; the rest is written as redis-py does it."""
+    buffer takes needs no waiting; the rest is written as redis-py does it. Commands are packed in C, as
+    redis-py does it for connections without an event loop only."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        return _PACKER.pack(*args)
+
+    def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
+        return [packed for command in commands for packed in _PACKER.pack(*command)]
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         connection = cast(Any, self)
