@@ -14,7 +14,8 @@ from typing import Any, Final
 from rq import Queue
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
-from rq.registry import FailedJobRegistry
+from rq.queue import Queue
+from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from api.job_records import record_of
 from shared import jobs
@@ -26,6 +27,7 @@ from shared.redis.job_index import JobIndex, Place
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
+from shared.system import JobCounts
 from shared.transcript import Segment, Transcript
 from shared.webhooks import PENDING, Delivery
 
@@ -108,6 +110,19 @@ class JobDesk:
                     if len(found) == count:
                         return found, below
         return found, below
+
+    def counts(self) -> JobCounts:
+        """The jobs that have not ended, of all tenants."""
+        client = self._parts.client
+        queued = {
+            priority: Queue(name, connection=client, serializer="json").count
+            for priority, name in jobs.QUEUES.items()
+        }
+        running = sum(
+            StartedJobRegistry(name, connection=client, serializer="json").get_job_count(cleanup=False)
+            for name in jobs.QUEUES.values()
+        )
+        return JobCounts(queued=queued, running=running)
 
     def result(self, job_id: str) -> tuple[Transcript, JobOptions]:
         """The transcript, and what was asked for. Raises `NotFinished` while there is none yet, `NotFound`

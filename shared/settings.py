@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     api_keys: str = Field("", repr=False)
     """Keys that the edge lets in, `key` or `tenant:key`, with commas between; empty: everyone."""
+    operators: str = ""
+    """Names of tenants that see what the whole service does, with commas between."""
     tls_cert: Path | None = None
     """Certificate (chain) of the edge in PEM; with `tls_key` the edge speaks TLS, and nothing else."""
     tls_key: Path | None = None
