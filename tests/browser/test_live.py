@@ -1,4 +1,4 @@
-"""The Live view with the running service and its scripted engine, and with servers that say what a test wants."""
+"""The Live view with the running service, scripted engine, and with servers that say what a test wants."""
 
 import asyncio
 import json

@@ -47,6 +47,7 @@ export class WindowedList {
 
   /** Bring an item into view. */
   show(index) {
+    if (!this.items.length) return;
     if (!this.element(index)) this._rebuild(Math.max(0, index - MAX / 2));
     const element = this.element(index);
     const [box, row] = [this._scroller.getBoundingClientRect(), element.getBoundingClientRect()];
