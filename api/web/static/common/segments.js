@@ -64,7 +64,7 @@ export class Segments {
     for (const word of words ?? []) {
       const found = text.indexOf(word.text, at);
       if (found < 0) continue;
-      const name = word.probability < SURE ? "word unsure" : "word";
+      const name = `${this._onSeek ? "word" : ""} ${word.probability < SURE ? "unsure" : ""}`;
       said.append(text.slice(at, found), h("span", { class: name, on: this._seek(word.start) }, word.text));
       at = found + word.text.length;
     }

@@ -108,7 +108,8 @@ export class FileCard {
 
   _failed(error) {
     const { sentence, next, detail } = explained(error);
-    this._ended([sentence, detail, next].filter(Boolean).join(" "));
+    this._ended(`${sentence} ${next}`);
+    this._state.title = detail;
     this._state.classList.add("bad");
     const retry = () => {
       this._state.classList.remove("bad");
