@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, async_playwright
+from playwright.async_api import Browser, BrowserContext, Download, Page, WebSocketRoute, async_playwright
 
 from shared.audio.pcm import SAMPLE_RATE
 from tests.support.encodings import encoded
@@ -107,6 +107,12 @@ async def shoot(page: Page, name: str) -> None:
     """Keep a screenshot."""
     ARTEFACTS.mkdir(exist_ok=True)
     await page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+
+async def text_of(download: Download) -> str:
+    """What a page gave to be saved."""
+    path = await download.path()
+    return await asyncio.to_thread(path.read_text, encoding="utf-8")
 
 
 READY = {
