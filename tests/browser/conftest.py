@@ -4,15 +4,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-
-from tests.support.speech import spoken
-
-pytest.importorskip("playwright", reason="Playwright is in the extra `dev`")
-
 from playwright.async_api import Browser
 
 from tests.support.browser import browser as open_browser
 from tests.support.browser import write_microphone
+from tests.support.speech import spoken
 
 NAMES = ("en_quilter", "en_stew")
 """What the microphone says."""

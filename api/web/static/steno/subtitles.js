@@ -12,8 +12,9 @@ export function toText(segments) {
   let text = "";
   let before = null;
   for (const segment of segments) {
-    if (before) text += segment.start - before.end >= BREAK_S ? "\n" : joint(segment.text);
-    text += oneLine(segment.text);
+    const next = oneLine(segment.text);
+    const isApart = before && segment.start - before.end >= BREAK_S;
+    text = before ? (isApart ? `${text}\n${next}` : joined(text, next)) : next;
     before = segment;
   }
   return text ? `${text}\n` : "";
@@ -49,7 +50,7 @@ export function cues(segments) {
       if (!text) continue;
       const from = Math.max(Math.round(start * 1000), before);
       before = Math.max(Math.round(end * 1000), from + 1);
-      placed.push({ start: from, end: before, lines: wrap(text) });
+      placed.push({ start: from, end: before, lines: linesOf(text) });
     }
   }
   return placed;
@@ -60,33 +61,49 @@ function pieces({ start, end, text, words }) {
   const groups = [];
   let group = null;
   for (const word of words) {
-    const longer = group ? group.text + joint(word.text) + oneLine(word.text) : "";
+    const longer = group ? joined(group.text, oneLine(word.text)) : "";
     const fits =
       group &&
       word.start - group.end < CUE_GAP_S &&
       word.end - group.start <= CUE_S_MAX &&
-      wrap(longer).length <= LINES;
+      wrapped(longer, LINE_CHARS).length <= LINES;
     if (fits) Object.assign(group, { text: longer, end: word.end });
     else groups.push((group = { start: word.start, end: word.end, text: oneLine(word.text) }));
   }
   return groups;
 }
 
-function wrap(text) {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
-    if (longer.length <= LINE_CHARS || !lines.at(-1)) lines[lines.length - 1] = longer;
-    else lines.push(word);
+/** Lines of about the same length rather than a full one and a short one. */
+function linesOf(text) {
+  const lines = wrapped(text, LINE_CHARS);
+  if (lines.length < 2 || lines.length > LINES) return lines;
+  for (let width = Math.floor((text.length + 1) / lines.length); width < LINE_CHARS; width += 1) {
+    const balanced = wrapped(text, width);
+    if (balanced.length === lines.length) return balanced;
   }
   return lines;
 }
 
-/** Scripts that are written without spaces. */
-const NO_SPACE = /^[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]/;
+function wrapped(text, width) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+    if (longer.length <= width || !lines.at(-1)) lines[lines.length - 1] = longer;
+    else lines.push(word);
+    while (lines.at(-1).length > width) lines.push(...lines.splice(-1).flatMap((line) => cut(line, width)));
+  }
+  return lines;
+}
 
-function joint(next) {
-  return NO_SPACE.test(next) ? "" : " ";
+function cut(line, width) {
+  return [line.slice(0, width), line.slice(width)];
+}
+
+/** Scripts that are written without spaces. */
+const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uff60]/;
+
+function joined(before, after) {
+  return before + (UNSPACED.test(before.at(-1)) && UNSPACED.test(after[0]) ? "" : " ") + after;
 }
 
 function oneLine(text) {
