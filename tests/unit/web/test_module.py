@@ -158,13 +158,14 @@ def test_what_is_sent_again_is_what_the_sdk_sends_again() -> None:
       import { ResendBuffer } from "./steno/resend.js";
       const buffer = new ResendBuffer({ frameBytes: 2, sampleRate: 10, bufferS: 1e6 });
       const written = [];
-      const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      const bytes = (hex) => Uint8Array.from(hex.match(/../g), (two) => parseInt(two, 16));
+      const text = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
       for (const [kind, ...values] of given) {
-        if (kind === "audio") buffer.audio(Uint8Array.from(values[0].match(/../g), (hex) => parseInt(hex, 16)));
+        if (kind === "audio") buffer.audio(bytes(values[0]));
         else if (kind === "rewind") buffer.rewind(values[0], values[1], false);
         else if (kind !== "write") buffer[kind](...values);
         else for (let due; (due = buffer.next()) !== null;)
-          written.push(typeof due === "string" ? `<${JSON.parse(due).type}>` : hex(due));
+          written.push(typeof due === "string" ? `<${JSON.parse(due).type}>` : text(due));
       }
       const result = written.join("");"""
     assert run(code, steps) == "".join(written)
