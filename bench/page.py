@@ -1,9 +1,9 @@
 """What the web page adds: `python -m bench.page [--clip FILE] [--loads N] [--json FILE]`.
 
 Starts `steno up`, loads the page N times in headless Chromium, each time with nothing cached, then speaks the
-clip into its fake microphone and measures in the page itself: from the end of a frame in the audio thread until
-it is written to the socket, and from the arrival of a message until its text is painted. With the length of a
-frame, in which sound waits for its end, that is all that the page adds to the server's latency.
+clip into its fake microphone and measures in the page itself: from the end of a frame in the audio thread to
+its writing to the socket, and from the arrival of a message to the painting of its text. With the length of a
+frame, in which sound waits for its end, that is all that the page adds to the latency of the server.
 """
 
 import argparse
