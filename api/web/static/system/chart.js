@@ -3,30 +3,30 @@
 import { h } from "../common/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [720, 200, 44, 22, 8, 6];
+const [HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [210, 48, 24, 8, 4];
 
 /** A chart of series `{ name, values: [[second, value]] }`, at most two; times in seconds of the Unix epoch, `to`
- * the last one shown. `unit` stands behind the values. */
-export function chart({ title, series, from, to, unit }) {
+ * the last one shown. `unit` stands behind the values; `width` in pixels. */
+export function chart({ title, series, from, to, unit, width }) {
   const top = niceAbove(Math.max(...series.flatMap(({ values }) => values.map(([, value]) => value)), 0.1));
-  const x = (at) => LEFT + ((at - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
+  const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
   const parts = [];
   for (const share of [0, 0.5, 1]) {
     const value = top * share;
-    parts.push(svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
+    parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
     parts.push(svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, `${round(value)} ${unit}`));
   }
-  for (const minutes of [60, 45, 30, 15, 0]) {
+  for (const minutes of width < 500 ? [60, 30, 0] : [60, 45, 30, 15, 0]) {
     const at = to - minutes * 60;
     if (at < from - 1) continue;
     const text = minutes ? `−${minutes} min` : "now";
     const anchor = minutes ? "middle" : "end";
-    parts.push(svg("text", { x: Math.max(LEFT + 14, x(at)), y: HEIGHT - 4, "text-anchor": anchor }, text));
+    parts.push(svg("text", { x: Math.max(LEFT + 12, x(at)), y: HEIGHT - 4, "text-anchor": anchor }, text));
   }
   series.forEach(({ values }, i) => parts.push(...lines(values, x, y, i ? "second" : "first")));
   const label = `${title}: ${series.map(({ name, values }) => `${name} ${spoken(values, unit)}`).join("; ")}`;
-  return svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...parts);
+  return svg("svg", { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": label }, ...parts);
 }
 
 /** Names of the lines. */

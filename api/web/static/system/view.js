@@ -66,9 +66,11 @@ export class SystemView {
     const { fleet, sessions = [], sessions_total: total = 0 } = system;
     const parts = fleet ? this._fleet(fleet, system.now) : [];
     parts.push(sessionTable(sessions, total, Boolean(fleet)));
+    const focused = document.activeElement?.closest("#system-body [aria-label]")?.getAttribute("aria-label");
     const { scrollY } = window;
     this._body.replaceChildren(...parts);
     window.scrollTo(0, scrollY);
+    if (focused) this._body.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
   _fleet(fleet, now) {
@@ -79,8 +81,9 @@ export class SystemView {
     const { minute, hour } = fleet;
     return [
       tiles(fleet),
-      latency([...this._history.values()].sort((a, b) => a.at - b.at), now),
-      h("div", { class: "pair" }, workers(fleet.workers ?? []), h("div", { class: "pair" }, batches(minute), drops(hour))),
+      latency([...this._history.values()].sort((a, b) => a.at - b.at), now, this._body.clientWidth - 40),
+      workers(fleet.workers ?? []),
+      h("div", { class: "pair" }, batches(minute), drops(hour)),
     ];
   }
 }
@@ -100,7 +103,7 @@ function tiles({ sessions = 0, capacity = 0, waiting = 0, oldest_unserved_s: bac
   return h("dl", { class: "tiles" }, ...rows.map(tile));
 }
 
-function latency(history, now) {
+function latency(history, now, width) {
   const values = (name) => history.filter((sample) => name in sample).map((sample) => [sample.at, sample[name]]);
   const series = [
     { name: "median", values: values("word_p50_s") },
@@ -108,7 +111,8 @@ function latency(history, now) {
   ];
   const title = "Word latency";
   const head = h("div", { class: "chart-head" }, h("h2", {}, "From a word's sound to its text, at the workers"), keys(series));
-  return h("section", { class: "card" }, head, chart({ title, series, from: now - HISTORY_S, to: now, unit: "s" }));
+  const drawn = chart({ title, series, from: now - HISTORY_S, to: now, unit: "s", width: Math.max(280, width) });
+  return h("section", { class: "card" }, head, drawn);
 }
 
 function workers(rows) {
@@ -128,6 +132,7 @@ function workers(rows) {
 }
 
 function sessionTable(rows, total, isOperator) {
+  const hasTenants = rows.some(({ tenant }) => tenant);
   const row = ({ id, tenant, surface, state, age_s: age, lag_s: lag, worker }) =>
     h(
       "tr",
@@ -137,9 +142,11 @@ function sessionTable(rows, total, isOperator) {
       h("td", {}, state),
       h("td", {}, clock(age)),
       h("td", {}, seconds(lag ?? 0, 1)),
-      ...(isOperator ? [h("td", { class: "name" }, worker ?? "–"), h("td", {}, tenant || "–")] : []),
+      isOperator ? h("td", { class: "name" }, worker ?? "–") : null,
+      hasTenants ? h("td", {}, tenant || "–") : null,
     );
-  const heads = ["Session", "Protocol", "State", "Age", "Lag", ...(isOperator ? ["Worker", "Tenant"] : [])];
+  const more = [...(isOperator ? ["Worker"] : []), ...(hasTenants ? ["Tenant"] : [])];
+  const heads = ["Session", "Protocol", "State", "Age", "Lag", ...more];
   const title = total > rows.length ? `Sessions: ${rows.length} of ${counted(total, "session")}` : "Sessions";
   return table(title, heads, rows.map(row), "Nobody speaks now. Open Live to be the first.");
 }
