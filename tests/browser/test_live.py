@@ -189,7 +189,7 @@ async def test_a_microphone_that_is_denied(browser: Browser, service: Service) -
     async with page_of(browser, service.url, may_listen=False) as page:
         await page.click("#record")
         await expect(page.locator("#live-problem strong")).to_have_text(
-            "The browser was not allowed to use it."
+            "This page was not allowed to use the microphone."
         )
         await expect(page.get_by_role("button", name="Try again")).to_be_visible()
         await shoot(page, "live-denied")

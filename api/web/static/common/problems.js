@@ -9,9 +9,10 @@ const TABLE = {
   ],
   no_microphone: ["No microphone was found.", "Connect one and start again, or choose the sound of a browser tab."],
   denied: [
-    "The browser was not allowed to use it.",
-    "Allow the microphone in the settings beside the page's address, then start again.",
+    "This page was not allowed to use the microphone.",
+    "Allow it in the settings beside the page's address, then try again.",
   ],
+  not_shared: ["Nothing was shared.", "Start again, and choose a tab whose sound is to be written down."],
   busy_microphone: ["The microphone can't be read.", "Close other programs that may use it, then start again."],
   no_audio_shared: ["What you shared has no sound.", "Share a tab, and tick “Also share tab audio” before you do."],
   unsupported: ["This browser can't do that.", "Use the microphone, or a current Chrome, Edge or Firefox."],

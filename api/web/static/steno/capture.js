@@ -30,7 +30,7 @@ export class Capture extends EventTarget {
     } catch (error) {
       stopTracks(stream);
       await context.close();
-      throw error instanceof StenoError ? error : known(error);
+      throw error instanceof StenoError ? error : known(error, source);
     }
   }
 
@@ -102,7 +102,10 @@ function stopTracks(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
-function known(error) {
+function known(error, source) {
+  if (source === "tab" && error.name === "NotAllowedError") {
+    return new StenoError("not_shared", "nothing was shared", { cause: error });
+  }
   const [code, message] = BY_NAME[error.name] ?? ["busy_microphone", error.message];
   return new StenoError(code, message, { cause: error });
 }
