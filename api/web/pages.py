@@ -41,7 +41,7 @@ markup: the browser refuses whatever would make it that."""
 _PAGE_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "microphone=(self), display-capture=(self), camera=(), geolocation=()",
+    "Permissions-Policy": "microphone=(self), display-capture=(self), geolocation=()",
     "Referrer-Policy": "no-referrer",
 }
 

@@ -45,9 +45,11 @@ def write_microphone(path: Path, pcm16: bytes) -> Path:
 
 
 @asynccontextmanager
-async def browser(microphone: Path | None = None, *, flags: Iterable[str] = ()) -> AsyncGenerator[Browser]:
+async def browser(
+    microphone: Path | None = None, *, flags: Iterable[str] = (), is_muted: bool = True
+) -> AsyncGenerator[Browser]:
     """A browser. Its microphone plays the file from the start whenever a page asks for it; without one there
-    is no microphone."""
+    is no microphone. A muted one shares tabs without their sound."""
     arguments = [
         "--disable-gpu",
         "--no-first-run",
@@ -65,7 +67,10 @@ async def browser(microphone: Path | None = None, *, flags: Iterable[str] = ()) 
             f"--use-file-for-fake-audio-capture={microphone}%noloop",
         ]
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        unwanted = [] if is_muted else ["--mute-audio"]
+        started = await playwright.chromium.launch(
+            executable_path=chromium(), args=arguments, ignore_default_args=unwanted
+        )
         try:
             yield started
         finally:

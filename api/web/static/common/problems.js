@@ -28,6 +28,7 @@ const TABLE = {
     "Stop, and start again when the connection is better.",
   ],
   no_capacity: ["All workers are busy.", "Try again in a moment; whoever runs the server can add workers."],
+  queue_full: ["The queue of files is full.", "Try again when some are done; the Jobs page shows them."],
   unavailable: ["The server can't serve this now.", "Its System page and log say what is missing."],
   model_unavailable: ["The model can't be loaded.", "The server's log says why; steno doctor looks for the cause."],
   broker_lost: ["The server has lost its Redis.", "It keeps trying. Try again in a moment."],
@@ -44,7 +45,8 @@ const TABLE = {
 
 /** The sentence and the next step for an error. */
 export function explained(error) {
-  const [sentence, next] = TABLE[error.code] ?? ["Something went wrong.", "Try again; the server's log says more."];
+  const code = error.code === "no_capacity" && error.status ? "queue_full" : error.code;
+  const [sentence, next] = TABLE[code] ?? ["Something went wrong.", "Try again; the server's log says more."];
   return { sentence, next, detail: error.code in TABLE && !error.status ? "" : error.message };
 }
 

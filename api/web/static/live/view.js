@@ -207,7 +207,7 @@ export class LiveView {
     const unsent = this._session.unackedS;
     setText(byId("figure-kept"), this._state === "away" || unsent > 6 ? `${Math.round(unsent)} s` : "–");
     if (this._frames > SILENT_S * 50) {
-      if (this._loudest === 0) this._problems.show(new StenoError("silent_microphone", ""));
+      if (this._loudest === 0 && this._settings.source !== "tab") this._problems.show(new StenoError("silent_microphone", ""));
       else this._problems.clear("silent_microphone");
       this._frames = this._loudest = 0;
     }
