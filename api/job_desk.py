@@ -8,8 +8,8 @@ can't be reached (`ConnectionLost`); `api.faults` answers that.
 import contextlib
 import time
 import uuid
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
 
 from rq import Queue
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -80,6 +80,8 @@ class JobDesk:
         record = self._record(job_id, job)
         if record is None:
             raise _no_such_job()
+        if job is not None and record.status == jobs.QUEUED:
+            return replace(record, position=self._position(job))
         return record
 
     def check_tenant(self, job_id: str, tenant: str) -> None:
@@ -269,6 +271,19 @@ class JobDesk:
 
     def _fetch(self, job_id: str) -> Job:
         return Job.fetch(job_id, connection=self._parts.client, serializer="json")
+
+    def _position(self, job: Job) -> int | None:
+        """How many jobs begin before one that waits; None when it does not any more."""
+        names = tuple(jobs.QUEUES.values())
+        client = self._parts.client
+        queues = [Queue(name, connection=client, serializer="json").key for name in names]
+        own = names.index(job.origin)
+        asked = client.pipeline(transaction=False)
+        for queue in queues[:own]:
+            asked.llen(queue)
+        asked.lpos(queues[own], job.id)
+        *higher, place = cast(list[int | None], asked.execute())
+        return None if place is None else place + sum(filter(None, higher))
 
     def _windows(self, job_id: str) -> WindowQueue:
         return WindowQueue(self._parts.windows, self._parts.keys, job_id)
