@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from rq import Queue
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.queue import Queue
