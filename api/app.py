@@ -26,6 +26,7 @@ from api.openai_realtime.router import realtime_router
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.system import Lookout, system_router
+from api.web.pages import web_router
 from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
@@ -99,7 +100,12 @@ def create_app(
     beside = [("live-feed", feed.run_forever)]
     if wyoming is not None:
         server = WyomingServer(
-            sessions, Catalog(settings.model), wyoming, host=settings.host, name=settings.wyoming_name
+            sessions,
+            Catalog(settings.model),
+            wyoming,
+            host=settings.host,
+            name=settings.wyoming_name,
+            tenant=settings.wyoming_tenant,
         )
         beside.append(("wyoming", server.run_forever))
     if settings.webhook_secret and jobs_url:
@@ -128,6 +134,7 @@ def create_app(
     faults.install(app, SHAPES)
     app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
+    app.include_router(web_router())
     app.include_router(stream_router(sessions))
     app.include_router(
         realtime_router(

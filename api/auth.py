@@ -135,6 +135,11 @@ def client_secret_of(connection: HTTPConnection) -> Claims | None:
     return getattr(connection.state, "client_secret", None)
 
 
+def is_tenant(name: str) -> bool:
+    """Whether this can be a tenant's name."""
+    return bool(_TENANT.fullmatch(name))
+
+
 def needs_key(path: str) -> bool:
     """Whether a path is for those with a key only."""
     return path not in OPEN_PATHS and not path.startswith(OPEN_BELOW)
@@ -182,7 +187,7 @@ def _listed(text: str) -> list[str]:
 
 def _parse_key(entry: str, place: int) -> ApiKey:
     tenant, colon, key = entry.rpartition(":")
-    if colon and not _TENANT.fullmatch(tenant):
+    if colon and not is_tenant(tenant):
         raise BadParameter(
             f"STENO_API_KEYS: the name of key {place} must be letters, digits, '.', '_' and '-', at most 64"
         )

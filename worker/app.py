@@ -76,8 +76,10 @@ class WorkerApp:
         device = Device(self.engine, quality=quality)
         intake, book = self._intake(device, quality)
         keys = Keys(self.settings.shards)
-        files = FileWindows(WindowSource(self.client, keys, consumer=self.worker), device)
         presence = Presence(self.client)
+        files = FileWindows(
+            WindowSource(self.client, keys, consumer=self.worker), device, lambda: _count(presence)
+        )
         takers = self._takers(intake, files)
         beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
         reporter = Reporter(Telling(self.client, keys), self.worker, quality.watched, threads=info.parallel)
@@ -213,6 +215,11 @@ class WorkerApp:
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)
             await asyncio.sleep(HEARTBEAT_S)
+
+
+async def _count(presence: Presence) -> int:
+    """Workers that take windows of files."""
+    return sum(not worker.draining for worker in await presence.workers())
 
 
 async def _tell_forever(reporter: Reporter, intake: Intake) -> NoReturn:
