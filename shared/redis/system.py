@@ -16,12 +16,14 @@ from shared.codec import CodecError, pack, unpack
 from shared.events import SessionConfig
 from shared.redis.connection import AsyncRedis
 from shared.redis.keys import GROUP, HISTORY, REPORTS, Keys
-from shared.redis.presence import DEAD_AFTER_S
 from shared.redis.scripts import Scripts
 from shared.system import HISTORY_S, SLOT_S, SessionState
 
 SESSIONS_TOLD_MAX: Final = 256
 """Sessions in a worker's report, about 90 bytes each."""
+STALE_AFTER_S: Final = 15
+"""A report is kept for this long. Longer than a sign of life, which says who lives: a worker that stalls still
+has its sessions."""
 WAITING_LOOKED_AT_MAX: Final = 64
 """Sessions without a worker that are looked up: more are not admitted, except while all workers are gone."""
 
@@ -105,7 +107,7 @@ class Telling:
 
     async def _write(self, worker: str, report: bytes, counts: Mapping[str, float]) -> None:
         packed = cast(bytes, msgpack.packb(dict(counts)))
-        args = [worker, report, packed, SLOT_S, HISTORY_S // SLOT_S, DEAD_AFTER_S]
+        args = [worker, report, packed, SLOT_S, HISTORY_S // SLOT_S, STALE_AFTER_S]
         await self._scripts.run("tell", [REPORTS, HISTORY], args)
 
     async def _waiting_in(self, queue: str) -> list[WaitingSession]:
@@ -136,7 +138,7 @@ def _reports(flat: list[bytes], now_s: float) -> dict[str, Report]:
     signed: list[tuple[int, str, Report]] = []
     for worker, value in zip(flat[::2], flat[1::2], strict=True):
         seen, _, packed = value.partition(b":")
-        if int(now_s) - int(seen) > DEAD_AFTER_S:
+        if int(now_s) - int(seen) > STALE_AFTER_S:
             continue
         try:
             signed.append((int(seen), worker.decode(), unpack(Report, packed)))
