@@ -22,8 +22,8 @@ from shared.system import HISTORY_S, SLOT_S, SessionState
 SESSIONS_TOLD_MAX: Final = 256
 """Sessions in a worker's report, about 90 bytes each."""
 STALE_AFTER_S: Final = 15
-"""A report is kept for this long. Longer than a sign of life, which says who lives: a worker that stalls still
-has its sessions."""
+"""A report is kept for this long. Longer than a sign of life, which says who lives: a worker that stalls has
+its sessions still."""
 WAITING_LOOKED_AT_MAX: Final = 64
 """Sessions without a worker that are looked up: more are not admitted, except while all workers are gone."""
 

@@ -63,5 +63,7 @@ def test_figures_are_of_the_last_stretch() -> None:
     report = recent.report(15.0, age_s=100.0, threads=2)
     assert (report.batch_size, report.real_time_factor) == (2.0, 0.1)
     assert report.busy == pytest.approx(3.0 / (2 * SLOT_S))
+    still = recent.report(15.0, age_s=100.0, threads=2, running_s=[4.0, 60.0])
+    assert still.busy == pytest.approx((3.0 + 4.0 + SLOT_S) / (2 * SLOT_S))
     empty = recent.report(100.0, age_s=100.0, threads=2)
     assert (empty.batch_size, empty.real_time_factor, empty.busy) == (None, None, 0.0)
