@@ -76,7 +76,7 @@ def test_every_file_that_is_named_is_there() -> None:
             assert target.resolve().is_file(), f"{name} imports {target}"
 
 
-@pytest.mark.parametrize("name", ["style.css", "steno.js", "steno/capture-worklet.js", "icon.svg"])
+@pytest.mark.parametrize("name", ["style/base.css", "steno.js", "steno/capture-worklet.js", "icon.svg"])
 def test_files_are_sent_compressed_and_only_when_they_changed(name: str) -> None:
     plain = get(f"/static/{name}", **{"accept-encoding": "identity"})
     assert plain.content == ASSETS[name].content
