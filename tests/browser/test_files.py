@@ -1,11 +1,11 @@
 """Files and jobs in the page, with the running service."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support.browser import page_of, shoot, text_of
 from tests.support.data import clip
@@ -63,6 +63,19 @@ async def test_jobs_are_listed_filtered_read_and_deleted(page: Page) -> None:
     await expect(page.locator("#job-rows tr")).to_have_count(count - 1)
 
 
+async def test_what_is_refused_is_a_sentence_and_a_next_step(page: Page) -> None:
+    refusals = [
+        (503, "no_capacity", "The queue of files is full. Try again when some are done"),
+        (507, "storage_full", "The server's storage is full."),
+        (413, "too_large", "The file is larger than this server takes."),
+    ]
+    for status, code, sentence in refusals:
+        await page.route("**/v1/jobs", refusal(status, code))
+        await page.set_input_files("#file-input", clip("en_twain").path)
+        await expect(page.locator("#cards .file-state").first).to_contain_text(sentence)
+        assert await page.locator("main img").count() == 0
+
+
 @pytest.mark.slow
 @pytest.mark.model
 async def test_a_long_file_is_followed_and_cancelled(
@@ -108,3 +121,8 @@ async def test_a_long_list_of_jobs_comes_in_pages(page: Page, service: Service) 
     await page.click("#job-more")
     await expect(page.locator("#job-rows tr", has_text="0.flac").last).to_be_visible()
     assert await rows.count() >= 30
+
+
+def refusal(status: int, code: str) -> Callable[[Route], Awaitable[None]]:
+    body = {"error": {"code": code, "message": MARKUP, "retryable": False}}
+    return lambda route: route.fulfill(status=status, json=body)
