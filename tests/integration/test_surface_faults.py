@@ -162,17 +162,17 @@ Begun = Callable[[], Awaitable[None]]
 
 async def begin_deepgram(url: str, stack: contextlib.AsyncExitStack) -> Begun:
     client = await stack.enter_async_context(listening(url, interim_results="true"))
-    await client.audio(TALK[:96_000])
+    await client.audio(TALK)
     await client.until("Results")
-    return partial(client.audio, TALK[96_000:102_400])
+    return partial(client.audio, TALK[:6400])
 
 
 async def begin_realtime(url: str, stack: contextlib.AsyncExitStack) -> Begun:
     client = await stack.enter_async_context(realtime(url))
     await client.say("session.update", session=transcription(None))
-    await client.audio(TALK[:96_000])
+    await client.audio(TALK)
     await client.until(DELTA)
-    return partial(client.audio, TALK[96_000:102_400])
+    return partial(client.audio, TALK[:6400])
 
 
 async def begin_wyoming(url: str, stack: contextlib.AsyncExitStack) -> Begun:
@@ -259,6 +259,7 @@ async def test_a_head_or_event_that_never_ends_is_cut_off(edge: Edge, times: Tim
     times.set(HURRIED_S)
     port = edge.wyoming_port if head.startswith(b"{") else edge.port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.05)  # the edge has taken it, with its short time
     times.set(IDLE_S)
     async with undisturbed(edge):
         writer.write(head)
@@ -341,7 +342,7 @@ async def test_a_flood_of_events_whose_answers_nobody_reads_is_held_back(edge: E
     """Wyoming answers each `ping` and `describe`: who reads none of it is not read any more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.wyoming_port)
     async with undisturbed(edge):
-        flood = to_bytes(WyomingEvent("describe")) * 20_000
+        flood = to_bytes(WyomingEvent("describe")) * 4_000
         writer.write(flood)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
