@@ -50,10 +50,13 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys that are known."""
+    """The keys that are known, and which tenants are `operators`: they see what the whole service does. When
+    no key has a name there is one tenant, who is."""
 
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
+    def __init__(self, keys: Iterable[ApiKey], operators: frozenset[str] = frozenset()) -> None:
         self._keys = tuple(keys)
+        self.tenants = frozenset(key.tenant for key in self._keys)
+        self.operators = operators if any(self.tenants) else self.tenants
 
     def owner(self, key: str) -> ApiKey | None:
         """The key, if it is known. Takes the same time whichever it is."""
@@ -74,11 +77,19 @@ def signing_key(ring: KeyRing | None) -> bytes:
     return ring.signing_key if ring else b""
 
 
-def parse_keys(text: str) -> KeyRing | None:
-    """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas between. None when there are none.
-    Raises `BadParameter`, without the key in it."""
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    return KeyRing([_parse_key(entry, place) for place, entry in enumerate(entries, 1)]) if entries else None
+def parse_keys(text: str, operators: str = "") -> KeyRing | None:
+    """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas between; `operators` are names of
+    tenants among them. None when there are none. Raises `BadParameter`, without the key in it."""
+    entries, names = _listed(text), _listed(operators)
+    ring = KeyRing(
+        [_parse_key(entry, place) for place, entry in enumerate(entries, 1)], operators=frozenset(names)
+    )
+    for name in names:
+        if name not in ring.tenants:
+            raise BadParameter(
+                f"STENO_OPERATORS: {name!r} is no name of a key; give it one in STENO_API_KEYS as {name}:KEY"
+            )
+    return ring if entries else None
 
 
 def authenticate(ring: KeyRing | None, headers: Mapping[str, str], subprotocols: Sequence[str]) -> str:
@@ -112,6 +123,11 @@ def chosen_subprotocol(offered: Sequence[str]) -> str | None:
 def tenant_of(connection: HTTPConnection) -> str:
     """Whose a request or socket is, as the middleware found out."""
     return str(getattr(connection.state, "tenant", ""))
+
+
+def is_operator(connection: HTTPConnection) -> bool:
+    """Whether it is an operator's, who may know what the whole service does."""
+    return bool(getattr(connection.state, "is_operator", False))
 
 
 def client_secret_of(connection: HTTPConnection) -> Claims | None:
@@ -152,6 +168,7 @@ class Doorkeeper:
                     await refusal(scope, receive, send)
                 return
             connection.state.tenant = tenant
+            connection.state.is_operator = self._ring is None or tenant in self._ring.operators
         await self._app(scope, receive, send)
 
     def _tenant(self, connection: HTTPConnection, offered: Sequence[str]) -> str:
@@ -162,6 +179,10 @@ class Doorkeeper:
                     connection.state.client_secret = claims
                     return claims.tenant
         return authenticate(self._ring, connection.headers, offered)
+
+
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
 def _parse_key(entry: str, place: int) -> ApiKey:

@@ -16,7 +16,7 @@ from shared.transcript import Transcript
 _LOOK_S: Final = 0.05
 """How often a job is looked at, at first; later less often, in proportion to how long it takes."""
 _LOOK_S_MAX: Final = 0.5
-_LOOK_SHARE: Final = 0.05
+_LOOK_SHARE: Final = 0.02
 
 
 async def transcript_of(desk: JobDesk, job_id: str, request: Request) -> tuple[JobRecord, Transcript]:
@@ -45,7 +45,12 @@ async def _ended(desk: JobDesk, job_id: str, request: Request) -> JobRecord:
             return record
         if await request.is_disconnected():
             raise ClientDisconnect
-        await asyncio.sleep(min(_LOOK_S_MAX, max(_LOOK_S, _LOOK_SHARE * (clock() - begun_s))))
+        await asyncio.sleep(look_s(clock() - begun_s))
+
+
+def look_s(waited_s: float) -> float:
+    """Seconds to the next look at a job that was waited for so long already."""
+    return min(_LOOK_S_MAX, max(_LOOK_S, _LOOK_SHARE * waited_s))
 
 
 def problem_of(problem: JobProblem) -> StenoError:

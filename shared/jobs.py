@@ -192,6 +192,9 @@ class JobRecord:
     status: str
     progress: float
     """Part of the audio that is done, 0 to 1."""
+    position: int | None = None
+    """How many jobs begin before it, while it is queued: earlier ones of its priority, and all of higher
+    ones. Not in lists."""
     error: JobProblem | None = None
     """Why it failed."""
     warning: str | None = None

@@ -255,6 +255,7 @@ async def test_channels_are_speakers_when_split(desk: Edge, tmp_path: Path) -> N
 
 async def test_the_job_of_a_worker_that_was_killed_goes_on_at_another(desk: Edge, speech: Path) -> None:
     """Killed with the job's process, as by a machine that goes down: nobody hands the job over."""
+    desk.settings["STENO_JOB_SILENCE_S"] = "4"
     async with decoding(desk.redis_url, lambda _window: None) as deaf:
         job = await desk.submit(speech)
         async with desk.worker() as first:
@@ -267,3 +268,17 @@ async def test_the_job_of_a_worker_that_was_killed_goes_on_at_another(desk: Edge
     desk.redis.delete("steno:{00}:windows")
     async with decoding(desk.redis_url, canned), desk.worker():
         await desk.until(job, lambda job: job["status"] == "finished")
+
+
+async def test_a_queued_job_says_how_many_begin_before_it(desk: Edge, silence: Path) -> None:
+    jobs = [await desk.submit(silence) for _ in range(2)]
+    low = await desk.submit(silence, priority="low")
+    assert [await position(desk, job) for job in (*jobs, low)] == [0, 1, 2]
+    urgent = await desk.submit(silence, priority="interactive")
+    assert [await position(desk, job) for job in (urgent, *jobs, low)] == [0, 1, 2, 3]
+    assert (await desk.http.delete(f"/v1/jobs/{jobs[0]}")).status_code == 200
+    assert [await position(desk, job) for job in (urgent, jobs[1], low)] == [0, 1, 2]
+
+
+async def position(desk: Edge, job: str) -> int:
+    return (await desk.http.get(f"/v1/jobs/{job}")).json()["position"]
