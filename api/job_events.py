@@ -17,6 +17,7 @@ from api.sync_jobs import look_s
 from shared.codec import to_map
 from shared.errors import BadParameter
 from shared.formats import segment_map
+from shared.jobs import JobRecord
 
 _SILENCE_S: Final = 15.0
 """A comment is sent when nothing else was for this long, so that proxies keep the connection."""
@@ -44,7 +45,7 @@ async def events(desk: JobDesk, job_id: str, number: int) -> AsyncGenerator[str]
             lines.append(_event("segment", segment_map(segment), number))
         if record is None or record.is_over:
             lines.append(_event("end", {"id": job_id} if record is None else to_map(record)))
-        elif (now := {"status": record.status, "progress": record.progress}) != shown:
+        elif (now := _progress(record)) != shown:
             shown = now
             lines.append(_event("progress", now))
         elif not lines and time.monotonic() - said_at_s > _SILENCE_S:
@@ -55,6 +56,11 @@ async def events(desk: JobDesk, job_id: str, number: int) -> AsyncGenerator[str]
         if record is None or record.is_over:
             return
         await asyncio.sleep(look_s(time.monotonic() - begun_s))
+
+
+def _progress(record: JobRecord) -> dict[str, Any]:
+    waits = {} if record.position is None else {"position": record.position}
+    return {"status": record.status, "progress": record.progress, **waits}
 
 
 def _event(kind: str, data: dict[str, Any], number: int | None = None) -> str:

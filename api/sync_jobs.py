@@ -1,7 +1,6 @@
 """A file job as one request: the client waits for its transcript, and whoever hangs up cancels it."""
 
 import asyncio
-from functools import partial
 from typing import Final
 
 from anyio import CancelScope
@@ -10,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.job_desk import JobDesk
 from shared import errors
-from shared.errors import NotFound, StenoError
+from shared.errors import StenoError
 from shared.jobs import JobProblem, JobRecord
 from shared.transcript import Transcript
 
@@ -32,7 +31,7 @@ async def transcript_of(desk: JobDesk, job_id: str, request: Request) -> tuple[J
         return record, transcript
     finally:
         with CancelScope(shield=True):
-            await run_sync(partial(forget, desk, job_id))
+            await run_sync(desk.forget, job_id)
 
 
 async def _ended(desk: JobDesk, job_id: str, request: Request) -> JobRecord:
@@ -52,14 +51,6 @@ async def _ended(desk: JobDesk, job_id: str, request: Request) -> JobRecord:
 def look_s(waited_s: float) -> float:
     """Seconds to the next look at a job that was waited for so long already."""
     return min(_LOOK_S_MAX, max(_LOOK_S, _LOOK_SHARE * waited_s))
-
-
-def forget(desk: JobDesk, job_id: str) -> None:
-    """Cancel a job, or delete it when it has ended. Blocking; a job that is gone is no error."""
-    try:
-        desk.remove(job_id)
-    except NotFound:
-        return
 
 
 def problem_of(problem: JobProblem) -> StenoError:

@@ -191,5 +191,6 @@ def _request(claim: WindowClaim) -> WindowRequest:
         tokens=window.tokens,
         temperature=window.temperature,
         languages=window.languages,
+        no_digits=window.no_digits,
     )
     return WindowRequest(_key(claim), request, tenant=window.tenant, urgent=claim.urgent)

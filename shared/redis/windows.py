@@ -45,6 +45,8 @@ class Window:
     tokens: bool = False
     temperature: float = 0.0
     languages: tuple[str, ...] = ()
+    no_digits: bool = False
+    """Whether numbers are to be spelled."""
     tenant: str = ""
     """Whose share of a device it takes."""
 
