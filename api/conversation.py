@@ -104,12 +104,18 @@ class _Conversation(Generic[M, F]):
                 # this process waiting.
                 await asyncio.sleep(0)
             try:
-                async with asyncio.timeout(self._dialect.idle_s):
-                    message = await self._wire.receive()
+                message = await self._next()
             except TimeoutError:
                 await self._do(self._dialect.idle())
             else:
                 await self._do(self._dialect.received(message))
+
+    async def _next(self) -> M:
+        """The next message. Raises `TimeoutError` when the client is silent for too long."""
+        if (idle_s := self._dialect.idle_s) is None:  # the most frequent wait of all: it sets no timer
+            return await self._wire.receive()
+        async with asyncio.timeout(idle_s):
+            return await self._wire.receive()
 
     async def _serve(self, asked: Open | Resume, is_there: asyncio.Event) -> None:
         """One session from its opening to its end. Its errors are said as its last event."""
