@@ -208,7 +208,7 @@ class FasterWhisperEngine:
         """Decode again what looks wrong: with the full window first, then with temperature."""
         if output.runaway and row.frames < FRAMES_MAX:
             again = self._encode(row.request, FRAMES_MAX)
-            row = replace(again, prompt=row.prompt, encode_s=row.encode_s + again.encode_s)
+            row = replace(again, prompt=again.prompt.fitted(), encode_s=row.encode_s + again.encode_s)
             output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
@@ -269,7 +269,10 @@ def _result(row: Row, output: Output, words: TimedWords) -> DecodeResult:
 
 
 def _fitted(rows: Sequence[Row]) -> list[Row]:
-    """With prompts of one length where rows could be decoded together."""
+    """With prompts of one length where rows could be decoded together. Those of files are left as they are:
+    their text must not depend on what they are decoded with."""
+    if rows and rows[0].request.kind is Kind.FILE:
+        return [replace(row, prompt=row.prompt.fitted()) for row in rows]
     alike: defaultdict[Group, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         alike[row.kin].append(index)
