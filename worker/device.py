@@ -22,7 +22,7 @@ from worker.quality import Quality
 
 log = logging.getLogger(__name__)
 
-BATCH_S = 0.8
+BATCH_S = 0.6
 """Longest that a batch should take: a final that comes meanwhile waits for it."""
 FAULTS_MAX: Final = 3
 """Batches in succession that fail before the device counts as broken."""
