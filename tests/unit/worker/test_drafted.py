@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from shared.audio.pcm import SAMPLE_RATE, pcm16_to_float
+from shared.errors import ModelUnavailable
+from shared.settings import Settings
 from tests.support.sound import pcm16, speech
+from worker.__main__ import load_engine
 from worker.core.decode import DecodeRequest, Kind
 from worker.engine.api import EngineOptions
 from worker.engine.drafted import DraftedEngine
@@ -42,3 +45,17 @@ def test_it_is_known_as_the_main_engine() -> None:
 @pytest.mark.parametrize("batch", [[], [TIGHT], [replace(TIGHT, audio=np.zeros(SAMPLE_RATE, np.float32))]])
 def test_a_batch_of_one_kind_or_none_is_decoded(batch: list[DecodeRequest]) -> None:
     assert [answer.draft for answer in BOTH.decode(batch)] == [True] * len(batch)
+
+
+def test_a_worker_that_is_given_a_model_for_drafts_has_both() -> None:
+    settings = Settings(engine="scripted", model="scripted", draft_model=MARKS)
+    engine = load_engine(settings)
+    assert engine.info.model == "scripted"
+    assert [answer.draft for answer in engine.decode([TIGHT])] == [True]
+    assert not isinstance(load_engine(Settings(engine="scripted")), DraftedEngine)
+
+
+@pytest.mark.model
+def test_a_model_for_drafts_that_is_none_is_named() -> None:
+    with pytest.raises(ModelUnavailable, match="no-such-model"):
+        load_engine(Settings(engine="faster", model="tiny.en", draft_model="no-such-model"))
