@@ -56,6 +56,8 @@ class Setting:
     """Is shown a session after each chunk that it took."""
     cost: str = "cpu-zen3-base"
     """Which table of bench/costs says what decodes take."""
+    final_beam: int = 0
+    """Hypotheses that finals follow; 0: as the engine does it."""
 
 
 class Stage:
@@ -150,7 +152,8 @@ class Stage:
         name = "final again" if plan.kind is Kind.FINAL and request.prefix else name
         started_s = self._now
         newest = (self._newest.pop(job)() or job.request for job in plan.jobs)
-        requests = [replace(request, beam=plan.beam or request.beam) for request in newest]
+        usual = self._setting.final_beam if plan.kind is Kind.FINAL else 0
+        requests = [replace(request, beam=plan.beam or request.beam or usual) for request in newest]
         results = self._engine.decode(requests)
         rows = [(result.window_s, result.steps) for result in results]
         own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
