@@ -24,11 +24,11 @@ from worker.engine.api import EngineOptions, make_engine
 ROWS = {
     "as shipped": "",
     "never trimmed, all forced": "window_trim_s=99",
-    "1 s behind": "window_keep_s=1",
-    "5 s behind": "window_keep_s=5",
     "nothing forced, prompt only": "window_keep_units=0",
     "no prompt": "context_chars=1",
     "prompt of 200 characters": "context_chars=200",
+    "1 s behind": "window_keep_s=1",
+    "5 s behind": "window_keep_s=5",
 }
 HEAD = """| | WER by 5 minutes | missing, repeated | loops | shown p50 / p95, s | replaced | decode s per s |
 | --- | --- | --- | --- | --- | --- | --- |"""
