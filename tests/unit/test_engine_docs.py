@@ -1,4 +1,4 @@
-"""docs/engine.md says of every option of the engine which table it stands on, and with the value that it has."""
+"""docs/engine.md says of every option of the engine which table it stands on, and which value it has."""
 
 import re
 from dataclasses import fields
