@@ -60,6 +60,8 @@ class Setting:
     """The same for decodes of the model for drafts."""
     service_share: float = 0.0
     """Core seconds that a session takes beside decodes for each second of audio, on the cores that decode."""
+    final_beam: int = 0
+    """Hypotheses that finals follow; 0: as the engine does it."""
 
 
 class Stage:
@@ -156,7 +158,8 @@ class Stage:
         name = "final again" if plan.kind is Kind.FINAL and request.prefix else name
         started_s = self._now
         newest = (self._newest.pop(job)() or job.request for job in plan.jobs)
-        requests = [replace(request, beam=plan.beam or request.beam) for request in newest]
+        usual = self._setting.final_beam if plan.kind is Kind.FINAL else 0
+        requests = [replace(request, beam=plan.beam or request.beam or usual) for request in newest]
         results = self._engine.decode(requests)
         own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
         cost_s = self._cost_s(results, beam=requests[0].beam or own)

@@ -8,6 +8,7 @@ of real time and several may run side by side.
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,17 @@ def figures(plan: list[Program], played: Played, baseline: Baseline | None) -> d
     return found
 
 
+def baseline_of(plan: Sequence[Program], model: str, path: Path) -> Baseline:
+    """Plain faster-whisper on all passages, kept at `path`."""
+    passages = list({p.name: p for program in plan for p in program.passages}.values())
+    chosen = {"model": model, "compute_type": "int8"}
+    found = kept(path, passages, **chosen)
+    if found is None:
+        found = measure_baseline(passages, **chosen, threads=1)
+        keep_baseline(found, path)
+    return found
+
+
 def main() -> None:
     """Measure each variant and print a line for it."""
     parser = argparse.ArgumentParser(description="Word errors, cost and latency of session options.")
@@ -106,14 +118,7 @@ def main() -> None:
         engine = DraftedEngine(engine, make_engine("faster_whisper", draft))
     engine.prepare()
     plan = programs(load(options.data)[options.skip :], count=options.sessions, seconds=options.minutes * 60)
-    passages = list({p.name: p for program in plan for p in program.passages}.values())
-    baseline = None
-    if options.baseline:
-        chosen = {"model": options.model, "compute_type": "int8"}
-        baseline = kept(options.baseline, passages, **chosen)
-        if baseline is None:
-            baseline = measure_baseline(passages, **chosen, threads=1)
-            keep_baseline(baseline, options.baseline)
+    baseline = baseline_of(plan, options.model, options.baseline) if options.baseline else None
     results: dict[str, Any] = {"environment": environment.describe()}
     for text in options.variants or [""]:
         played = play(
