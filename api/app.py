@@ -12,13 +12,14 @@ from fastapi import Depends, FastAPI
 
 from api import faults
 from api.asr import asr_router, asr_shape
-from api.auth import Doorkeeper, parse_keys, signing_key
+from api.auth import Doorkeeper
 from api.deepgram.errors import deepgram_shape
 from api.deepgram.routes import deepgram_router
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
+from api.keys import Keyholder, parse_keys
 from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
@@ -58,7 +59,8 @@ def create_app(
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
     socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
     does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
-    ring, aliases = parse_keys(settings.api_keys), parse_aliases(settings.model_aliases)
+    aliases = parse_aliases(settings.model_aliases)
+    api_keys = Keyholder(parse_keys(settings.api_keys), settings.api_keys_file)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -94,7 +96,7 @@ def create_app(
     )
     models = Models(aliases, presence)
     sessions = SessionDesk(live)
-    beside = [("live-feed", feed.run_forever)]
+    beside = [("live-feed", feed.run_forever), ("keys", api_keys.look_forever)]
     if wyoming is not None:
         server = WyomingServer(
             sessions, Catalog(settings.model), wyoming, host=settings.host, name=settings.wyoming_name
@@ -124,12 +126,12 @@ def create_app(
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)
-    app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
+    app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(stream_router(sessions))
     app.include_router(
         realtime_router(
-            sessions, aliases, session_s_max=settings.session_s_max, signing_key=signing_key(ring)
+            sessions, aliases, session_s_max=settings.session_s_max, signing_key=api_keys.signing_key
         )
     )
     app.include_router(models_router(models))

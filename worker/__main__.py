@@ -21,7 +21,7 @@ from shared.errors import BadParameter, DeviceFault, StenoError
 from shared.logs import configure
 from shared.models import resolve
 from shared.redis.connection import connect
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, check_redis_is_given, load_settings
 from worker.app import WorkerApp
 from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
@@ -35,7 +35,6 @@ _BROKEN_STATUS: Final = 70
 
 def load_engine(settings: Settings) -> Engine:
     """Resolve the model and load it, warm. Raises `StenoError`."""
-    check_engine(settings.engine)
     path, multilingual = None, True
     if settings.engine not in WITHOUT_WEIGHTS:
         files = resolve(settings.model)
@@ -101,7 +100,7 @@ def main() -> int:
     device is broken."""
     faulthandler.enable()  # a crash in native code says where
     try:
-        settings = load_settings()
+        settings = load_settings(check_redis_is_given, lambda settings: check_engine(settings.engine))
         configure(settings.log_level)
         serve_metrics(settings)
         engine = load_engine(settings)

@@ -12,14 +12,14 @@ from api.session_desk import LiveParts, SessionDesk
 from api.wyoming.announcing import check_announcing
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
-from shared.errors import BadParameter, StenoError
+from shared.errors import StenoError
 from shared.logs import configure
 from shared.redis.connection import connect
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
 from shared.redis.sessions import SessionLog
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, check_redis_is_given, load_settings
 from shared.tasks import end_tasks
 
 log = logging.getLogger("api.wyoming")
@@ -61,11 +61,10 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
 def main() -> int:
     """Exit status 2 for what the operator can mend."""
     try:
-        settings = load_settings()
+        settings = load_settings(
+            check_redis_is_given, lambda settings: check_announcing(settings.wyoming_name)
+        )
         configure(settings.log_level)
-        if not settings.redis_url:
-            raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
-        check_announcing(settings.wyoming_name)
         port = settings.wyoming_port or PORT
         with listen(settings.host, port, variable="STENO_WYOMING_PORT") as listener:
             asyncio.run(serve(settings, listener))
