@@ -11,6 +11,7 @@ from api.app import create_app
 from api.keys import parse_keys
 from api.listening import listen
 from api.openai.models import parse_aliases
+from api.origins import parse_origins
 from api.socket_limits import LARGEST_BYTES, LimitedProtocol
 from api.wyoming.announcing import check_announcing
 from shared.errors import BadParameter, StenoError
@@ -29,6 +30,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_redis_is_given,
     check_open,
     lambda settings: parse_keys(settings.api_keys),
+    lambda settings: parse_origins(settings.origins, is_local=False),
     lambda settings: parse_aliases(settings.model_aliases),
     lambda settings: jobs_address(settings.jobs_redis_url, settings.redis_url),
     lambda settings: settings.webhook_secret and check_secret(settings.webhook_secret),

@@ -24,6 +24,7 @@ from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
 from api.openai_realtime.router import realtime_router
+from api.origins import OriginCheck, parse_origins
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.webhook_sender import SenderParts, WebhookSender
@@ -35,7 +36,7 @@ from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
 from shared.redis.sessions import SessionLog
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
@@ -126,7 +127,9 @@ def create_app(
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)
+    origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
     app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)
+    app.add_middleware(OriginCheck, origins=origins, keys=api_keys, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(stream_router(sessions))
     app.include_router(

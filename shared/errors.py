@@ -8,6 +8,7 @@
     │   ├── TooLarge             over a documented limit
     │   └── UploadStalled        the request's body comes too slowly
     ├── Unauthorized         no API key, or one that is not known
+    ├── Forbidden            a web page that may not speak to this server
     ├── NotFound             no such session, job or result
     │   └── UnknownModel         no such model here
     ├── NotFinished          the job has no result yet
@@ -95,6 +96,13 @@ class Unauthorized(StenoError):
     """No API key was sent, or one that this server does not know."""
 
     code = "unauthorized"
+    blame = "client"
+
+
+class Forbidden(StenoError):
+    """A web page that this server does not serve."""
+
+    code = "forbidden"
     blame = "client"
 
 

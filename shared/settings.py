@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     open: bool = False
     """Let everyone in although the edge can be reached from other machines. Without it an edge that listens
     there does not start without keys."""
+    origins: str = ""
+    """Web pages that may speak to the edge, `https://host[:port]` with commas between, `*` for all; empty:
+    the edge's own, and with keys all ([security.md](security.md#web-pages))."""
     tls_cert: Path | None = None
     """Certificate (chain) of the edge, PEM; with `STENO_TLS_KEY` the edge speaks TLS, and nothing else."""
     tls_key: Path | None = None
