@@ -31,10 +31,11 @@ from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
-from shared.redis.connection import connect, connect_sync, jobs_address
+from shared.redis.connection import AsyncRedis, connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
+from shared.redis.quotas import TenantPlaces
 from shared.redis.sessions import SessionLog
 from shared.settings import Settings, is_loopback
 from shared.storage import JobStorage
@@ -52,6 +53,9 @@ SHAPES: Final[faults.Shapes] = {
     "/detect-language": asr_shape,
 }
 """Surfaces whose errors are not written as Steno's."""
+
+
+_PLACE_SPARE_S: Final = 15.0
 
 
 def create_app(
@@ -75,6 +79,7 @@ def create_app(
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
+        places=tenant_places(settings, client, keys),
     )
 
     desk_parts = DeskParts(
@@ -143,6 +148,14 @@ def create_app(
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
     return app
+
+
+def tenant_places(settings: Settings, client: AsyncRedis, keys: Keys) -> TenantPlaces | None:
+    """What bounds the sessions of a tenant, if anything does. A session that waits for its client holds its
+    place."""
+    limit = settings.tenant_sessions_max
+    held_s = settings.resume_s + _PLACE_SPARE_S
+    return TenantPlaces(client, keys, limit=limit, held_s=held_s) if limit else None
 
 
 def _ended(on_fault: Callable[[], None], task: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@
     │   └── KeyReused            the idempotency key stands for another request
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
+    │   ├── QuotaExceeded        the tenant has as much as it may have
     │   ├── BrokerLost           Redis can't be reached
     │   ├── MustResume           the connection can't go on; the session does, on another one
     │   ├── StorageFull          no room for more files of jobs
@@ -158,6 +159,13 @@ class NoCapacity(Unavailable):
     """No worker took the session in time."""
 
     code = "no_capacity"
+
+
+class QuotaExceeded(Unavailable):
+    """The tenant has as many sessions as it may have."""
+
+    code = "quota_exceeded"
+    blame = "client"
 
 
 class BrokerLost(Unavailable):

@@ -7,6 +7,7 @@ import socket
 import sys
 from typing import Final
 
+from api.app import tenant_places
 from api.listening import listen
 from api.session_desk import LiveParts, SessionDesk
 from api.wyoming.announcing import check_announcing
@@ -39,6 +40,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
+        places=tenant_places(settings, client, keys),
     )
     catalog = Catalog(settings.model)
     server = WyomingServer(

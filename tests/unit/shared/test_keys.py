@@ -34,6 +34,7 @@ def all_names() -> set[str]:
         JOBS,
         WEBHOOKS,
         keys.job_key("s1d"),
+        keys.tenant_sessions("s1d"),
     }
     return {generic(name, "s1d") for name in names}
 
