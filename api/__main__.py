@@ -12,7 +12,8 @@ from api.keys import parse_keys
 from api.listening import listen
 from api.openai.models import parse_aliases
 from api.origins import parse_origins
-from api.socket_limits import LARGEST_BYTES, LimitedProtocol
+from api.socket_limits import LARGEST_BYTES, LimitedProtocol, PatientProtocol
+from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from shared.errors import BadParameter, StenoError
 from shared.logs import configure
@@ -29,12 +30,13 @@ EXIT_FAULT: Final = 70
 CHECKS: Final[tuple[Check, ...]] = (
     check_redis_is_given,
     check_open,
-    lambda settings: parse_keys(settings.api_keys),
+    lambda settings: parse_keys(settings.api_keys, settings.operators),
     lambda settings: parse_origins(settings.origins, is_local=False),
     lambda settings: parse_aliases(settings.model_aliases),
     lambda settings: jobs_address(settings.jobs_redis_url, settings.redis_url),
     lambda settings: settings.webhook_secret and check_secret(settings.webhook_secret),
     lambda settings: settings.wyoming_port and check_announcing(settings.wyoming_name),
+    lambda settings: settings.wyoming_port and check_tenant(settings),
 )
 """What the edge asks of its settings beside their bounds."""
 
@@ -56,6 +58,7 @@ def serve(settings: Settings) -> int:
         create_app(settings, wyoming=wyoming, on_fault=stop),
         log_config=None,
         access_log=False,
+        http=PatientProtocol,
         ws=LimitedProtocol,
         ws_max_size=LARGEST_BYTES,
         # Audio does not shrink, and compressing each partial costs more than it saves.

@@ -67,6 +67,11 @@ def tenant_of(connection: HTTPConnection) -> str:
     return str(getattr(connection.state, "tenant", ""))
 
 
+def is_operator(connection: HTTPConnection) -> bool:
+    """Whether it is an operator's, who may know what the whole service does."""
+    return bool(getattr(connection.state, "is_operator", False))
+
+
 def client_secret_of(connection: HTTPConnection) -> Claims | None:
     """The short-lived key that a socket came with, if it did."""
     return getattr(connection.state, "client_secret", None)
@@ -100,6 +105,8 @@ class Doorkeeper:
                     await refusal(scope, receive, send)
                 return
             connection.state.tenant = tenant
+            ring = self._keys.ring
+            connection.state.is_operator = ring is None or tenant in ring.operators
         await self._app(scope, receive, send)
 
     def _tenant(self, connection: HTTPConnection, offered: Sequence[str]) -> str:

@@ -37,10 +37,13 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys that are known at one time."""
+    """The keys that are known at one time, and which tenants are `operators`: they see what the whole service
+    does. When no key has a name there is one tenant, who is."""
 
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
+    def __init__(self, keys: Iterable[ApiKey], operators: frozenset[str] = frozenset()) -> None:
         self._keys = tuple(keys)
+        self.tenants = frozenset(key.tenant for key in self._keys)
+        self.operators = operators if any(self.tenants) else self.tenants
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -62,10 +65,11 @@ class KeyRing:
 class Keyholder:
     """The keys that are known now. Those of a file are read again when it changes."""
 
-    def __init__(self, ring: KeyRing | None, file: Path | None = None) -> None:
+    def __init__(self, ring: KeyRing | None, file: Path | None = None, *, operators: str = "") -> None:
         self.ring = ring
         """None: everyone is let in."""
         self._file = file
+        self._operators = operators
         self._text = ""
 
     def signing_key(self) -> bytes:
@@ -88,7 +92,7 @@ class Keyholder:
             if text == self._text:
                 return
             self._text = text
-            ring = parse_keys(text)
+            ring = parse_keys(text, self._operators)
         except BadParameter as error:
             log.error("the keys stay as they were: %s", error.message)
             return
@@ -97,15 +101,33 @@ class Keyholder:
             log.info("keys read again", extra={"keys": len(ring)})
 
 
-def parse_keys(text: str) -> KeyRing | None:
+def is_tenant(name: str) -> bool:
+    """Whether this can be a tenant's name."""
+    return bool(_TENANT.fullmatch(name))
+
+
+def parse_keys(text: str, operators: str = "") -> KeyRing | None:
     """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas or line ends between; the key itself,
-    or `sha256:` and its digest. None for no text. Raises `BadParameter`, without the key in it."""
-    if not text.strip():
+    or `sha256:` and its digest. `operators` are names of tenants among them. None for no text. Raises
+    `BadParameter`, without the key in it."""
+    entries, names = _listed(text), _listed(operators)
+    if not text.strip() and not names:
         return None
-    entries = [entry.strip() for entry in re.split(r"[,\n]", text) if entry.strip()]
-    if not entries:  # keys were meant: letting everyone in would be the worst answer
+    if text.strip() and not entries:  # keys were meant: letting everyone in would be the worst answer
         raise BadParameter("STENO_API_KEYS holds commas only, and no key")
-    return KeyRing([_parse_key(entry, place) for place, entry in enumerate(entries, 1)])
+    ring = KeyRing(
+        [_parse_key(entry, place) for place, entry in enumerate(entries, 1)], operators=frozenset(names)
+    )
+    for name in names:
+        if name not in ring.tenants:
+            raise BadParameter(
+                f"STENO_OPERATORS: {name!r} is no name of a key; give it one in STENO_API_KEYS as {name}:KEY"
+            )
+    return ring
+
+
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in re.split(r"[,\n]", text) if entry.strip()]
 
 
 def _parse_key(entry: str, place: int) -> ApiKey:
@@ -114,7 +136,7 @@ def _parse_key(entry: str, place: int) -> ApiKey:
     else:
         name, colon, key = entry.rpartition(":")
         tenant, digest = name if colon else None, _digest(key) if _KEY.fullmatch(key) else b""
-    if tenant is not None and not _TENANT.fullmatch(tenant):
+    if tenant is not None and not is_tenant(tenant):
         raise BadParameter(
             f"STENO_API_KEYS: the name of key {place} must be letters, digits, '.', '_' and '-', at most 64"
         )

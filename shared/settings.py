@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     origins: str = ""
     """Web pages that may speak to the edge, `https://host[:port]` with commas between, `*` for all; empty:
     the edge's own, and with keys all ([security.md](security.md#web-pages))."""
+    operators: str = ""
+    """Names of tenants, with commas between, that see what the whole service does: [system.md](system.md)."""
     tls_cert: Path | None = None
     """Certificate (chain) of the edge, PEM; with `STENO_TLS_KEY` the edge speaks TLS, and nothing else."""
     tls_key: Path | None = None
@@ -56,6 +58,8 @@ class Settings(BaseSettings):
     wyoming_name: str = Field("", max_length=63)
     """Name under which that is announced on the local network by zeroconf (needs the extra `wyoming`); empty:
     not announced."""
+    wyoming_tenant: str = ""
+    """Whose the sessions of that port are; needed beside keys unless only this machine reaches it."""
     queue_s: float = Field(10.0, ge=0.1, le=600)
     """How long a new session waits for a worker before it is refused with 1013; also the retry time that
     refusals name."""
@@ -123,6 +127,9 @@ class Settings(BaseSettings):
     """How long an ended job and its result are kept."""
     job_timeout_s: int = Field(6 * 3600, ge=10)
     """Longest run of one attempt of a job."""
+    job_silence_s: int = Field(20, ge=4, le=600)
+    """A job whose job worker gave no sign of life for this long is begun again by another one; it is found
+    within a quarter more."""
     jobs_waiting_max: int = Field(20_000, ge=1)
     """Most jobs of one priority that wait; more are refused with 503 `no_capacity`."""
     upload_bytes_max: int = Field(2 * 1024**3, ge=1024)

@@ -10,6 +10,7 @@ from typing import Final
 from api.app import tenant_places
 from api.listening import listen
 from api.session_desk import LiveParts, SessionDesk
+from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
@@ -44,7 +45,12 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     )
     catalog = Catalog(settings.model)
     server = WyomingServer(
-        SessionDesk(live), catalog, listener, host=settings.host, name=settings.wyoming_name
+        SessionDesk(live),
+        catalog,
+        listener,
+        host=settings.host,
+        name=settings.wyoming_name,
+        tenant=settings.wyoming_tenant,
     )
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -64,7 +70,9 @@ def main() -> int:
     """Exit status 2 for what the operator can mend."""
     try:
         settings = load_settings(
-            check_redis_is_given, lambda settings: check_announcing(settings.wyoming_name)
+            check_redis_is_given,
+            lambda settings: check_announcing(settings.wyoming_name),
+            check_tenant,
         )
         configure(settings.log_level)
         port = settings.wyoming_port or PORT
