@@ -15,6 +15,7 @@ from shared.tasks import end_tasks
 from tests.support.accuracy import wer
 from tests.support.containers import HARDENED, VALKEY_IMAGE, Containers, engine
 from tests.support.data import clip
+from tests.support.marked import talk
 from tests.support.service import free_port
 
 pytestmark = [pytest.mark.images, pytest.mark.anyio, pytest.mark.timeout(2400)]
@@ -53,18 +54,12 @@ class Stack:
             api_keys=f"acme:{KEY}",
         )  # fmt: skip
 
-    def alive(self) -> list[str]:
-        """The first two workers, as far as they were not killed."""
-        names = [name for name in self.containers.names if name.endswith(("-first", "-second"))]
-        running = [n for n in names if self.containers.inspect(n)["State"]["Status"] == "running"]
-        return [name.rsplit("-", 1)[1] for name in running]
-
-    def start_worker(self, name: str) -> str:
+    def start_worker(self, name: str, **settings: str) -> str:
         """Another worker; returns its container's name."""
         port = str(free_port())
         return self.containers.run(
             name, self.images.worker, options=HARDENED, redis_url=self.redis_url, metrics_port=port,
-            metrics_host="127.0.0.1", drain_s="2",
+            metrics_host="127.0.0.1", drain_s="2", **settings,
         )  # fmt: skip
 
     async def wait_for_workers(self, *names: str) -> list[WorkerPresence]:
@@ -100,22 +95,28 @@ def images(containers: Containers) -> Images:
 
 @pytest.fixture(scope="module")
 def stack(containers: Containers, images: Images) -> Stack:
+    """With real weights."""
+    return start(containers, images, "first")
+
+
+def start(containers: Containers, images: Images, worker: str, **settings: str) -> Stack:
+    """Valkey, an edge and a worker of that name, healthy."""
     redis_port, port = free_port(), free_port()
     containers.run(
-        "valkey", VALKEY_IMAGE, "valkey-server", "--port", str(redis_port), "--bind", "127.0.0.1",
+        f"valkey-{worker}", VALKEY_IMAGE, "valkey-server", "--port", str(redis_port), "--bind", "127.0.0.1",
         "--save", "", options=("--network=host",),
     )  # fmt: skip
     redis_url = f"redis://127.0.0.1:{redis_port}"
     bare = Stack(containers, images, redis_url, port, "", "")
-    edge, worker = bare.start_edge("edge", str(port)), bare.start_worker("first")
-    containers.wait_until_healthy(edge)
-    containers.wait_until_healthy(worker)
-    return Stack(containers, images, redis_url, port, edge, worker)
+    names = bare.start_edge(f"edge-{worker}", str(port)), bare.start_worker(worker, **settings)
+    for name in names:
+        containers.wait_until_healthy(name)
+    return Stack(containers, images, redis_url, port, *names)
 
 
-async def speak(stack: Stack, name: str) -> str:
-    """Play a clip. Returns the finals' text, after a check that each utterance has one."""
-    pcm16, finals = clip(name).pcm16(), list[Final]()
+async def speak(stack: Stack, pcm16: bytes) -> str:
+    """Play audio. Returns the finals' text, after a check that each utterance has one."""
+    finals = list[Final]()
     url = f"ws://127.0.0.1:{stack.port}"
     async with connect(url, api_key=KEY, options=StreamOptions(language="en")) as session:
 
@@ -125,11 +126,14 @@ async def speak(stack: Stack, name: str) -> str:
                     finals.append(event)
 
         hearing = asyncio.create_task(hear())
-        for start in range(0, len(pcm16), 3200):
-            await session.send(pcm16[start : start + 3200])
-            await asyncio.sleep(0.1 / PACE)
-        await session.end()
-        await hearing
+        try:
+            for start_byte in range(0, len(pcm16), 3200):
+                await session.send(pcm16[start_byte : start_byte + 3200])
+                await asyncio.sleep(0.1 / PACE)
+            await session.end()
+            await hearing
+        finally:
+            await end_tasks([hearing])
     assert [final.utterance for final in finals] == list(range(len(finals)))
     return " ".join(final.text for final in finals)
 
@@ -166,32 +170,39 @@ def test_they_say_what_is_in_them(stack: Stack) -> None:
 
 async def test_a_real_clip_is_transcribed(stack: Stack) -> None:
     await stack.wait_for_workers("first")
-    assert wer(clip("en_stew").text, await speak(stack, "en_stew")) < 0.3
+    assert wer(clip("en_stew").text, await speak(stack, clip("en_stew").pcm16())) < 0.3
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{stack.port}") as http:
         ready = (await http.get("/readyz")).json()
     assert (ready["status"], ready["workers"]) == ("ready", 1)
 
 
-async def test_another_worker_goes_on_when_one_is_killed(stack: Stack) -> None:
-    second = stack.start_worker("second")
-    stack.containers.wait_until_healthy(second)
-    await stack.wait_for_workers("first", "second")
-    speaking = asyncio.create_task(speak(stack, "en_stew"))
+async def test_another_worker_goes_on_when_one_is_killed(containers: Containers, images: Images) -> None:
+    marked = {"engine": "scripted", "model": "marks"}
+    own = await asyncio.to_thread(start, containers, images, "one", **marked)
+    workers = {"one": own.worker, "two": own.start_worker("two", **marked)}
+    await own.wait_for_workers("one", "two")
+    said = talk()
+    speaking = asyncio.create_task(speak(own, said.pcm16))
+    try:
+        holder = await _holder(own)
+        await asyncio.sleep(said.duration_s / PACE / 3)  # in mid-speech; nothing is asserted about the moment
+        assert await asyncio.to_thread(containers.end, workers.pop(holder), kill=True) == 137
+        assert (await speaking).split() == list(said.words), "every word, once, in order"
+        await own.wait_for_workers(*workers)
+    finally:
+        await end_tasks([speaking])
+
+
+async def _holder(stack: Stack) -> str:
+    """The name of the worker that has a session."""
     client = connect_redis(stack.redis_url)
     try:
         async with asyncio.timeout(WAIT_S_MAX):
             while True:
-                if holders := [w for w in await Presence(client).workers() if w.active]:
-                    break
+                if found := [w for w in await Presence(client).workers() if w.active]:
+                    return found[0].worker.rsplit("-", 2)[0]
                 await asyncio.sleep(0.05)
-        await asyncio.sleep(2.0)  # in mid-speech; nothing is asserted about the moment
-        holder = stack.worker if holders[0].worker.startswith("first") else second
-        assert await asyncio.to_thread(stack.containers.end, holder, kill=True) == 137
-        assert wer(clip("en_stew").text, await speaking) < 0.3
-        left = "second" if holder == stack.worker else "first"
-        await stack.wait_for_workers(left)
     finally:
-        await end_tasks([speaking])
         await client.aclose()
 
 
@@ -208,7 +219,7 @@ def test_an_edge_that_all_can_reach_does_not_start_without_keys(
 async def test_they_stop_when_they_are_told_to(stack: Stack) -> None:
     last = stack.start_worker("last")
     stack.containers.wait_until_healthy(last)
-    await stack.wait_for_workers(*{"last", *stack.alive()})
+    await stack.wait_for_workers("first", "last")
     assert stack.containers.end(last) == 0
     edge = stack.start_edge("another", str(free_port()))
     stack.containers.wait_until_healthy(edge)
