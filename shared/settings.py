@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     model_aliases: str = ""
     """More names that clients may ask for: `alias=model` with commas between, `alias` alone for whatever is
     served, `-alias` takes one of OpenAI's names away ([compat.md](compat.md))."""
+    draft_model: str = ""
+    """A smaller model that decodes partials while the device is busy; finals are the model's own. Loaded
+    beside it by every worker ([engine.md](engine.md#many-sessions)); empty: none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What decodes."""
     compute_type: str = "auto"
