@@ -7,6 +7,7 @@ does not read stops its own events and its own messages, and nothing piles up bu
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -26,6 +27,8 @@ F_contra = TypeVar("F_contra", contravariant=True)
 
 LAST_WORD_S: Final = 5.0
 """How long the last frames and a close may wait for a client that does not read; it is cut off then."""
+_IN_A_ROW: Final = 16
+"""Messages of one client before others have their turn."""
 _BROKER_RETRY_S: Final = 2.0
 _CLOSE_OK: Final = 1000
 
@@ -95,7 +98,11 @@ class _Conversation(Generic[M, F]):
 
     async def _read(self) -> None:
         await self._do(self._dialect.begin())
-        while True:
+        for number in itertools.count():
+            if number % _IN_A_ROW == 0:
+                # Messages that are there already are taken without a pause: a flood would keep all others of
+                # this process waiting.
+                await asyncio.sleep(0)
             try:
                 message = await self._next()
             except TimeoutError:

@@ -32,6 +32,8 @@ class Passage:
     language: str
     text: str
     pcm16: bytes
+    clips_s: tuple[tuple[float, float], ...] = ()
+    """Where each of its clips begins and ends, in seconds."""
 
     @property
     def duration_s(self) -> float:
@@ -160,7 +162,16 @@ def _passage(folder: Path, row: dict[str, Any], clips: dict[str, dict[str, Any]]
         language=clips[row["files"][0]]["language"],
         text=" ".join(clips[name]["text"] for name in row["files"]),
         pcm16=_silence(row["gap_s"]).join(pieces),
+        clips_s=tuple(_places(pieces, row["gap_s"])),
     )
+
+
+def _places(pieces: Sequence[bytes], gap_s: float) -> Iterator[tuple[float, float]]:
+    at_s = 0.0
+    for piece in pieces:
+        end_s = at_s + to_seconds(len(piece) // SAMPLE_BYTES)
+        yield at_s, end_s
+        at_s = end_s + gap_s
 
 
 def _decoded(path: Path) -> bytes:

@@ -23,13 +23,13 @@ from bench.dataset import Passage, Program
 from bench.latency import Arrival, delays, transcript
 from bench.memory import held_bytes
 from bench.scoring import Spread, WordErrors, normalise
-from bench.virtual import Setting, play
+from bench.virtual import Played, Setting, play
 from shared.audio.media import decode_chunks
 from shared.audio.pcm import SAMPLE_BYTES, to_samples, to_seconds
 from shared.models import resolve
 from worker.core.effects import SessionOptions
 from worker.core.session import Session
-from worker.engine.api import EngineOptions, make_engine
+from worker.engine.api import Engine, EngineOptions, make_engine
 
 SLICE_S = 300.0
 STRETCH_WORDS = 8
@@ -202,25 +202,47 @@ def table(slices: Sequence[Slice], stretches: Sequence[str]) -> str:
     return "\n".join(rows)
 
 
+def joined(chosen: Sequence[Clip]) -> Passage:
+    """The recordings one after another, without a pause."""
+    text = " ".join(clip.text for clip in chosen)
+    return Passage(name="long", language="en", text=text, pcm16=b"".join(clip.pcm16 for clip in chosen))
+
+
+def listen(engine: Engine, passage: Passage, options: SessionOptions, setting: Setting) -> Played:
+    """One session that hears it, and two seconds of silence."""
+    program = Program(passages=(passage,), pcm16=passage.pcm16 + bytes(to_samples(2.0) * SAMPLE_BYTES))
+    return play(engine, [program], options, setting=setting)
+
+
+def baseline_of(passage: Passage, model: str, path: Path) -> Baseline:
+    """Plain faster-whisper on it, kept at `path`."""
+    chosen = {"model": model, "compute_type": "int8"}
+    found = kept(path, [passage], **chosen)
+    if found is None:
+        print("measuring the baseline", file=sys.stderr)
+        found = measure([passage], **chosen, threads=1)
+        keep(found, path)
+    return found
+
+
 def main() -> None:
     """Play, print, and keep."""
     parser = argparse.ArgumentParser(description="Long speech in one session, by slices of five minutes.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--model", default="base")
+    parser.add_argument("--cost", default="cpu-zen3-base", help="a table of bench/costs: what decodes take")
     parser.add_argument("--baseline", type=Path, required=True, help="kept here, or taken from here")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     chosen = clips(options.data, minutes=options.minutes)
-    pcm16 = b"".join(clip.pcm16 for clip in chosen)
-    passage = Passage(name="long", language="en", text=" ".join(clip.text for clip in chosen), pcm16=pcm16)
-    baseline = _baseline(passage, options)
+    passage = joined(chosen)
+    baseline = baseline_of(passage, options.model, options.baseline)
     path = resolve(options.model).path
     engine = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
     engine.prepare()
     held = Held()
-    program = Program(passages=(passage,), pcm16=pcm16 + bytes(to_samples(2.0) * SAMPLE_BYTES))
-    played = play(engine, [program], SessionOptions(), setting=Setting(watch=held))
+    played = listen(engine, passage, SessionOptions(), Setting(watch=held, cost=options.cost))
     slices, stretches = slices_of(played.arrivals[0], chosen, baseline, passage, held)
     minutes, decoding_s = passage.duration_s / 60, played.cpu_s.total()
     print(f"{minutes:.1f} minutes, {len(chosen)} recordings, {decoding_s:.0f} s of decoding")
@@ -234,16 +256,6 @@ def main() -> None:
             "stretches": stretches,
         }
         options.json.write_text(json.dumps(kept_run, indent=1), encoding="utf-8")
-
-
-def _baseline(passage: Passage, options: argparse.Namespace) -> Baseline:
-    chosen = {"model": options.model, "compute_type": "int8"}
-    found = kept(options.baseline, [passage], **chosen)
-    if found is None:
-        print("measuring the baseline", file=sys.stderr)
-        found = measure([passage], **chosen, threads=1)
-        keep(found, options.baseline)
-    return found
 
 
 if __name__ == "__main__":

@@ -42,16 +42,21 @@ class Server:
         return f"ws://{self.address}/v1/stream"
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
 @contextmanager
 def running(
     *, settings: Mapping[str, str], data_dir: Path | None = None, log: Path | None = None
 ) -> Generator[Server]:
     """Start the service and wait until it is ready; stop it at the end. `settings` are `STENO_*` variables
     without the prefix; what it prints goes to `log`. Raises `ServerFailed`."""
-    with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch, socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port = int(held.getsockname()[1])
-        held.close()
+    with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch:
+        port = free_port()
         env = {f"STENO_{name.upper()}": value for name, value in settings.items()}
         env |= {"STENO_HOST": "127.0.0.1", "STENO_PORT": str(port)}
         env["STENO_DATA_DIR"] = str(data_dir or Path(scratch) / "data")

@@ -77,8 +77,10 @@ def cut(audio: Float32, chance: random.Random) -> Float32:
     return audio[: chance.randint(min(SAMPLE_RATE, len(audio)), len(audio))]
 
 
-def compare(model: str, chosen: Sequence[Clip], *, seed: int, language: str) -> list[dict[str, Any]]:
-    """All policies on the same audio."""
+def compare(
+    model: str, chosen: Sequence[Clip], policies: Sequence[WindowPolicy], *, seed: int, language: str
+) -> list[dict[str, Any]]:
+    """All policies on the same audio; cut utterances are compared with what the first makes of them."""
     path = resolve(model).path
     whole = [pcm16_to_float(clip.pcm16) for clip in chosen]
     chance = random.Random(seed)
@@ -86,7 +88,7 @@ def compare(model: str, chosen: Sequence[Clip], *, seed: int, language: str) -> 
     references = [clip.text for clip in chosen]
     full: list[str] = []
     rows: list[dict[str, Any]] = []
-    for policy in POLICIES:
+    for policy in policies:
         options = EngineOptions(model=model, path=path, device="cpu", window=policy)
         engine = make_engine("faster_whisper", options)
         engine.prepare()
@@ -117,6 +119,15 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--language", default="en")
     parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument(
+        "--policy",
+        type=float,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("MINIMUM_S", "MARGIN_S"),
+        help="instead of the whole list; the first is what cut utterances are compared with",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -125,8 +136,9 @@ def main() -> None:
     seconds = sum(clip.duration_s for clip in chosen)
     print(f"{len(chosen)} clips, {seconds:.0f} s, seed {options.seed}", flush=True)
     results: dict[str, Any] = {"environment": environment.describe(), "seed": options.seed}
+    policies = [WindowPolicy(*pair) for pair in options.policy] or POLICIES
     for model in options.model or ["base"]:
-        results[model] = compare(model, chosen, seed=options.seed, language=options.language)
+        results[model] = compare(model, chosen, policies, seed=options.seed, language=options.language)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 

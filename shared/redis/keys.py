@@ -16,6 +16,8 @@ GROUP: Final = "workers"
 WORKERS: Final = "steno:workers"
 JOBS: Final = "steno:jobs"
 WEBHOOKS: Final = "steno:webhooks"
+REPORTS: Final = "steno:{system}:reports"
+HISTORY: Final = "steno:{system}:history"
 
 LIVE_TTL_S: Final = 600
 """Keys of an open session: refreshed by each renewal of the lease and each append, so this must only

@@ -76,19 +76,19 @@ def believed(
     longest_word_s: float = 0.0,
     is_first: bool = True,
     is_clear: bool = False,
+    is_drawn: bool = False,
 ) -> tuple[DecodeResult, Drop | None]:
     """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
     speech the voice detector found under it, `longest_word_s` the most that one word would have to hold,
     `is_first` whether nothing of the utterance was believed yet, `is_clear` whether one voice stands above
-    the room; `filters` are the reasons that count.
+    the room, `is_drawn` whether the text was drawn by chance because the likeliest one looked wrong;
+    `filters` are the reasons that count.
 
     A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
     all of it."""
     if not result.text:
         return result, None
-    least = AVG_LOGPROB
-    if kind is Kind.PARTIAL and is_first:
-        least = CLEAR_LOGPROB if is_clear else PARTIAL_LOGPROB
+    least = _least_logprob(kind, is_first=is_first, is_clear=is_clear, is_drawn=is_drawn)
     if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
         return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:
@@ -97,6 +97,15 @@ def believed(
             text = _before_loop(result, kind) if sure else ""
             return replace(result, text=text, words=_words_of(text, result.words)), reason
     return result, None
+
+
+def _least_logprob(kind: Kind, *, is_first: bool, is_clear: bool, is_drawn: bool) -> float:
+    """How sure a text must be of itself."""
+    if not is_first:
+        return AVG_LOGPROB
+    if kind is Kind.PARTIAL:
+        return CLEAR_LOGPROB if is_clear else PARTIAL_LOGPROB
+    return WEAK_LOGPROB if is_drawn and not is_clear else AVG_LOGPROB
 
 
 def _before_loop(result: DecodeResult, kind: Kind) -> str:

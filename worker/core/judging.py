@@ -23,6 +23,7 @@ def judged(
         longest_word_s=_longest_word_s(asked, result, voice),
         is_first=not utterance.text.text,
         is_clear=voice.range_db(utterance.start, asked.end) >= options.clear_db,
+        is_drawn=result.temperature > asked.request.temperature,
     )
 
 

@@ -15,9 +15,8 @@ from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for
 FRAME_SAMPLES: Final = 160
 _ALIKE_FRAMES: Final = 200
 """Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
-_ALIKE_FRAMES_FILE: Final = 800
-"""The same for windows of files, whose texts are longer: a second of padding costs what two steps do, and
-decoding a row with others saves most of its steps."""
+_ALIKE_FRAMES_TIGHT: Final = 300
+"""The same for partials of a busy device: what counts is that they are decoded together."""
 
 
 class Encoder:
@@ -29,9 +28,11 @@ class Encoder:
 
     def windows(self, batch: Sequence[DecodeRequest]) -> list[int]:
         """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
-        decoded together, which saves more than the longer window costs."""
-        frames = [self._policy.frames(request.duration_s) for request in batch]
-        reach = _ALIKE_FRAMES_FILE if all(r.kind is Kind.FILE for r in batch) else _ALIKE_FRAMES
+        decoded together, which saves more than the longer window costs. Those of files are alike already."""
+        if all(request.kind is Kind.FILE for request in batch):
+            return [self._policy.file_frames(request.duration_s) for request in batch]
+        frames = [self._policy.frames(request.duration_s, tight=request.tight) for request in batch]
+        reach = _ALIKE_FRAMES_TIGHT if all(r.tight for r in batch) else _ALIKE_FRAMES
         alike: dict[int, int] = {}
         longest = 0
         for n in sorted(set(frames), reverse=True):

@@ -143,6 +143,24 @@ def test_what_is_said_again_and_again_is_said_once(text: str, kept: str) -> None
     assert without_loop(text) == kept
 
 
+@pytest.mark.parametrize(
+    ("logprob", "evidence", "found"),
+    [
+        (-0.71, {}, Drop.LOGPROB),
+        (-0.45, {}, None),
+        (-0.71, {"is_clear": True}, None),
+        (-0.71, {"is_first": False}, None),
+        (-1.1, {"is_clear": True}, Drop.LOGPROB),
+    ],
+)
+def test_a_final_that_was_drawn_by_chance_needs_another_witness_or_must_be_sure(
+    logprob: float, evidence: dict[str, bool], found: Drop | None
+) -> None:
+    drawn = replace(GOOD, avg_logprob=logprob, temperature=0.6)
+    assert believed(drawn, FINAL, 2.0, is_drawn=True, **evidence)[1] is found
+    assert believed(replace(drawn, avg_logprob=-0.9), FINAL, 2.0)[1] is None
+
+
 @given(st.text(alphabet="ab .,今日", max_size=40))
 def test_a_cut_text_is_a_beginning_and_cutting_ends(text: str) -> None:
     cut = without_loop(text)

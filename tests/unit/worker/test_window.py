@@ -17,6 +17,12 @@ def test_a_short_window_has_room_behind_the_speech_and_a_long_one_ends_at_thirty
     assert SMALL.frames(speech_s) == frames
 
 
+@pytest.mark.parametrize(("speech_s", "frames"), [(0.0, 500), (4.0, 500), (4.1, 600), (29.0, 3000)])
+def test_a_tight_window_is_shorter_where_the_model_can_do_with_it(speech_s: float, frames: int) -> None:
+    assert SMALL.frames(speech_s, tight=True) == frames
+    assert LARGE.frames(speech_s, tight=True) == LARGE.frames(speech_s)
+
+
 @given(st.floats(0, 60))
 def test_a_window_holds_the_speech_and_its_margin(speech_s: float) -> None:
     for policy in (SMALL, LARGE):
@@ -25,6 +31,16 @@ def test_a_window_holds_the_speech_and_its_margin(speech_s: float) -> None:
         assert frames >= min(FRAMES_MAX, (speech_s + policy.margin_s) * 100 - 1)
         # CTranslate2 takes encoder states of exactly n_mels frames for a mel.
         assert frames // 2 not in (80, 128)
+
+
+@given(st.floats(0, 60))
+def test_a_window_of_a_file_has_one_of_few_lengths(speech_s: float) -> None:
+    for policy, lengths in ((SMALL, {800, 1500, 2200, 3000}), (LARGE, {1500, 2500, 3000})):
+        frames = policy.file_frames(speech_s)
+        assert frames in lengths
+        assert frames >= policy.frames(speech_s)
+        # The longest window that is cut needs no more than the last but one.
+        assert speech_s > 20 or frames < FRAMES_MAX
 
 
 def test_large_models_get_longer_windows() -> None:
