@@ -9,7 +9,8 @@ import uvicorn
 
 from api.app import create_app
 from api.listening import listen
-from api.socket_limits import LARGEST_BYTES, LimitedProtocol
+from api.socket_limits import LARGEST_BYTES, LimitedProtocol, PatientProtocol
+from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from shared.errors import BadParameter, StenoError
 from shared.logs import configure
@@ -37,11 +38,13 @@ def serve(settings: Settings) -> int:
     wyoming = None
     if settings.wyoming_port:
         check_announcing(settings.wyoming_name)
+        check_tenant(settings)
         wyoming = listen(settings.host, settings.wyoming_port, variable="STENO_WYOMING_PORT")
     config = uvicorn.Config(
         create_app(settings, wyoming=wyoming, on_fault=stop),
         log_config=None,
         access_log=False,
+        http=PatientProtocol,
         ws=LimitedProtocol,
         ws_max_size=LARGEST_BYTES,
         # Audio does not shrink, and compressing each partial costs more than it saves.

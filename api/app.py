@@ -25,6 +25,8 @@ from api.openai.models import Models, models_router, parse_aliases
 from api.openai_realtime.router import realtime_router
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
+from api.system import Lookout, system_router
+from api.web.pages import web_router
 from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
@@ -34,6 +36,7 @@ from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
 from shared.redis.sessions import SessionLog
+from shared.redis.system import Telling
 from shared.settings import Settings
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
@@ -58,7 +61,7 @@ def create_app(
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
     socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
     does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
-    ring, aliases = parse_keys(settings.api_keys), parse_aliases(settings.model_aliases)
+    ring, aliases = parse_keys(settings.api_keys, settings.operators), parse_aliases(settings.model_aliases)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -97,7 +100,12 @@ def create_app(
     beside = [("live-feed", feed.run_forever)]
     if wyoming is not None:
         server = WyomingServer(
-            sessions, Catalog(settings.model), wyoming, host=settings.host, name=settings.wyoming_name
+            sessions,
+            Catalog(settings.model),
+            wyoming,
+            host=settings.host,
+            name=settings.wyoming_name,
+            tenant=settings.wyoming_tenant,
         )
         beside.append(("wyoming", server.run_forever))
     if settings.webhook_secret and jobs_url:
@@ -126,6 +134,7 @@ def create_app(
     faults.install(app, SHAPES)
     app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
     app.include_router(health_router(presence))
+    app.include_router(web_router())
     app.include_router(stream_router(sessions))
     app.include_router(
         realtime_router(
@@ -133,6 +142,9 @@ def create_app(
         )
     )
     app.include_router(models_router(models))
+    app.include_router(
+        system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))
+    )
     with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
     app.include_router(deepgram_router(sessions, job_parts, about_files=with_jobs))
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):

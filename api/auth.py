@@ -50,10 +50,13 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys that are known."""
+    """The keys that are known, and which tenants are `operators`: they see what the whole service does. When
+    no key has a name there is one tenant, who is."""
 
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
+    def __init__(self, keys: Iterable[ApiKey], operators: frozenset[str] = frozenset()) -> None:
         self._keys = tuple(keys)
+        self.tenants = frozenset(key.tenant for key in self._keys)
+        self.operators = operators if any(self.tenants) else self.tenants
 
     def owner(self, key: str) -> ApiKey | None:
         """The key, if it is known. Takes the same time whichever it is."""
@@ -74,11 +77,19 @@ def signing_key(ring: KeyRing | None) -> bytes:
     return ring.signing_key if ring else b""
 
 
-def parse_keys(text: str) -> KeyRing | None:
-    """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas between. None when there are none.
-    Raises `BadParameter`, without the key in it."""
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    return KeyRing([_parse_key(entry, place) for place, entry in enumerate(entries, 1)]) if entries else None
+def parse_keys(text: str, operators: str = "") -> KeyRing | None:
+    """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas between; `operators` are names of
+    tenants among them. None when there are none. Raises `BadParameter`, without the key in it."""
+    entries, names = _listed(text), _listed(operators)
+    ring = KeyRing(
+        [_parse_key(entry, place) for place, entry in enumerate(entries, 1)], operators=frozenset(names)
+    )
+    for name in names:
+        if name not in ring.tenants:
+            raise BadParameter(
+                f"STENO_OPERATORS: {name!r} is no name of a key; give it one in STENO_API_KEYS as {name}:KEY"
+            )
+    return ring if entries else None
 
 
 def authenticate(ring: KeyRing | None, headers: Mapping[str, str], subprotocols: Sequence[str]) -> str:
@@ -114,9 +125,19 @@ def tenant_of(connection: HTTPConnection) -> str:
     return str(getattr(connection.state, "tenant", ""))
 
 
+def is_operator(connection: HTTPConnection) -> bool:
+    """Whether it is an operator's, who may know what the whole service does."""
+    return bool(getattr(connection.state, "is_operator", False))
+
+
 def client_secret_of(connection: HTTPConnection) -> Claims | None:
     """The short-lived key that a socket came with, if it did."""
     return getattr(connection.state, "client_secret", None)
+
+
+def is_tenant(name: str) -> bool:
+    """Whether this can be a tenant's name."""
+    return bool(_TENANT.fullmatch(name))
 
 
 def needs_key(path: str) -> bool:
@@ -147,6 +168,7 @@ class Doorkeeper:
                     await refusal(scope, receive, send)
                 return
             connection.state.tenant = tenant
+            connection.state.is_operator = self._ring is None or tenant in self._ring.operators
         await self._app(scope, receive, send)
 
     def _tenant(self, connection: HTTPConnection, offered: Sequence[str]) -> str:
@@ -159,9 +181,13 @@ class Doorkeeper:
         return authenticate(self._ring, connection.headers, offered)
 
 
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
 def _parse_key(entry: str, place: int) -> ApiKey:
     tenant, colon, key = entry.rpartition(":")
-    if colon and not _TENANT.fullmatch(tenant):
+    if colon and not is_tenant(tenant):
         raise BadParameter(
             f"STENO_API_KEYS: the name of key {place} must be letters, digits, '.', '_' and '-', at most 64"
         )

@@ -8,12 +8,13 @@ can't be reached (`ConnectionLost`); `api.faults` answers that.
 import contextlib
 import time
 import uuid
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
 
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
-from rq.registry import FailedJobRegistry
+from rq.queue import Queue
+from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from api.job_records import record_of
 from shared import jobs
@@ -25,6 +26,7 @@ from shared.redis.job_index import JobIndex, Place
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
+from shared.system import JobCounts
 from shared.transcript import Segment, Transcript
 from shared.webhooks import PENDING, Delivery
 
@@ -77,6 +79,8 @@ class JobDesk:
         record = self._record(job_id, job)
         if record is None:
             raise _no_such_job()
+        if job is not None and record.status == jobs.QUEUED:
+            return replace(record, position=self._position(job))
         return record
 
     def check_tenant(self, job_id: str, tenant: str) -> None:
@@ -108,6 +112,19 @@ class JobDesk:
                         return found, below
         return found, below
 
+    def counts(self) -> JobCounts:
+        """The jobs that have not ended, of all tenants."""
+        client = self._parts.client
+        queued = {
+            priority: Queue(name, connection=client, serializer="json").count
+            for priority, name in jobs.QUEUES.items()
+        }
+        running = sum(
+            StartedJobRegistry(name, connection=client, serializer="json").get_job_count(cleanup=False)
+            for name in jobs.QUEUES.values()
+        )
+        return JobCounts(queued=queued, running=running)
+
     def result(self, job_id: str) -> tuple[Transcript, JobOptions]:
         """The transcript, and what was asked for. Raises `NotFinished` while there is none yet, `NotFound`
         when there never will be one."""
@@ -132,14 +149,35 @@ class JobDesk:
             # The mark first: a worker that takes the job in this moment sees it and leaves.
             self._windows(job_id).cancel(self._parts.ttl_s, tenant=self._owner(job_id))
         if record.status != jobs.RUNNING:
-            with contextlib.suppress(NoSuchJobError):
-                self._fetch(job_id).delete()
+            self._delete(job_id) if record.is_over else self._withdraw(job_id)
             self._storage.delete(job_id)
             self._windows(job_id).clear()
         self._deliveries.nudge(job_id, time.time())
         if record.is_over:
             return None
         return JobRecord(id=job_id, status=jobs.CANCELLED, progress=record.progress)
+
+    def forget(self, job_id: str) -> None:
+        """`remove` a job that nobody will ask for, and list it no more. One that is gone is no error."""
+        with contextlib.suppress(NotFound):
+            self.remove(job_id)
+        self._index.remove([job_id])
+
+    def _delete(self, job_id: str) -> None:
+        with contextlib.suppress(NoSuchJobError):
+            self._fetch(job_id).delete()
+        self._index.remove([job_id])
+
+    def _withdraw(self, job_id: str) -> None:
+        """Take a job from its queue. RQ's own record of it stays for a time: a worker that took the job in
+        this moment writes to the record, and one that was deleted would come back, without a name and for
+        ever."""
+        with contextlib.suppress(NoSuchJobError):
+            job = self._fetch(job_id)
+            Queue(job.origin, connection=self._parts.client, serializer="json").remove(job)
+            job.meta[jobs.META_CANCELLED] = True
+            job.save_meta()
+            self._parts.client.expire(job.key, self._parts.ttl_s)
 
     def retry(self, job_id: str) -> JobRecord:
         """Queue a failed job again; windows that are decoded stay so. Raises `NotFound`, and `Conflict` for
@@ -232,6 +270,19 @@ class JobDesk:
 
     def _fetch(self, job_id: str) -> Job:
         return Job.fetch(job_id, connection=self._parts.client, serializer="json")
+
+    def _position(self, job: Job) -> int | None:
+        """How many jobs begin before one that waits; None when it does not any more."""
+        names = tuple(jobs.QUEUES.values())
+        client = self._parts.client
+        queues = [Queue(name, connection=client, serializer="json").key for name in names]
+        own = names.index(job.origin)
+        asked = client.pipeline(transaction=False)
+        for queue in queues[:own]:
+            asked.llen(queue)
+        asked.lpos(queues[own], job.id)
+        *higher, place = cast(list[int | None], asked.execute())
+        return None if place is None else place + sum(filter(None, higher))
 
     def _windows(self, job_id: str) -> WindowQueue:
         return WindowQueue(self._parts.windows, self._parts.keys, job_id)

@@ -13,12 +13,12 @@ from typing import Any, Final
 from anyio.to_thread import run_sync
 
 from api.job_desk import JobDesk
+from api.sync_jobs import look_s
 from shared.codec import to_map
 from shared.errors import BadParameter
 from shared.formats import segment_map
+from shared.jobs import JobRecord
 
-_LOOK_S: Final = 0.5
-"""Between two looks at the job."""
 _SILENCE_S: Final = 15.0
 """A comment is sent when nothing else was for this long, so that proxies keep the connection."""
 
@@ -35,7 +35,7 @@ async def events(desk: JobDesk, job_id: str, number: int) -> AsyncGenerator[str]
     """The events behind segment `number`, up to the job's end or its disappearance. Look the job up first:
     this raises nothing for one that is not there."""
     shown: Any = None
-    said_at_s = time.monotonic()
+    begun_s = said_at_s = time.monotonic()
     while True:
         # The job before its segments: all of them are there once it has ended.
         record, segments = await run_sync(desk.follow, job_id, number)
@@ -45,7 +45,7 @@ async def events(desk: JobDesk, job_id: str, number: int) -> AsyncGenerator[str]
             lines.append(_event("segment", segment_map(segment), number))
         if record is None or record.is_over:
             lines.append(_event("end", {"id": job_id} if record is None else to_map(record)))
-        elif (now := {"status": record.status, "progress": record.progress}) != shown:
+        elif (now := _progress(record)) != shown:
             shown = now
             lines.append(_event("progress", now))
         elif not lines and time.monotonic() - said_at_s > _SILENCE_S:
@@ -55,7 +55,12 @@ async def events(desk: JobDesk, job_id: str, number: int) -> AsyncGenerator[str]
             yield "".join(lines)
         if record is None or record.is_over:
             return
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(look_s(time.monotonic() - begun_s))
+
+
+def _progress(record: JobRecord) -> dict[str, Any]:
+    waits = {} if record.position is None else {"position": record.position}
+    return {"status": record.status, "progress": record.progress, **waits}
 
 
 def _event(kind: str, data: dict[str, Any], number: int | None = None) -> str:

@@ -17,10 +17,11 @@ from api.auth import tenant_of
 from api.job_desk import JobDesk
 from api.job_events import events, last_number
 from api.job_intake import JobIntake
-from api.params import check_job, flag, temperature
+from api.params import check_job, check_written, flag, temperature
 from api.uploads import FILE, FormRules, body_of, read_form
 from shared.codec import to_map
 from shared.errors import BadParameter
+from shared.events import NUMERALS, PROFANITY
 from shared.formats import FORMATS, format_named
 from shared.jobs import CHANNELS, QUEUES, STATUSES, JobOptions, JobRecord, check_http_url, check_job_id
 from shared.languages import check_languages
@@ -35,6 +36,8 @@ _TEXTS: Final = (
     "model",
     "prompt",
     "hotwords",
+    "numerals",
+    "profanity",
     "channels",
     "format",
     "priority",
@@ -48,7 +51,13 @@ _KEY_CHARS_MAX: Final = 255
 _BODY_BYTES_MAX: Final = 64 * 1024
 """Of a request without a file."""
 _PAGE_MAX: Final = 200
-_CHOICES: Final = {"channels": CHANNELS, "format": tuple(FORMATS), "priority": tuple(QUEUES)}
+_CHOICES: Final = {
+    "numerals": NUMERALS,
+    "profanity": PROFANITY,
+    "channels": CHANNELS,
+    "format": tuple(FORMATS),
+    "priority": tuple(QUEUES),
+}
 _FIELD_SCHEMAS: Final[dict[str, Any]] = {
     **{name: {"type": "string"} for name in (*_TEXTS, _KEY)},
     **{name: {"type": "string", "enum": list(choices)} for name, choices in _CHOICES.items()},
@@ -274,6 +283,7 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
 
 
 async def _check(parts: JobParts, options: JobOptions) -> None:
+    check_written(options)
     check_job(options, await parts.presence.workers())
 
 

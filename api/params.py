@@ -128,6 +128,18 @@ def check_job(options: JobOptions, workers: list[WorkerPresence]) -> None:
     check_against_workers(wanted, workers)
 
 
+def check_written(options: JobOptions) -> None:
+    """Refuse a way of writing that the job's language does not know."""
+    _check_writing(
+        SessionConfig(
+            language=options.language,
+            task=options.task,
+            numerals=options.numerals,
+            profanity=options.profanity,
+        )
+    )
+
+
 def temperature(fields: Mapping[str, str]) -> float:
     """Of a first attempt."""
     return _decimal(fields, "temperature", TEMPERATURE) or 0.0

@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from api.admission import admit
@@ -82,8 +82,9 @@ class SessionDesk:
         ready = self._ready(name, "", asked.config.model, workers)
         attachment = Attachment(session=name, token=token, audio=asked.audio, attached=NEW, acks=asked.acks)
         session = self._session(attachment)
+        config = replace(asked.config, surface=surface)
         async with parts.feed.follow(name) as follower:
-            await parts.sessions.open(name, token, asked.config, ready, audio=asked.audio)
+            await parts.sessions.open(name, token, config, ready, audio=asked.audio)
             log.info("session opened", extra={"session": name, "surface": surface})
             SESSIONS_OPENED.labels(surface).inc()
             with SESSIONS.labels(surface).track_inprogress():

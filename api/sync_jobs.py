@@ -1,7 +1,6 @@
 """A file job as one request: the client waits for its transcript, and whoever hangs up cancels it."""
 
 import asyncio
-from functools import partial
 from typing import Final
 
 from anyio import CancelScope
@@ -10,14 +9,14 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.job_desk import JobDesk
 from shared import errors
-from shared.errors import NotFound, StenoError
+from shared.errors import StenoError
 from shared.jobs import JobProblem, JobRecord
 from shared.transcript import Transcript
 
 _LOOK_S: Final = 0.05
 """How often a job is looked at, at first; later less often, in proportion to how long it takes."""
 _LOOK_S_MAX: Final = 0.5
-_LOOK_SHARE: Final = 0.05
+_LOOK_SHARE: Final = 0.02
 
 
 async def transcript_of(desk: JobDesk, job_id: str, request: Request) -> tuple[JobRecord, Transcript]:
@@ -32,7 +31,7 @@ async def transcript_of(desk: JobDesk, job_id: str, request: Request) -> tuple[J
         return record, transcript
     finally:
         with CancelScope(shield=True):
-            await run_sync(partial(forget, desk, job_id))
+            await run_sync(desk.forget, job_id)
 
 
 async def _ended(desk: JobDesk, job_id: str, request: Request) -> JobRecord:
@@ -46,15 +45,12 @@ async def _ended(desk: JobDesk, job_id: str, request: Request) -> JobRecord:
             return record
         if await request.is_disconnected():
             raise ClientDisconnect
-        await asyncio.sleep(min(_LOOK_S_MAX, max(_LOOK_S, _LOOK_SHARE * (clock() - begun_s))))
+        await asyncio.sleep(look_s(clock() - begun_s))
 
 
-def forget(desk: JobDesk, job_id: str) -> None:
-    """Cancel a job, or delete it when it has ended. Blocking; a job that is gone is no error."""
-    try:
-        desk.remove(job_id)
-    except NotFound:
-        return
+def look_s(waited_s: float) -> float:
+    """Seconds to the next look at a job that was waited for so long already."""
+    return min(_LOOK_S_MAX, max(_LOOK_S, _LOOK_SHARE * waited_s))
 
 
 def problem_of(problem: JobProblem) -> StenoError:

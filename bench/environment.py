@@ -16,6 +16,7 @@ _PACKAGES = (
     "websockets",
     "uvicorn",
     "redis",
+    "hiredis",
 )
 
 

@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,8 +16,7 @@ from pathlib import Path
 from bench import environment
 from bench.dataset import BUNDLED, Program, load, programs
 from bench.replay import Recording, replay
-from bench.server import running
-from bench.soak import processes
+from bench.server import Server, running_on_own_redis, workers
 from shared.redis.embedded import EmbeddedServer
 
 WORKER_S_MAX = 3.0
@@ -42,19 +40,18 @@ def is_whole(recording: Recording) -> bool:
 
 
 async def play(
-    options: argparse.Namespace, plan: Sequence[Program], url: str, pid: int, server: EmbeddedServer
+    options: argparse.Namespace, plan: Sequence[Program], service: Server, redis: EmbeddedServer
 ) -> tuple[list[Recording], float]:
     """All sessions, and the moment of the kill."""
     query = {"language": "en"}
-    sessions = [asyncio.create_task(replay(url, program, query=query)) for program in plan]
+    sessions = [asyncio.create_task(replay(service.stream_url, program, query=query)) for program in plan]
     await asyncio.sleep(options.after_s)
     killed_s = time.perf_counter()
     if options.kill == "redis":
-        server.kill()
-        await asyncio.to_thread(server.restart)
+        redis.kill()
+        await asyncio.to_thread(redis.restart)
     else:
-        found = [p for name, p in processes(pid).items() if name.split(" ")[0] == "worker"]
-        for process in found[: options.count]:
+        for process in workers(service.pid)[: options.count]:
             process.kill()
     return await asyncio.gather(*sessions), killed_s
 
@@ -73,22 +70,9 @@ def main() -> int:
     options = parser.parse_args()
     described = environment.describe()
     plan = programs(load(BUNDLED), count=options.sessions, seconds=20.0)
-    with tempfile.TemporaryDirectory(prefix="steno-failover-") as scratch:
-        server = EmbeddedServer(Path(scratch) / "valkey")
-        server.start()
-        try:
-            settings = {
-                "engine": options.engine,
-                "model": options.model,
-                "workers": str(options.workers),
-                "redis_url": server.url,
-            }
-            with running(settings=settings, log=Path(scratch) / "log") as service:
-                recordings, killed_s = asyncio.run(
-                    play(options, plan, service.stream_url, service.pid, server)
-                )
-        finally:
-            server.stop()
+    settings = {"engine": options.engine, "model": options.model, "workers": str(options.workers)}
+    with running_on_own_redis(settings=settings) as (service, redis):
+        recordings, killed_s = asyncio.run(play(options, plan, service, redis))
     rows = [(*silences(r, killed_s), is_whole(r), r.failure) for r in recordings]
     print("session  next event after the kill  longest gap before  whole")
     for n, (after_s, before_s, whole, failure) in enumerate(rows):

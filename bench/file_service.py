@@ -4,8 +4,9 @@ import asyncio
 import os
 import time
 import wave
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
@@ -17,6 +18,8 @@ from client.jobs import Jobs
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 from shared.jobs import JobOptions
 from shared.transcript import Segment
+
+T = TypeVar("T")
 
 IDLE_SHARE = 0.1
 """A worker that uses less of a core than this is idle."""
@@ -97,24 +100,19 @@ def pin(processes: list[psutil.Process]) -> None:
             os.sched_setaffinity(thread.id, {core % (os.cpu_count() or 1)})
 
 
-def peaks_bytes(server: Server, path: Path, *, language: str) -> Mapping[str, int]:
-    """The largest resident size of each kind of process while a file is transcribed."""
-    return asyncio.run(_peaks(server, path, language))
-
-
-async def _peaks(server: Server, path: Path, language: str) -> Mapping[str, int]:
+async def peaks_beside(server: Server, work: Coroutine[Any, Any, T]) -> tuple[Mapping[str, int], T]:
+    """The largest resident size of each kind of process while something is done, and what came of that."""
     peaks: dict[str, int] = {}
-    job = asyncio.create_task(transcribe(server, path, language=language))
-    while not job.done():
+    working = asyncio.create_task(work)
+    while not working.done():
         for process in psutil.Process(server.pid).children(recursive=True):
             try:
                 kind = _kind(process)
                 peaks[kind] = max(peaks.get(kind, 0), process.memory_info().rss)
-            except psutil.NoSuchProcess:
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
         await asyncio.sleep(_LOOK_S)
-    await job
-    return peaks
+    return peaks, await working
 
 
 def _kind(process: psutil.Process) -> str:

@@ -9,6 +9,10 @@ through everything: upload, job worker, Redis, device worker, assembly.
     --long HOURS      a file of that length: seconds to its first finished segment, and from its cancel to an
                       idle device
     --memory MINUTES  largest resident sizes by length of file, with the scripted engine
+    --crowd JOBS      so many files of a second at once, with the scripted engine: what is taken, refused and
+                      lost; pace, memory, the list, and a live session beside them
+    --speakers NAMES  conversations between these speakers of the folder ('held-out': those on whom nothing
+                      was chosen): words that a job gives to the wrong one
     --live MINUTES    word latency of a live session without files, and while files fill the device
 """
 
@@ -33,12 +37,15 @@ from bench.file_service import (
     all_of,
     first_segment_and_cancel,
     heard_by,
-    peaks_bytes,
+    peaks_beside,
     pin,
+    transcribe,
     workers,
     write_wav,
 )
+from bench.files_crowd import crowd
 from bench.files_live import live_beside_files
+from bench.files_speakers import HELD_OUT, speakers
 from bench.scoring import WordErrors, left_out, total, word_errors
 from bench.server import running
 
@@ -73,6 +80,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=_numbers, metavar="COUNTS")
     parser.add_argument("--long", type=float, metavar="HOURS")
     parser.add_argument("--memory", type=_numbers, metavar="MINUTES")
+    parser.add_argument("--crowd", type=int, metavar="JOBS")
+    parser.add_argument("--speakers", type=_names, metavar="NAMES")
     parser.add_argument("--live", type=float, metavar="MINUTES")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="STENO_* setting")
     parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the service prints")
@@ -82,6 +91,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return HELD_OUT if text == "held-out" else tuple(text.split(","))
 
 
 Mode = Callable[[list[Program], argparse.Namespace, Path], dict[str, Any]]
@@ -94,6 +107,10 @@ def _mode(options: argparse.Namespace) -> Mode:
         return _long
     if options.memory:
         return _memory
+    if options.crowd:
+        return _crowd
+    if options.speakers:
+        return _speakers
     return _live if options.live else _throughput
 
 
@@ -191,12 +208,20 @@ def _memory(found: list[Program], options: argparse.Namespace, scratch: Path) ->
         # A new service for each length: what a process took once it may keep.
         with running(settings={**_settings(options), "engine": "scripted"}, log=options.log) as server:
             started_s = time.perf_counter()
-            peaks = peaks_bytes(server, path, language=options.language)
+            peaks, _ = asyncio.run(peaks_beside(server, transcribe(server, path, language=options.language)))
             took_s = time.perf_counter() - started_s
         figures[f"{minutes} minutes"] = {
             name: round(peak / 1e6, 1) for name, peak in sorted(peaks.items())
         } | {"took_s": round(took_s, 1)}
     return figures
+
+
+def _crowd(found: list[Program], options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    return crowd(found, options, {"engine": "scripted", **_settings(options)}, scratch)
+
+
+def _speakers(_found: list[Program], options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    return speakers(options, _settings(options), scratch)
 
 
 def _live(found: list[Program], options: argparse.Namespace, scratch: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Live sessions at 1x against the service: `python -m bench.live --sessions N [--data DIR] [--json FILE]`.
 
 `--surface` plays over another surface than the native one; with several, the sessions take them in turn, and
-each program is played over all of them, so that they can be compared.
+each program is played over all of them at the same time, so that they can be compared with the first one.
+`native,native,realtime,deepgram,wyoming` shows beside it how much two sessions of one surface differ.
 
 Starts `steno up` with nothing kept (or uses `--url`), plays N sessions at once, and prints word errors beside
 those of plain faster-whisper on the same audio, how long words take to the screen, and what the server's
@@ -13,9 +14,10 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,13 @@ import psutil
 from bench import environment
 from bench.baseline import Baseline, keep, kept, measure
 from bench.dataset import BUNDLED, Passage, Program, load, programs
+from bench.latency import transcript
 from bench.replay import Recording, replay
-from bench.report import Report, report, table
-from bench.scoring import Spread
-from bench.server import running
-from bench.surfaces import SURFACES
+from bench.report import Report, arrivals, report, table
+from bench.scoring import Spread, total, word_errors
+from bench.server import free_port, running
+from bench.surface_wyoming import Wyoming
+from bench.surfaces import SURFACES, Surface
 from bench.usage import Usage, Watch
 
 STAGGER_S = 0.37
@@ -78,6 +82,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"which surface to play over: {', '.join(SURFACES)}",
     )
     parser.add_argument(
+        "--wyoming-port", type=int, default=0, metavar="PORT", help="of the service that --url names"
+    )
+    parser.add_argument(
         "--minutes", type=float, default=5.0, help="least length of a session, if there is as much"
     )
     parser.add_argument("--model", default="base")
@@ -105,25 +112,40 @@ def _surfaces(names: str) -> list[str]:
 
 def by_surface(names: Sequence[str], played: Played, baseline: Baseline) -> str:
     """What can be compared between surfaces, when there are several: how long after the end of speech its end
-    and its text are told."""
+    and its text are told, word errors, and in how many words the texts differ from the first surface's of the
+    same programs."""
     if len(names) < 2:
         return ""
-    rows = ["", f"{'seconds behind speech':24}{'end p50':>10}{'p95':>8}{'final p50':>12}{'p95':>8}{'WER':>9}"]
+    behind = f"{'seconds behind speech':24}{'end p50':>10}{'p95':>8}{'final p50':>12}{'p95':>8}"
+    rows = ["", f"{behind}{'WER':>9}{'errors':>16}{'differs':>10}"]
     for place, name in enumerate(names):
         own = played[place :: len(names)]
         end, final = (Spread.of(list(_behind_speech(own, kind))) for kind in ("speech_end", "final"))
-        wer = report(own, baseline, None).wer
+        errors = report(own, baseline, None).errors
+        wrong = errors.substitutions + errors.deletions + errors.insertions
         rows.append(
-            f"{name:24}{end.p50:10.4f}{end.p95:8.4f}{final.p50:12.4f}{final.p95:8.4f}{wer * 100:8.2f}%"
+            f"{name:24}{end.p50:10.4f}{end.p95:8.4f}{final.p50:12.4f}{final.p95:8.4f}"
+            f"{errors.rate * 100:8.2f}%{wrong:6d} of {errors.words:6d}"
+            f"{_difference(own, played[:: len(names)]) * 100:9.2f}%"
         )
     return "\n".join(rows)
+
+
+def _difference(own: Played, first: Played) -> float:
+    """Words in which texts differ from others of the same programs, as a share."""
+    both = zip(own, first, strict=False)
+    return total(
+        word_errors(transcript(arrivals(b)), transcript(arrivals(a)), program.passages[0].language)
+        for (program, a), (_, b) in both
+    ).rate
 
 
 def _behind_speech(played: Played, kind: str) -> Iterator[float]:
     for _, recording in played:
         for at_s, message in recording.messages:
             is_pause = message.get("reason", "silence") == "silence"
-            if message["type"] == kind and is_pause and message.get("text") != "":
+            is_said = message["type"] == kind and is_pause and message.get("text") != ""
+            if is_said and math.isfinite(message["end"]):
                 yield at_s - message["end"]
 
 
@@ -141,33 +163,42 @@ def _baseline(passages: Sequence[Passage], options: argparse.Namespace) -> Basel
 def _play(plan: Sequence[Program], options: argparse.Namespace) -> tuple[Played, Usage | None]:
     language = "auto" if options.auto else options.language
     with ExitStack() as stack:
-        url, pid = stack.enter_context(_service(options))
+        url, wyoming_port, pid = stack.enter_context(_service(options))
         watch = stack.enter_context(Watch(pid)) if pid else None
         query = {"sample_rate": "16000", "language": language}
-        recordings = asyncio.run(_sessions(url, plan, query, options.surface))
+        surfaces = [_maker(name, wyoming_port) for name in options.surface]
+        recordings = asyncio.run(_sessions(url, plan, query, surfaces))
     return list(zip(plan, recordings, strict=True)), watch.usage() if watch else None
 
 
+def _maker(name: str, wyoming_port: int) -> Callable[[], Surface]:
+    return partial(Wyoming, wyoming_port) if name == "wyoming" else SURFACES[name]
+
+
 @contextmanager
-def _service(options: argparse.Namespace) -> Generator[tuple[str, int | None]]:
+def _service(options: argparse.Namespace) -> Generator[tuple[str, int, int | None]]:
+    """Address of the native surface, port of Wyoming, process."""
     if options.url:
-        yield options.url, options.pid
+        yield options.url, options.wyoming_port, options.pid
         return
     settings = dict(pair.split("=", 1) for pair in options.set)
     settings = {"model": options.model, "compute_type": options.compute_type, **settings}
+    wyoming_port = free_port() if "wyoming" in options.surface else 0
+    if wyoming_port:
+        settings["wyoming_port"] = str(wyoming_port)
     with running(settings=settings, log=options.log) as server:
         _say(f"steno up was ready after {server.ready_s:.2f} s")
-        yield server.stream_url, server.pid
+        yield server.stream_url, wyoming_port, server.pid
 
 
 async def _sessions(
-    url: str, plan: Sequence[Program], query: dict[str, str], surfaces: Sequence[str]
+    url: str, plan: Sequence[Program], query: dict[str, str], surfaces: Sequence[Callable[[], Surface]]
 ) -> list[Recording]:
     step_s = min(STAGGER_S, RAMP_S_MAX / len(plan))
 
     async def start(number: int, program: Program) -> Recording:
         await asyncio.sleep(number * step_s)
-        surface = SURFACES[surfaces[number % len(surfaces)]]()
+        surface = surfaces[number % len(surfaces)]()
         return await replay(url, program, query=query, surface=surface)
 
     return await asyncio.gather(*(start(number, program) for number, program in enumerate(plan)))

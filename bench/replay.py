@@ -7,9 +7,11 @@ keep its own schedule measures itself; its slip is recorded with every chunk.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
@@ -56,7 +58,7 @@ async def replay(
     recording = Recording(zero_s=time.perf_counter())
     limit_s = program.duration_s + 2 * CLOSE_S_MAX
     try:
-        async with asyncio.timeout(limit_s), connect(address, compression=None, max_size=None) as socket:
+        async with asyncio.timeout(limit_s), _connected(address) as socket:
             for message in surface.opening(query):
                 await socket.send(message)
             await _session(socket, program, recording, surface)
@@ -67,8 +69,44 @@ async def replay(
     return recording
 
 
+class _Tcp:
+    """A TCP connection as a socket of messages, which are bytes as they come."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.close_code: int | None = None
+
+    async def send(self, message: str | bytes) -> None:
+        self._writer.write(message.encode() if isinstance(message, str) else message)
+        await self._writer.drain()
+
+    async def close(self) -> None:
+        """Only the client ends such a session in order."""
+        self.close_code = 1000
+        self._writer.close()
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        while data := await self._reader.read(65536):
+            yield data
+
+
+@asynccontextmanager
+async def _connected(address: str) -> AsyncGenerator[ClientConnection | _Tcp]:
+    if not address.startswith("tcp:"):
+        async with connect(address, compression=None, max_size=None) as socket:
+            yield socket
+        return
+    parts = urlsplit(address)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield _Tcp(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
 async def _session(
-    socket: ClientConnection, program: Program, recording: Recording, surface: Surface
+    socket: ClientConnection | _Tcp, program: Program, recording: Recording, surface: Surface
 ) -> None:
     started_s = recording.zero_s
     opened = asyncio.Event()
@@ -89,7 +127,9 @@ async def _session(
         recording.messages = [(at_s - recording.zero_s, message) for at_s, message in recording.messages]
 
 
-async def _play(socket: ClientConnection, program: Program, recording: Recording, surface: Surface) -> None:
+async def _play(
+    socket: ClientConnection | _Tcp, program: Program, recording: Recording, surface: Surface
+) -> None:
     chunk_bytes = round(CHUNK_S * SAMPLE_RATE) * SAMPLE_BYTES
     audio = memoryview(program.pcm16)
     for start in range(0, len(audio), chunk_bytes):
@@ -105,7 +145,7 @@ async def _play(socket: ClientConnection, program: Program, recording: Recording
 
 
 async def _read(
-    socket: ClientConnection, recording: Recording, surface: Surface, opened: asyncio.Event
+    socket: ClientConnection | _Tcp, recording: Recording, surface: Surface, opened: asyncio.Event
 ) -> None:
     try:
         async for data in socket:

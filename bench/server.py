@@ -14,6 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from shared.redis.embedded import EmbeddedServer
+
 READY_S_MAX = 600.0
 """A first start downloads the model."""
 STOP_S_MAX = 30.0
@@ -38,16 +42,21 @@ class Server:
         return f"ws://{self.address}/v1/stream"
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
 @contextmanager
 def running(
     *, settings: Mapping[str, str], data_dir: Path | None = None, log: Path | None = None
 ) -> Generator[Server]:
     """Start the service and wait until it is ready; stop it at the end. `settings` are `STENO_*` variables
     without the prefix; what it prints goes to `log`. Raises `ServerFailed`."""
-    with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch, socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port = int(held.getsockname()[1])
-        held.close()
+    with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch:
+        port = free_port()
         env = {f"STENO_{name.upper()}": value for name, value in settings.items()}
         env |= {"STENO_HOST": "127.0.0.1", "STENO_PORT": str(port)}
         env["STENO_DATA_DIR"] = str(data_dir or Path(scratch) / "data")
@@ -63,6 +72,39 @@ def running(
             yield Server(pid=process.pid, address=address, ready_s=ready_s)
         finally:
             _stop(process)
+
+
+@contextmanager
+def running_on_own_redis(*, settings: Mapping[str, str]) -> Generator[tuple[Server, EmbeddedServer]]:
+    """The same with a Redis of the caller's, which it may kill and look into. Raises `ServerFailed`."""
+    with tempfile.TemporaryDirectory(prefix="steno-bench-") as scratch:
+        redis = EmbeddedServer(Path(scratch) / "valkey")
+        redis.start()
+        try:
+            settings = {**settings, "redis_url": redis.url}
+            with running(settings=settings, log=Path(scratch) / "log") as service:
+                yield service, redis
+        finally:
+            redis.stop()
+
+
+def processes(root: int) -> dict[str, psutil.Process]:
+    """The service's processes by what they run, numbered where there are several."""
+    found: dict[str, psutil.Process] = {}
+    for process in [psutil.Process(root), *psutil.Process(root).children(recursive=True)]:
+        try:
+            line = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        kind = line[line.index("-m") + 1] if "-m" in line[:-1] else process.name()
+        number = sum(name.split(" ")[0] == kind for name in found)
+        found[f"{kind} {number}" if number else kind] = process
+    return found
+
+
+def workers(root: int) -> list[psutil.Process]:
+    """Its workers."""
+    return [process for name, process in processes(root).items() if name.split(" ")[0] == "worker"]
 
 
 def _wait_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

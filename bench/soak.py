@@ -1,19 +1,15 @@
 """Hours of sessions that open, speak, close and die: `python -m bench.soak --minutes M --sessions N`.
 
 Samples memory and open files of every process, Redis, and the latency of events against time; JSON, and a
-plot as SVG. Exit status 1 when a session failed or a key was left behind.
+plot as SVG. Exit status 1 when a session failed, a process grew, or something was left behind.
 """
 
 import argparse
 import asyncio
-import fnmatch
 import json
-import os
 import random
-import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -27,12 +23,12 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from bench import environment
 from bench.dataset import BUNDLED, load, programs
 from bench.plot import svg
-from bench.server import running
-from bench.soak_report import Sample, Soak, charts, report
+from bench.server import processes, running_on_own_redis, workers
+from bench.soak_report import Sample, Soak, charts, grown, report
 from shared.redis.connection import connect as connect_redis
 from shared.redis.connection import connect_sync
 from shared.redis.embedded import EmbeddedServer
-from shared.redis.keys import PERMANENT
+from shared.redis.keys import is_permanent
 
 SAMPLE_S: Final = 5.0
 CHUNK_BYTES: Final = 3200
@@ -93,20 +89,6 @@ async def lane(url: str, audio: Sequence[bytes], soak: Soak, until_s: float, dra
         await asyncio.sleep(draw.uniform(0.0, 1.0))
 
 
-def processes(root: int) -> dict[str, psutil.Process]:
-    """The service's processes by what they run, numbered where there are several."""
-    found: dict[str, psutil.Process] = {}
-    for process in [psutil.Process(root), *psutil.Process(root).children(recursive=True)]:
-        try:
-            line = process.cmdline()
-        except psutil.NoSuchProcess:
-            continue
-        kind = line[line.index("-m") + 1] if "-m" in line[:-1] else process.name()
-        number = sum(name.split(" ")[0] == kind for name in found)
-        found[f"{kind} {number}" if number else kind] = process
-    return found
-
-
 async def sample_until(soak: Soak, until_s: float, root: int, server: EmbeddedServer) -> None:
     """Sample until it is time."""
     client = connect_redis(server.url)
@@ -152,9 +134,8 @@ async def kill_workers(soak: Soak, every_s: float, root: int, draw: random.Rando
     """Kill a worker again and again; the supervisor starts it anew."""
     while every_s:
         await asyncio.sleep(every_s)
-        workers = [p for name, p in processes(root).items() if name.split(" ")[0] == "worker"]
-        if workers:
-            os.kill(draw.choice(workers).pid, signal.SIGKILL)
+        if found := workers(root):
+            draw.choice(found).kill()
             soak.kills += 1
 
 
@@ -174,12 +155,18 @@ async def soak_for(options: argparse.Namespace, url: str, root: int, server: Emb
 
 
 def left_behind(server: EmbeddedServer) -> list[str]:
-    """Keys without a time to live, apart from those that are declared permanent."""
+    """What is there without a live session: queue entries, audio, and keys without a time to live, apart from
+    those that are declared permanent."""
     client = connect_sync(server.url)
-    names = [key.decode() for key in client.scan_iter() if client.ttl(key) == -1]
-    queued = [f"{name}: {n} entries" for name in names if ":sessions" in name and (n := client.xlen(name))]
-    client.close()
-    return queued + [name for name in names if not any(fnmatch.fnmatchcase(name, p) for p in PERMANENT)]
+    try:
+        names = [key.decode() for key in client.scan_iter()]
+        queued = [
+            f"{name}: {n} entries" for name in names if ":sessions" in name and (n := client.xlen(name))
+        ]
+        lasting = [name for name in names if client.ttl(name) == -1 and not is_permanent(name)]
+        return queued + lasting + [name for name in names if name.endswith(":audio")]
+    finally:
+        client.close()
 
 
 def main() -> int:
@@ -198,23 +185,16 @@ def main() -> int:
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     options = parser.parse_args()
     described = environment.describe()
-    with tempfile.TemporaryDirectory(prefix="steno-soak-") as scratch:
-        server = EmbeddedServer(Path(scratch) / "valkey")
-        server.start()
-        try:
-            settings = {
-                "engine": options.engine,
-                "model": options.model,
-                "workers": str(options.workers),
-                "redis_url": server.url,
-                "resume_s": "5",
-            }
-            with running(settings=settings, log=Path(scratch) / "log") as service:
-                soak = asyncio.run(soak_for(options, service.stream_url, service.pid, server))
-                time.sleep(10)  # sessions whose client hung up wait for it
-                left = left_behind(server)
-        finally:
-            server.stop()
+    settings = {
+        "engine": options.engine,
+        "model": options.model,
+        "workers": str(options.workers),
+        "resume_s": "5",
+    }
+    with running_on_own_redis(settings=settings) as (service, redis):
+        soak = asyncio.run(soak_for(options, service.stream_url, service.pid, redis))
+        time.sleep(10)  # sessions whose client hung up wait for it
+        left = left_behind(redis)
     figures = report(soak) | {"left_behind": left}
     print(json.dumps(figures, indent=1))
     if options.json:
@@ -222,7 +202,7 @@ def main() -> int:
         options.json.write_text(json.dumps(kept), encoding="utf-8")
     if options.plot:
         options.plot.write_text(svg(charts(soak)), encoding="utf-8")
-    return 1 if soak.failures or left else 0
+    return 1 if soak.failures or left or grown(soak) else 0
 
 
 if __name__ == "__main__":

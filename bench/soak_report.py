@@ -10,6 +10,9 @@ from bench.plot import Chart
 WARM_UP: Final = 0.25
 """Part of the run that is left out of the growth."""
 
+GROWTH_PERCENT_MAX: Final = 2.0
+"""Growth of a process's resident memory behind the warm-up from which it counts as a leak."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -48,6 +51,17 @@ def growth(samples: Sequence[Sample], of: Callable[[Sample], float | None]) -> f
     return round(100 * (last - first) / first, 2)
 
 
+def rss_growth(soak: Soak) -> dict[str, float | None]:
+    """Growth of each process's resident memory, in percent."""
+    names = sorted({name for s in soak.samples for name in s.rss_bytes})
+    return {n: growth(soak.samples, lambda s, n=n: s.rss_bytes.get(n)) for n in names}
+
+
+def grown(soak: Soak) -> list[str]:
+    """Processes that grew."""
+    return [name for name, percent in rss_growth(soak).items() if (percent or 0.0) > GROWTH_PERCENT_MAX]
+
+
 def report(soak: Soak) -> dict[str, Any]:
     """The figures."""
     names = sorted({name for s in soak.samples for name in s.rss_bytes})
@@ -57,7 +71,8 @@ def report(soak: Soak) -> dict[str, Any]:
         "hung_up": soak.hung_up,
         "worker_kills": soak.kills,
         "failures": soak.failures,
-        "rss_growth_percent": {n: growth(soak.samples, lambda s, n=n: s.rss_bytes.get(n)) for n in names},
+        "rss_growth_percent": rss_growth(soak),
+        "rss_mb": {n: round(b / 1e6, 1) for s in soak.samples[-1:] for n, b in s.rss_bytes.items()},
         "files_growth_percent": {n: growth(soak.samples, lambda s, n=n: s.files.get(n)) for n in names},
         "redis_growth_percent": growth(soak.samples, lambda s: s.redis_bytes),
         "partial_latency_p95_ms_median": round(statistics.median(late), 1) if late else None,

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 from bench.surface_deepgram import Deepgram
+from bench.surface_wyoming import Wyoming
 
 Message = dict[str, Any]
 """A native message."""
@@ -24,7 +25,7 @@ class Surface(Protocol):
     """Whether the client closes the connection, behind `closed`; else the server does."""
 
     def address(self, url: str, query: Mapping[str, str]) -> str:
-        """Where to connect. `url` is the native address, `query` its parameters."""
+        """Where to connect: a WebSocket, or `tcp://`. `url` is the native address, `query` its parameters."""
         ...
 
     def opening(self, query: Mapping[str, str]) -> list[str | bytes]:
@@ -163,5 +164,6 @@ SURFACES: Final[Mapping[str, Callable[[], Surface]]] = {
     "native": Native,
     "realtime": Realtime,
     "deepgram": Deepgram,
+    "wyoming": Wyoming,
 }
 """By the name that `--surface` takes."""

@@ -3,6 +3,7 @@
 Everything here is async; `client.sync` has the same names without it.
 """
 
+from client.calling import Timeout
 from client.errors import (
     BadReply,
     ConnectionLost,
@@ -14,10 +15,12 @@ from client.errors import (
 )
 from client.incoming import LiveTranscript
 from client.job_events import JobEvent, JobGone, JobProgress
-from client.jobs import Job, JobPage, Jobs, ResultFormat, Timeout
+from client.jobs import Job, JobPage, Jobs, ResultFormat
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
+from client.sources import media_file, microphone
 from client.stream import LiveSession, connect
+from client.watch import Watch
 from shared.errors import (
     BadAudio,
     BadMessage,
@@ -38,11 +41,15 @@ from shared.errors import (
     TooLarge,
     Unauthorized,
     Unavailable,
+    UnknownModel,
+    UploadStalled,
 )
 from shared.events import (
+    Ack,
     Closed,
     Event,
     Final,
+    Finalized,
     Language,
     Limits,
     Partial,
@@ -54,11 +61,13 @@ from shared.events import (
 )
 from shared.jobs import JobOptions, JobProblem, JobRecord
 from shared.subtitles import Layout
+from shared.system import Fleet, Sample, SessionSight, System, WorkerSight
 from shared.transcript import Segment
 from shared.webhooks import Delivery
 
 __all__ = [
     "DEFAULT_URL",
+    "Ack",
     "BadAudio",
     "BadMessage",
     "BadParameter",
@@ -74,6 +83,8 @@ __all__ = [
     "Event",
     "FetchFailed",
     "Final",
+    "Finalized",
+    "Fleet",
     "Job",
     "JobEvent",
     "JobFailed",
@@ -100,20 +111,29 @@ __all__ = [
     "ResultFormat",
     "Resume",
     "ResumeFailed",
+    "Sample",
     "Segment",
     "SessionOver",
+    "SessionSight",
     "SpeechEnd",
     "SpeechStart",
     "StenoError",
     "StorageFull",
     "StreamOptions",
+    "System",
     "TakenOver",
     "TimedOut",
     "Timeout",
     "TooLarge",
     "Unauthorized",
     "Unavailable",
+    "UnknownModel",
+    "UploadStalled",
     "Warning",
+    "Watch",
     "Word",
+    "WorkerSight",
     "connect",
+    "media_file",
+    "microphone",
 ]

@@ -9,22 +9,19 @@ async with Jobs() as jobs:
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, Self, TypeVar
+from typing import BinaryIO, Final, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from client.credentials import key_headers
-from client.errors import BadReply, ConnectionLost, JobFailed, TimedOut, from_response, from_server
+from client.calling import Caller, Timeout, parsed
+from client.errors import ConnectionLost, JobFailed, TimedOut, from_server
 from client.job_events import JobEvent, JobGone, events_in
-from client.options import DEFAULT_URL, http_address, to_query
-from shared.codec import CodecError, from_map
+from client.options import DEFAULT_URL, to_query
 from shared.jobs import FAILED, FINISHED, JobOptions, JobRecord
 from shared.subtitles import Layout
 from shared.webhooks import Delivery
@@ -36,18 +33,6 @@ T = TypeVar("T")
 _POLL_S: Final = 0.5
 """Between two looks at a job: a person sees the bar move, and a thousand waiting clients cost the server
 little."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeout:
-    """How long to wait, in seconds."""
-
-    connect_s: float = 5.0
-    """For a connection."""
-    silence_s: float = 60.0
-    """For the next bytes to be taken or given; a large upload may take longer in all."""
-    job_s: float | None = None
-    """For a job's end, in `wait`; None waits as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +65,7 @@ class Jobs:
     ) -> None:
         """`api_key` is by default what `STENO_API_KEY` holds."""
         self._timeout = timeout or Timeout()
-        self._address = http_address(url)
-        self._http = httpx.AsyncClient(
-            base_url=self._address,
-            headers=key_headers(api_key),
-            timeout=httpx.Timeout(self._timeout.silence_s, connect=self._timeout.connect_s),
-        )
+        self._http = Caller(url, api_key, self._timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,32 +91,32 @@ class Jobs:
         upload = (name or Path(str(getattr(file, "name", "audio"))).name, file)
         form = to_query(options or JobOptions())
         return _job(
-            await self._request("POST", "/v1/jobs", files={"file": upload}, data=form, headers=_key(key))
+            await self._http.request("POST", "/v1/jobs", files={"file": upload}, data=form, headers=_key(key))
         )
 
     async def submit_url(self, url: str, options: JobOptions | None = None, *, key: str = "") -> Job:
         """Queue a file that the server fetches; its operator must allow the host."""
         document = {"url": url, **to_query(options or JobOptions())}
-        return _job(await self._request("POST", "/v1/jobs", json=document, headers=_key(key)))
+        return _job(await self._http.request("POST", "/v1/jobs", json=document, headers=_key(key)))
 
     async def status(self, job_id: str) -> Job:
         """The job now. Raises `NotFound`."""
-        return _job(await self._request("GET", _path(job_id)))
+        return _job(await self._http.request("GET", _path(job_id)))
 
     async def list(self, *, status: str = "", limit: int = 50, cursor: str = "") -> JobPage:
         """A page of the jobs, newest first; `status` is one of `shared.jobs.STATUSES`, or empty for all."""
         asked = {"status": status, "limit": limit, "cursor": cursor}
         query = {name: value for name, value in asked.items() if value}
-        return _parsed(JobPage, await self._request("GET", "/v1/jobs", params=query))
+        return _parsed(JobPage, await self._http.request("GET", "/v1/jobs", params=query))
 
     async def find(self, key: str) -> Job | None:
         """The job that a key of `submit` stands for."""
-        reply = await self._request("GET", "/v1/jobs", params={"idempotency_key": key})
+        reply = await self._http.request("GET", "/v1/jobs", params={"idempotency_key": key})
         return next(iter(_parsed(JobPage, reply).jobs), None)
 
     async def retry(self, job_id: str) -> Job:
         """Queue a failed job again. Raises `NotFound`, and `Conflict` for one that has not failed."""
-        return _job(await self._request("POST", _path(job_id) + "/retry"))
+        return _job(await self._http.request("POST", _path(job_id) + "/retry"))
 
     async def wait(self, job_id: str, *, on_progress: Callable[[Job], object] | None = None) -> Job:
         """Wait until the job has finished, telling `on_progress` of each look at it.
@@ -162,11 +142,11 @@ class Jobs:
         """The text of a finished job in one of the formats; `layout` is of subtitles, by default the one
         that the job was given. Raises `NotFound` or `NotFinished`."""
         query = {"format": format, **(asdict(layout) if layout else {})}
-        return (await self._request("GET", _path(job_id) + "/result", params=query)).text
+        return (await self._http.request("GET", _path(job_id) + "/result", params=query)).text
 
     async def remove(self, job_id: str) -> None:
         """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""
-        await self._request("DELETE", _path(job_id))
+        await self._http.request("DELETE", _path(job_id))
 
     async def events(self, job_id: str) -> AsyncGenerator[JobEvent]:
         """Progress, each finished segment once, and at last the job as it ended. A connection that is lost
@@ -174,7 +154,8 @@ class Jobs:
         after = 0
         while True:
             try:
-                async with self._streamed(_path(job_id) + "/events", after) as reply:
+                last = {"Last-Event-ID": str(after)}
+                async with self._http.streamed(_path(job_id) + "/events", headers=last) as reply:
                     async for number, event in events_in(reply.aiter_lines()):
                         after = max(after, number)
                         yield event
@@ -182,17 +163,19 @@ class Jobs:
                             return
             except httpx.TransportError as error:
                 if isinstance(error, httpx.ConnectError):
-                    raise ConnectionLost(f"can't reach {self._address} ({error}); is it running?") from None
+                    raise ConnectionLost(
+                        f"can't reach {self._http.address} ({error}); is it running?"
+                    ) from None
             await asyncio.sleep(_POLL_S)
 
     async def deliveries(self, job_id: str) -> tuple[Delivery, ...]:
         """The job's webhooks with every attempt."""
-        return _parsed(_Deliveries, await self._request("GET", _path(job_id) + "/deliveries")).deliveries
+        return _parsed(_Deliveries, await self._http.request("GET", _path(job_id) + "/deliveries")).deliveries
 
     async def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
         """Send a webhook again. Raises `NotFound`, and `Conflict` before the job has ended."""
         path = f"{_path(job_id)}/deliveries/{quote(delivery_id, safe='')}/redeliver"
-        return _parsed(Delivery, await self._request("POST", path))
+        return _parsed(Delivery, await self._http.request("POST", path))
 
     async def _until_over(self, job_id: str, on_progress: Callable[[Job], object] | None) -> Job:
         while True:
@@ -202,28 +185,6 @@ class Jobs:
             if job.is_over:
                 return job
             await asyncio.sleep(_POLL_S)
-
-    @asynccontextmanager
-    async def _streamed(self, path: str, after: int) -> AsyncGenerator[httpx.Response]:
-        """A reply that goes on for as long as the job."""
-        async with self._http.stream("GET", path, headers={"Last-Event-ID": str(after)}) as reply:
-            if not reply.is_success:
-                await reply.aread()
-                raise from_response(
-                    reply.status_code, reply.content, retry_after=reply.headers.get("Retry-After")
-                )
-            yield reply
-
-    async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
-        try:
-            reply = await self._http.request(method, path, **content)
-        except httpx.TimeoutException:
-            raise TimedOut(f"no answer from {self._address} in time; try again") from None
-        except httpx.TransportError as error:
-            raise ConnectionLost(f"can't reach {self._address} ({error}); is it running?") from None
-        if reply.is_success:
-            return reply
-        raise from_response(reply.status_code, reply.content, retry_after=reply.headers.get("Retry-After"))
 
 
 def _path(job_id: str) -> str:
@@ -239,7 +200,4 @@ def _job(reply: httpx.Response) -> Job:
 
 
 def _parsed(cls: type[T], reply: httpx.Response) -> T:
-    try:
-        return from_map(cls, json.loads(reply.content))
-    except (CodecError, ValueError):
-        raise BadReply("the server's answer about its jobs can't be read; is this a Steno server?") from None
+    return parsed(cls, reply, about="its jobs")

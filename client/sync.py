@@ -9,27 +9,30 @@ Methods may be called from several threads at once, as a live session needs: one
 """
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Generic, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from client import jobs, stream
+from client import jobs, stream, watch
+from client.calling import Timeout
 from client.incoming import LiveTranscript
 from client.job_events import JobEvent
-from client.jobs import Job, JobPage, ResultFormat, Timeout
+from client.jobs import Job, JobPage, ResultFormat
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
 from shared.events import Event, Ready
 from shared.jobs import JobOptions
 from shared.subtitles import Layout
+from shared.system import System
 from shared.webhooks import Delivery
 
 T = TypeVar("T")
+C = TypeVar("C", bound=AbstractAsyncContextManager[Any])
 
-__all__ = ["Jobs", "LiveSession", "connect"]
+__all__ = ["Jobs", "LiveSession", "Watch", "connect"]
 
 
 class LiveSession:
@@ -106,19 +109,17 @@ def connect(
         yield LiveSession(portal, session)
 
 
-class Jobs:
-    """The file jobs of one server, as a context manager. See `client.jobs.Jobs`."""
+class _OnPortal(Generic[C]):
+    """Something async that is used in a `with` statement, on a thread of its own."""
 
-    def __init__(
-        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: Timeout | None = None
-    ) -> None:
-        self._jobs = jobs.Jobs(url, api_key=api_key, timeout=timeout)
+    def __init__(self, wrapped: C) -> None:
+        self._wrapped = wrapped
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
     def __enter__(self) -> Self:
         self._portal = self._stack.enter_context(start_blocking_portal())
-        self._stack.enter_context(self._portal.wrap_async_context_manager(self._jobs))
+        self._stack.enter_context(self._portal.wrap_async_context_manager(self._wrapped))
         return self
 
     def __exit__(
@@ -126,43 +127,68 @@ class Jobs:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._portal is None:
+            raise RuntimeError(f"use {type(self).__name__} in a `with` statement")
+        return _call(self._portal, work)
+
+
+class Watch(_OnPortal[watch.Watch]):
+    """Looks at what a server does, as a context manager. See `client.watch.Watch`."""
+
+    def __init__(self, url: str = DEFAULT_URL, *, api_key: str | None = None) -> None:
+        super().__init__(watch.Watch(url, api_key=api_key))
+
+    def look(self) -> System:
+        """What the server does now, with the whole last hour."""
+        return self._run(self._wrapped.look)
+
+
+class Jobs(_OnPortal[jobs.Jobs]):
+    """The file jobs of one server, as a context manager. See `client.jobs.Jobs`."""
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: Timeout | None = None
+    ) -> None:
+        super().__init__(jobs.Jobs(url, api_key=api_key, timeout=timeout))
+
     def submit(
         self, file: str | Path | BinaryIO, options: JobOptions | None = None, *, name: str = "", key: str = ""
     ) -> Job:
         """Upload a file and queue it; it is read from disk as it is sent. The same key gives the same job."""
-        return self._run(lambda: self._jobs.submit(file, options, name=name, key=key))
+        return self._run(lambda: self._wrapped.submit(file, options, name=name, key=key))
 
     def submit_url(self, url: str, options: JobOptions | None = None, *, key: str = "") -> Job:
         """Queue a file that the server fetches; its operator must allow the host."""
-        return self._run(lambda: self._jobs.submit_url(url, options, key=key))
+        return self._run(lambda: self._wrapped.submit_url(url, options, key=key))
 
     def status(self, job_id: str) -> Job:
         """The job now. Raises `NotFound`."""
-        return self._run(lambda: self._jobs.status(job_id))
+        return self._run(lambda: self._wrapped.status(job_id))
 
     def wait(self, job_id: str, *, on_progress: Callable[[Job], object] | None = None) -> Job:
         """Wait until the job has finished. `on_progress` is called on another thread."""
-        return self._run(lambda: self._jobs.wait(job_id, on_progress=on_progress))
+        return self._run(lambda: self._wrapped.wait(job_id, on_progress=on_progress))
 
     def result(self, job_id: str, format: ResultFormat = "json", *, layout: Layout | None = None) -> str:
         """The text of a finished job in one of the formats. Raises `NotFound` or `NotFinished`."""
-        return self._run(lambda: self._jobs.result(job_id, format, layout=layout))
+        return self._run(lambda: self._wrapped.result(job_id, format, layout=layout))
 
     def list(self, *, status: str = "", limit: int = 50, cursor: str = "") -> JobPage:
         """A page of the jobs, newest first."""
-        return self._run(lambda: self._jobs.list(status=status, limit=limit, cursor=cursor))
+        return self._run(lambda: self._wrapped.list(status=status, limit=limit, cursor=cursor))
 
     def find(self, key: str) -> Job | None:
         """The job that a key of `submit` stands for."""
-        return self._run(lambda: self._jobs.find(key))
+        return self._run(lambda: self._wrapped.find(key))
 
     def retry(self, job_id: str) -> Job:
         """Queue a failed job again. Raises `NotFound`, and `Conflict` for one that has not failed."""
-        return self._run(lambda: self._jobs.retry(job_id))
+        return self._run(lambda: self._wrapped.retry(job_id))
 
     def events(self, job_id: str) -> Iterator[JobEvent]:
         """Progress, each finished segment once, and at last the job as it ended. Raises `NotFound`."""
-        events = self._jobs.events(job_id)
+        events = self._wrapped.events(job_id)
         try:
             while (event := self._run(lambda: _next_event(events))) is not None:
                 yield event
@@ -171,20 +197,15 @@ class Jobs:
 
     def deliveries(self, job_id: str) -> tuple[Delivery, ...]:
         """The job's webhooks with every attempt."""
-        return self._run(lambda: self._jobs.deliveries(job_id))
+        return self._run(lambda: self._wrapped.deliveries(job_id))
 
     def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
         """Send a webhook again. Raises `NotFound`, and `Conflict` before the job has ended."""
-        return self._run(lambda: self._jobs.redeliver(job_id, delivery_id))
+        return self._run(lambda: self._wrapped.redeliver(job_id, delivery_id))
 
     def remove(self, job_id: str) -> None:
         """Cancel a job, or delete one that is over with its result. Raises `NotFound`."""
-        self._run(lambda: self._jobs.remove(job_id))
-
-    def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._portal is None:
-            raise RuntimeError("use Jobs in a `with` statement")
-        return _call(self._portal, work)
+        self._run(lambda: self._wrapped.remove(job_id))
 
 
 async def _next_event(events: AsyncGenerator[JobEvent]) -> JobEvent | None:

@@ -254,4 +254,6 @@ class SessionConfig:
     numerals: str = "auto"
     """`auto` as the model writes them, `digits` or `spoken`."""
     tenant: str = ""
-    """Whose share of a device the session takes. Set by the edge, never by the client."""
+    """Whose share of a device the session takes. Set by the edge, never by the client; so is `surface`."""
+    surface: str = ""
+    """The protocol that the client speaks."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from shared.codec import CodecError, from_map, to_map
 from shared.errors import BadParameter, NotFound
-from shared.events import TASKS
+from shared.events import NUMERALS, PROFANITY, TASKS
 from shared.formats import format_named
 from shared.languages import AUTO, check_language
 from shared.subtitles import Layout
@@ -110,6 +110,9 @@ class JobOptions(SpeechOptions):
     """With `language="auto"`: the codes to choose among; empty for all."""
     temperature: float = 0.0
     """Of the first attempt at each window; 0: the likeliest text by beam search."""
+    numerals: str = "auto"
+    """How numbers are written, and in the next one profanity: as in live sessions."""
+    profanity: str = "keep"
     tokens: bool = False
     """Whether segments carry the model's tokens with their log-probabilities."""
     channels: str = MIX
@@ -132,7 +135,13 @@ class JobOptions(SpeechOptions):
 
     def __post_init__(self) -> None:
         SpeechOptions.__post_init__(self)
-        for name, allowed in (("channels", CHANNELS), ("priority", tuple(QUEUES))):
+        choices = {
+            "channels": CHANNELS,
+            "priority": tuple(QUEUES),
+            "numerals": NUMERALS,
+            "profanity": PROFANITY,
+        }
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise BadParameter(f"{name} must be one of {', '.join(allowed)}")
         if self.diarize and self.channels == SPLIT:
@@ -183,6 +192,9 @@ class JobRecord:
     status: str
     progress: float
     """Part of the audio that is done, 0 to 1."""
+    position: int | None = None
+    """How many jobs begin before it, while it is queued: earlier ones of its priority, and all of higher
+    ones. Not in lists."""
     error: JobProblem | None = None
     """Why it failed."""
     warning: str | None = None

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     api_keys: str = Field("", repr=False)
     """Keys that the edge lets in, `key` or `tenant:key`, with commas between; empty: everyone."""
+    operators: str = ""
+    """Names of tenants that see what the whole service does, with commas between."""
     tls_cert: Path | None = None
     """Certificate (chain) of the edge in PEM; with `tls_key` the edge speaks TLS, and nothing else."""
     tls_key: Path | None = None
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     """Where the edge speaks Wyoming, for Home Assistant; 0: nowhere."""
     wyoming_name: str = Field("", max_length=63)
     """Name under which that is announced on the local network; empty: not announced."""
+    wyoming_tenant: str = ""
+    """Whose the sessions of that port are; needed beside `api_keys` unless only this machine reaches it."""
     redis_url: str = ""
     """Empty: `steno up` starts the embedded Valkey."""
     jobs_redis_url: str = ""
@@ -83,6 +87,8 @@ class Settings(BaseSettings):
     job_ttl_s: int = Field(24 * 3600, ge=60)
     """How long a finished job and its result are kept."""
     job_timeout_s: int = Field(6 * 3600, ge=10)
+    job_silence_s: int = Field(20, ge=4, le=600)
+    """A job whose job worker gave no sign of life for this long is begun again elsewhere."""
     jobs_waiting_max: int = Field(20_000, ge=1)
     """Most jobs of one priority that wait."""
     upload_bytes_max: int = Field(2 * 1024**3, ge=1024)

@@ -4,7 +4,6 @@ After every test: no key without a TTL that is not declared permanent, and no ta
 """
 
 import asyncio
-import fnmatch
 import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import settings
 from shared.guard import Guard
 from shared.redis.connection import AsyncRedis, connect, connect_sync
 from shared.redis.embedded import EmbeddedServer
-from shared.redis.keys import PERMANENT
+from shared.redis.keys import is_permanent
 from tests.support.service import Service
 
 # No test asserts time: this machine may be busy.
@@ -120,13 +119,9 @@ def leaked_keys(url: str) -> list[str]:
     client = connect_sync(url)
     try:
         names = [key.decode() for key in client.scan_iter(count=1000)]
-        return [name for name in names if client.ttl(name) == -1 and not _is_permanent(name)]
+        return [name for name in names if client.ttl(name) == -1 and not is_permanent(name)]
     finally:
         client.close()
-
-
-def _is_permanent(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)
 
 
 @pytest.fixture

@@ -26,8 +26,10 @@ from shared.redis.keys import Keys
 from shared.redis.leases import LeaseBook
 from shared.redis.presence import HEARTBEAT_S, Presence, WorkerPresence
 from shared.redis.sessions import SIGN_PART
+from shared.redis.system import Telling
 from shared.redis.windows import WindowSource
 from shared.settings import Settings
+from shared.system import LOOK_S
 from shared.tasks import end_tasks
 from worker.core.effects import SessionOptions
 from worker.device import Device
@@ -39,6 +41,7 @@ from worker.intake import Intake, IntakeParts
 from worker.quality import Quality
 from worker.rules import LibraryRules
 from worker.session_runner import RunnerParts
+from worker.telling import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +76,14 @@ class WorkerApp:
         device = Device(self.engine, quality=quality)
         intake, book = self._intake(device, quality)
         keys = Keys(self.settings.shards)
-        files = FileWindows(WindowSource(self.client, keys, consumer=self.worker), device)
         presence = Presence(self.client)
+        files = FileWindows(
+            WindowSource(self.client, keys, consumer=self.worker), device, lambda: _count(presence)
+        )
         takers = self._takers(intake, files)
         beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
+        reporter = Reporter(Telling(self.client, keys), self.worker, quality.watched, threads=info.parallel)
+        tell = asyncio.create_task(_tell_forever(reporter, intake), name="tell")
         watch = asyncio.create_task(device.watch_forever(), name="watch")
         look = asyncio.create_task(files.look_after_forever(), name="look-after-windows")
         ends = [
@@ -86,7 +93,7 @@ class WorkerApp:
         pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
         try:
             done, _ = await asyncio.wait(
-                [*ends, beat, watch, look, *takers], return_when=asyncio.FIRST_COMPLETED
+                [*ends, beat, tell, watch, look, *takers], return_when=asyncio.FIRST_COMPLETED
             )
             for task in done - {*ends}:
                 task.result()  # a helper that ends has failed: the process must not look alive
@@ -103,7 +110,8 @@ class WorkerApp:
             await files.hand_over()
             await device.close()
             events.close()
-            await end_tasks([beat, look, pulse])
+            await end_tasks([beat, tell, look, pulse])
+            await reporter.leave()
             with contextlib.suppress(*ConnectionLost):
                 await book.leave()
                 await presence.leave(self.worker)
@@ -207,3 +215,14 @@ class WorkerApp:
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)
             await asyncio.sleep(HEARTBEAT_S)
+
+
+async def _count(presence: Presence) -> int:
+    """Workers that take windows of files."""
+    return sum(not worker.draining for worker in await presence.workers())
+
+
+async def _tell_forever(reporter: Reporter, intake: Intake) -> NoReturn:
+    while True:
+        await reporter.tell(intake.told())
+        await asyncio.sleep(LOOK_S)

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, NoReturn
 
@@ -27,15 +27,22 @@ _BLOCK_MS: Final = 250
 _LOOK_S: Final = 0.5
 """How often it is looked whether jobs were cancelled."""
 _RENEW_LOOKS: Final = round(WINDOW_LEASE_MS / 1000 / 4 / _LOOK_S)
+_COUNT_LOOKS: Final = 2
+"""How often, in looks, the workers are counted while there are windows of files."""
 _FILTERS: Final = frozenset({Drop.SILENCE, Drop.LOOP, Drop.DURATION, Drop.PHRASE})
 """Not those that take a text only because it is doubtful: a window is long."""
 
 
 class FileWindows:
-    """What one worker has of files. Cancel the takers, then `drain` or `hand_over`."""
+    """What one worker has of files. Cancel the takers, then `drain` or `hand_over`. `count_workers` says how
+    many there are, this one included."""
 
-    def __init__(self, source: WindowSource, device: Device) -> None:
+    def __init__(
+        self, source: WindowSource, device: Device, count_workers: Callable[[], Awaitable[int]] | None = None
+    ) -> None:
         self._source = source
+        self._count_workers = count_workers
+        self._workers = 1
         self._device = device
         self._tasks: dict[asyncio.Task[None], WindowClaim] = {}
         self._held: Counter[bool] = Counter()
@@ -53,7 +60,9 @@ class FileWindows:
                     await asyncio.wait_for(self._decoded.wait(), _LOOK_S)
                 continue
             claims = await through_outages(
-                lambda room=room: self._source.next_windows(shard, room, block_ms=_BLOCK_MS, urgent=urgent)
+                lambda room=room: self._source.next_windows(
+                    shard, room, block_ms=_BLOCK_MS, urgent=urgent, workers=self._workers
+                )
             )
             if claims:
                 await self._start(claims)
@@ -67,6 +76,8 @@ class FileWindows:
                 with contextlib.suppress(*ConnectionLost):
                     if held and look == 0:
                         await self._source.renew(held)
+                    if held and look % _COUNT_LOOKS == 0 and self._count_workers:
+                        self._workers = await self._count_workers()
                     cancelled = await self._source.cancelled({claim.window.job for claim in held})
                     for claim in held:
                         if claim.window.job in cancelled:
@@ -180,5 +191,6 @@ def _request(claim: WindowClaim) -> WindowRequest:
         tokens=window.tokens,
         temperature=window.temperature,
         languages=window.languages,
+        no_digits=window.no_digits,
     )
     return WindowRequest(_key(claim), request, tenant=window.tenant, urgent=claim.urgent)

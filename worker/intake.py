@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from shared.redis.connection import through_outages
 from shared.redis.leases import Claim, LeaseBook, Load, SetAside
+from shared.redis.system import ToldSession
 from worker.metrics import SET_ASIDE, TAKEOVERS
 from worker.session_runner import Outcome, RunnerParts, SessionRunner
 
@@ -44,6 +45,10 @@ class Intake:
     def active(self) -> int:
         """Live sessions."""
         return len(self._sessions)
+
+    def told(self) -> list[ToldSession]:
+        """What may be told of them."""
+        return [runner.told() for _, runner in self._sessions.values()]
 
     async def take_sessions_forever(self, shard: int) -> NoReturn:
         """Claim sessions of a shard, as many as there is room for."""

@@ -5,8 +5,9 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from shared.audio.pcm import to_samples
+from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Event, Final, Partial, SpeechEnd, SpeechStart
+from shared.tally import Tally
 from worker.core.decode import DecodeResult
 from worker.core.effects import Dropped
 from worker.core.hypothesis import fold, units
@@ -26,6 +27,7 @@ from worker.metrics import (
     WORDS,
     WORDS_TAKEN_BACK,
 )
+from worker.telling import Watched
 
 
 class Quality:
@@ -33,11 +35,12 @@ class Quality:
 
     def __init__(self, log: EventLog | None = None) -> None:
         self.log = log or EventLog()
+        self.watched = Watched()
 
     def session(self, session: str, covered: int) -> "SessionQuality":
         """The watch over a session that begins at its covered sample."""
         self.log.write("session", session=session, covered=covered)
-        return SessionQuality(self.log, session)
+        return SessionQuality(self.log, session, self.watched.tally, covered)
 
     def batch(self, plan: Plan, started_s: float, took_s: float, results: Sequence[DecodeResult]) -> None:
         """A batch was decoded."""
@@ -51,6 +54,7 @@ class Quality:
         DECODE_S.labels(kind).observe(max(0.0, took_s - encode_s))
         DECODE_BATCH.labels(kind).observe(len(plan.jobs))
         DEVICE_S.labels(kind).inc(took_s)
+        self.watched.batch(started_s + took_s, len(plan.jobs), took_s, audio_s)
         if audio_s:
             REAL_TIME_FACTOR.labels(kind).observe(took_s / audio_s)
         self.log.write(
@@ -79,9 +83,14 @@ class Quality:
 class SessionQuality:
     """One session's: when its audio arrived, and what was shown of the utterances that are open."""
 
-    def __init__(self, log: EventLog, session: str) -> None:
+    def __init__(self, log: EventLog, session: str, tally: Tally | None = None, covered: int = 0) -> None:
         self._log = log
         self._session = session
+        self._tally = tally or Tally()
+        self._covered = covered
+        self._said_s = 0.0
+        self._undecided = 0
+        """Utterances that have ended and have no final."""
         self._arrivals: deque[tuple[int, float]] = deque()
         """Ends of what arrived, in samples, and when; trimmed to what is undecided."""
         self._shown: dict[int, tuple[list[str], float]] = {}
@@ -96,6 +105,14 @@ class SessionQuality:
         """Audio up to sample `end` has come from Redis."""
         self._arrivals.append((end, self._log.clock()))
 
+    def lag_s(self, received: int, *, speaking: bool) -> float:
+        """Audio that has come and that nothing is said of yet, although it should be: what is behind the last
+        text and not covered while somebody is `speaking` of whom partials are wanted, or a final is due;
+        otherwise what the session's machine, which has heard `received` samples, has not heard."""
+        come = max(self._arrivals[-1][0] if self._arrivals else 0, received)
+        known = max(self._covered, to_samples(self._said_s)) if speaking or self._undecided else received
+        return max(0.0, to_seconds(come - known))
+
     def published(self, events: Sequence[Event], covered: int | None) -> None:
         """Events were published, and audio is decided up to sample `covered`."""
         for event in events:
@@ -103,13 +120,19 @@ class SessionQuality:
                 self._text(event)
             elif isinstance(event, SpeechStart | SpeechEnd):
                 end_s = event.start if isinstance(event, SpeechStart) else event.end
+                if isinstance(event, SpeechStart):
+                    self._said_s = max(self._said_s, end_s)  # before it there is nothing to be said
+                else:
+                    self._undecided += 1
                 self._event(event.type, event.utterance, end_s)
+        self._covered = self._covered if covered is None else covered
         while covered is not None and self._arrivals and self._arrivals[0][0] <= covered:
             self._arrivals.popleft()
 
     def dropped(self, effect: Dropped) -> None:
         """A filter took text."""
         DROPPED.labels(effect.kind.name.lower(), effect.reason).inc()
+        self._tally.dropped(effect.reason)
         self._log.write(
             "drop", session=self._session, kind=effect.kind.name.lower(), reason=str(effect.reason)
         )
@@ -129,6 +152,9 @@ class SessionQuality:
         WORDS_TAKEN_BACK.inc(taken_back)
         for lag_s in lags_s:
             WORD_LAG_S.observe(lag_s)
+        self._tally.words(lags_s)
+        self._undecided = max(0, self._undecided - isinstance(event, Final))
+        self._said_s = max(self._said_s, event.end)
         if isinstance(event, Final):
             WORDS.inc(len(words))
             self._shown.pop(event.utterance, None)

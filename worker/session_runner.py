@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NoReturn
 
+from shared.audio.pcm import SAMPLE_RATE, to_seconds
 from shared.codec import CodecError, unpack
 from shared.errors import EngineFault, NotFound, Superseded
 from shared.redis.connection import ConnectionLost, through_outages
 from shared.redis.leases import Chunk, Claim, Item, LeaseBook, Saying
 from shared.redis.sessions import Mark
+from shared.redis.system import ToldSession
+from shared.system import SESSION_ID_CHARS
 from shared.tasks import end_tasks
 from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
@@ -88,7 +91,7 @@ class SessionRunner:
         self._room = asyncio.Semaphore(_AUDIO_WAITING_MAX)
         self._writes = 0
         self._quality = parts.quality.session(claim.session, claim.committed)
-        self._draining = self._failed = False
+        self._draining = self._failed = self._is_alone = False
         self._suspect = claim.is_suspect
         self._asked: set[int] = set()
         """Decodes without an answer yet."""
@@ -111,6 +114,21 @@ class SessionRunner:
         """Whether this may be the session that has broken workers; until it has gone forward, or everything
         that it asked for was decoded."""
         return self._suspect
+
+    def told(self) -> ToldSession:
+        """What may be told of the session."""
+        at_rest, received = self._session.at_rest, self._session.received
+        state = "away" if self._is_alone else "quiet" if at_rest else "speaking"
+        config = self._claim.config
+        return ToldSession(
+            id=self._claim.session[:SESSION_ID_CHARS],
+            tenant=config.tenant,
+            surface=config.surface,
+            opened_s=self._claim.opened_s,
+            state=state,
+            audio_s=to_seconds(received),
+            lag_s=self._quality.lag_s(received, speaking=config.partials and not at_rest),
+        )
 
     def blame(self) -> None:
         """Let the hand-over to come count against the session: the device broke on it."""
@@ -184,7 +202,8 @@ class SessionRunner:
                 if self._suspect and clock() > innocent_from and not self._asked:
                     await self._parts.book.absolve(self._claim)
                     self._suspect = False
-                if await self._parts.book.renew(self._claim):
+                self._is_alone = not await self._parts.book.renew(self._claim)
+                if not self._is_alone:
                     client_seen = clock()
                 elif clock() - client_seen >= self._parts.alone_s:
                     self._inbox.put_nowait(_Abandoned())
@@ -218,7 +237,7 @@ class SessionRunner:
         if isinstance(item, Chunk):
             before = self._session.received
             effects = self._session.audio(item.start, item.pcm16)
-            AUDIO_S.inc((self._session.received - before) / 16000)
+            AUDIO_S.inc((self._session.received - before) / SAMPLE_RATE)
             return effects
         if item.mark is Mark.END:
             return self._session.end()

@@ -15,6 +15,7 @@ _CODES: Final[Mapping[str, str]] = {
     "bad_request": "Bad Request",
     "fetch_failed": "REMOTE_CONTENT_ERROR",
     "too_large": "PAYLOAD_TOO_LARGE",
+    "upload_stalled": "SLOW_UPLOAD",
     "unauthorized": "INVALID_AUTH",
 }
 """Deepgram's code by ours; one that is not here is ours in capitals."""

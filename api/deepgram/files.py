@@ -22,10 +22,10 @@ from api.deepgram.query import Asked, model_of, parse
 from api.deepgram.recorded import answer, wave_header
 from api.deepgram.shapes import Request, new_request
 from api.jobs import JobParts
-from api.params import check_against_workers
+from api.params import check_job
 from api.sync_jobs import transcript_of
+from api.uploads import body_of
 from shared.errors import BadAudio, BadParameter, StenoError, TooLarge
-from shared.events import SessionConfig
 from shared.jobs import JobOptions, JobRecord, check_http_url
 from shared.outbound import is_host_allowed
 from shared.redis.connection import ConnectionLost
@@ -64,7 +64,7 @@ class Files:
         workers = await self._parts.presence.workers()
         model = model_of(asked, workers)
         options = asked.job(model)
-        check_against_workers(SessionConfig(language=options.language), workers)
+        check_job(options, workers)
         kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
             record, sha256 = await self._fetched(http, options), ""
@@ -102,7 +102,7 @@ class Files:
         """Write the body as it comes, as a file that says what it is. Returns its SHA-256."""
         digest, piece = hashlib.sha256(), bytearray()
         length, is_begun = 0, False
-        async for data in http.stream():
+        async for data in body_of(http):
             digest.update(data)
             length += len(data)
             if length > self._parts.upload_bytes_max:
@@ -140,7 +140,7 @@ def _begin(asked: Asked, piece: bytearray, is_begun: bool) -> bytes:
 
 async def _url(http: HttpRequest) -> str:
     body = bytearray()
-    async for data in http.stream():
+    async for data in body_of(http):
         body += data
         if len(body) > _DOCUMENT_BYTES_MAX:
             raise BadParameter(f"the request is over {_DOCUMENT_BYTES_MAX} bytes")

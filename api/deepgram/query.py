@@ -59,7 +59,6 @@ _IGNORED: Final = (
     "mip_opt_out",
     "no_delay",
     "paragraphs",
-    "redact",
     "replace",
     "search",
     "sentiment",
@@ -100,9 +99,12 @@ class Asked:
         """The same for a file. `model` is the one that must decode, empty for any."""
         return JobOptions(
             language=self.config.language,
+            languages=self.config.languages,
             model=model,
             hotwords=self.config.hotwords,
             words=True,
+            numerals=self.config.numerals,
+            profanity=self.config.profanity,
             channels=SPLIT if self.multichannel else MIX,
             priority="interactive",
         )
@@ -112,6 +114,9 @@ def parse(items: Iterable[tuple[str, str]], *, live: bool) -> Asked:
     """Read a query. Raises `BadParameter` for a wrong value; `live` for what a stream must say and a file
     need not."""
     query = _Query(items)
+    if query.is_on("redact"):
+        # Ignored, it would hand out, unnoticed, just what somebody wants nobody to read.
+        raise BadParameter("redact is not done here: leave it out, and redact the text where it is used")
     language, languages, multi = _languages(query)
     interim = query.flag("interim_results")
     keyterms = (*query.all("keyterm"), *_keywords(query.all("keywords")))

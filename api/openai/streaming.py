@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from functools import partial
 from typing import Any, Final
 
 from anyio import CancelScope
@@ -16,7 +15,7 @@ from api.job_desk import JobDesk
 from api.openai.asked import Asked
 from api.openai.errors import error_body
 from api.openai.replies import delta_of, diarized_segments, logprobs, segment_id, token_usage
-from api.sync_jobs import forget, problem_of
+from api.sync_jobs import problem_of
 from shared.jobs import FINISHED, JobRecord
 from shared.redis.connection import ConnectionLost
 from shared.transcript import Segment, Token, Transcript, join
@@ -68,7 +67,7 @@ async def events(desk: JobDesk, job_id: str, asked: Asked) -> AsyncGenerator[str
         yield _error(Fault(status=503, code="broker_lost", message="Redis can't be reached", retryable=True))
     finally:
         with CancelScope(shield=True):
-            await run_sync(partial(forget, desk, job_id))
+            await run_sync(desk.forget, job_id)
 
 
 class _Said:

@@ -54,10 +54,11 @@ class Opening:
 class RealtimeDialect:
     """Satisfies `Dialect[Message | Expired, Message]`."""
 
+    surface = "realtime"
+    idle_s = IDLE_S
+
     def __init__(self, opening: Opening) -> None:
         """Raises `Refused` for a configuration that can't be served."""
-        self.surface = "realtime"
-        self.idle_s = IDLE_S
         self._opening = opening
         self._config = opening.config
         self._frames = Frames(opening.session)

@@ -9,6 +9,7 @@ from typing import Final
 
 from api.listening import listen
 from api.session_desk import LiveParts, SessionDesk
+from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
@@ -42,7 +43,12 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     )
     catalog = Catalog(settings.model)
     server = WyomingServer(
-        SessionDesk(live), catalog, listener, host=settings.host, name=settings.wyoming_name
+        SessionDesk(live),
+        catalog,
+        listener,
+        host=settings.host,
+        name=settings.wyoming_name,
+        tenant=settings.wyoming_tenant,
     )
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -66,6 +72,7 @@ def main() -> int:
         if not settings.redis_url:
             raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
         check_announcing(settings.wyoming_name)
+        check_tenant(settings)
         port = settings.wyoming_port or PORT
         with listen(settings.host, port, variable="STENO_WYOMING_PORT") as listener:
             asyncio.run(serve(settings, listener))

@@ -34,9 +34,10 @@ class WyomingDialect:
 
     surface = "wyoming"
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, tenant: str = "") -> None:
         self._catalog = catalog
-        self._config = SessionConfig()
+        self._tenant = tenant
+        self._config = SessionConfig(tenant=tenant)
         self._keys = 0
         self._open: Turn | None = None
         """The utterance whose audio is coming."""
@@ -111,6 +112,7 @@ class WyomingDialect:
             language=language_of(event.data.get("language")),
             model=name if isinstance(name, str) and name in models else "",
             hotwords=hotwords_of(event.data),
+            tenant=self._tenant,
         )
         return []
 

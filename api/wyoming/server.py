@@ -71,13 +71,22 @@ class WyomingServer:
     """Serves a listening socket, which it closes. Run `run_forever` as a task."""
 
     def __init__(
-        self, desk: SessionDesk, catalog: Catalog, listener: socket.socket, *, host: str = "", name: str = ""
+        self,
+        desk: SessionDesk,
+        catalog: Catalog,
+        listener: socket.socket,
+        *,
+        host: str = "",
+        name: str = "",
+        tenant: str = "",
     ) -> None:
-        """`name` is announced on the network of `host`; see `announcing`."""
+        """`name` is announced on the network of `host`; see `announcing`. `tenant` is whose all sessions
+        are."""
         self._desk = desk
         self._catalog = catalog
         self._listener = listener
         self._host, self._name = host, name
+        self._tenant = tenant
         self._clients: set[asyncio.Task[None]] = set()
 
     async def run_forever(self) -> None:
@@ -104,7 +113,7 @@ class WyomingServer:
 
     async def _serve(self, wire: TcpWire) -> None:
         try:
-            await converse(wire, WyomingDialect(self._catalog), self._desk)
+            await converse(wire, WyomingDialect(self._catalog, tenant=self._tenant), self._desk)
         except Exception:
             # Nobody waits for this task: without this a mistake would be found when it is collected.
             log.exception("a Wyoming connection failed")

@@ -12,12 +12,12 @@ import typer
 
 from client.cli import flags, stack
 from client.cli.interrupt import raise_on_terminate, run_until_stopped
-from client.cli.listen import INTERRUPTED_STATUS, follow
+from client.cli.listen import INTERRUPTED_STATUS, follow, say_loss
 from client.cli.render import choose_output
-from client.cli.sources import Feed, open_source
 from client.cli.transcribe import Bar, progress_bars, transcribe_file
 from client.jobs import Jobs
 from client.options import StreamOptions
+from client.sources import Feed, open_source
 from client.stream import connect
 from shared.errors import BadParameter
 from shared.jobs import JobOptions
@@ -40,7 +40,7 @@ def demo(
     raise_on_terminate()
     # For the processes of the service, whose log would come between the lines of the clip.
     os.environ.setdefault("STENO_LOG_LEVEL", "warning")
-    for name in ("API_KEYS", "TLS_CERT", "TLS_KEY"):  # it serves itself alone, on loopback
+    for name in ("API_KEYS", "OPERATORS", "TLS_CERT", "TLS_KEY"):  # it serves itself alone, on loopback
         os.environ.pop(f"STENO_{name}", None)
     with tempfile.TemporaryDirectory(prefix="steno-demo-") as folder:
         settings = load_settings(
@@ -65,7 +65,7 @@ async def _show(settings: Settings, clip: Path, hurry: asyncio.Event) -> None:
 async def _show_live(url: str, clip: Path) -> None:
     output = choose_output(as_json=False)
     options = StreamOptions(partials=output.wants_partials)
-    source = open_source(str(clip), options)
+    source = open_source(str(clip), options, say_loss)
     async with connect(url, options=options) as session:
         with output:
             await follow(session, Feed(source), speed=1.0, output=output)

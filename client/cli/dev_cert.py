@@ -1,6 +1,7 @@
 """`steno dev-cert`: a certificate for this machine, so that clients that insist on TLS can be tried."""
 
 import datetime as dt
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Final
@@ -25,6 +26,7 @@ def dev_cert(
         Path | None, typer.Option(help="Directory; default: tls in STENO_DATA_DIR.", show_default=False)
     ] = None,
     data_dir: flags.DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
     """Write cert.pem, key.pem and ca.pem for localhost and the names given, and say how they are used. For
     trying things out: the authority's own key is not kept."""
@@ -33,6 +35,9 @@ def dev_cert(
         cert, key, ca = _write(folder, list(dict.fromkeys((*_NAMES, *(names or ())))))
     except OSError as error:
         raise BadParameter(f"can't write in {folder} ({error.strerror}); choose another with --out") from None
+    if as_json:
+        print(json.dumps({"cert": str(cert), "key": str(key), "ca": str(ca)}))
+        return
     print(f"export STENO_TLS_CERT={cert} STENO_TLS_KEY={key}   # the server, valid for {_DAYS} days")
     print(f"export SSL_CERT_FILE={ca}   # Python clients, among them steno's own commands")
     print(f"export NODE_EXTRA_CA_CERTS={ca}   # Node clients")

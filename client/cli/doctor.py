@@ -4,15 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from client.cli import flags
-from client.cli.preflight import check_data_dir, check_port, check_redis, without_secret
-from shared.errors import ModelUnavailable, StenoError
+from client.cli.findings import Row, files_row, port_rows, redis_rows, split, tls_rows, tried
+from client.cli.preflight import check_data_dir
+from shared.errors import ModelUnavailable
 from shared.settings import Settings, load_settings
 
 _PROBE_S_MAX: Final = 60.0
@@ -31,16 +32,6 @@ print(json.dumps([d["name"] for d in sounddevice.query_devices() if d["max_input
 """
 
 _MARKS: Final = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One finding. `remedy` is a sentence, empty when all is well."""
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    detail: str
-    remedy: str = ""
 
 
 def doctor(
@@ -69,9 +60,11 @@ def doctor(
 
 def examine(settings: Settings) -> Iterator[Row]:
     """All findings, in the order in which `steno up` would meet the problems."""
-    yield _tried("port", f"{settings.host} port {settings.port} is free", _port(settings))
-    yield _tried("data", f"{settings.data_dir} can be written", lambda: check_data_dir(settings.data_dir))
-    yield _redis(settings)
+    yield from port_rows(settings)
+    yield tried("data", f"{settings.data_dir} can be written", lambda: check_data_dir(settings.data_dir))
+    yield from tls_rows(settings)
+    yield from redis_rows(settings)
+    yield files_row(settings)
     yield Row("cpu", "ok", f"{_core_count()} cores")
     if settings.engine == "faster_whisper":
         yield from device_rows(settings, _probe(_DEVICE_PROBE))
@@ -138,35 +131,6 @@ def _probe(script: str) -> Probe:
     return Probe(json.loads(done.stdout))
 
 
-def _tried(name: str, good: str, check: Callable[[], None]) -> Row:
-    try:
-        check()
-    except StenoError as error:
-        return Row(name, "fail", *_split(error))
-    return Row(name, "ok", good)
-
-
-def _port(settings: Settings) -> Callable[[], None]:
-    return lambda: check_port(settings.host, settings.port)
-
-
-def _redis(settings: Settings) -> Row:
-    if settings.redis_url:
-        good = f"the server at {without_secret(settings.redis_url)} answers"
-        return _tried("redis", good, lambda: check_redis(settings.redis_url))
-    return _tried("redis", "the embedded server starts", _start_embedded)
-
-
-def _start_embedded() -> None:
-    from shared.redis.embedded import EmbeddedServer
-
-    server = EmbeddedServer()
-    try:
-        server.start()
-    finally:
-        server.stop()
-
-
 def _model(settings: Settings) -> Row:
     from shared.models import repository, resolve
 
@@ -177,16 +141,10 @@ def _model(settings: Settings) -> Row:
         try:
             repository(name)
         except ModelUnavailable:  # neither a directory nor a name
-            return Row("model", "fail", *_split(error))
-        return Row("model", "warn", *_split(error))
+            return Row("model", "fail", *split(error))
+        return Row("model", "warn", *split(error))
     languages = "multilingual" if found.multilingual else "English only"
     return Row("model", "ok", f"{name} ({languages}) in {found.path}")
-
-
-def _split(error: StenoError) -> tuple[str, str]:
-    """The message as what is wrong and what to do: by their custom the two are parted by a semicolon."""
-    detail, _, remedy = error.message.partition("; ")
-    return detail, remedy[:1].upper() + remedy[1:] + "." if remedy else ""
 
 
 def _core_count() -> int:

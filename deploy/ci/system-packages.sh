@@ -2,7 +2,11 @@
 # Debian packages that some tests use when they are there. Without apt or root, the tests do without.
 set -euo pipefail
 
-packages=(libportaudio2) # the microphone, for the `mic` extra
+packages=(
+  libportaudio2 # the microphone, for the `mic` extra
+  chromium      # tests/browser
+  fonts-inter   # what its screenshots are written in
+)
 
 missing=()
 for package in "${packages[@]}"; do

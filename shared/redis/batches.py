@@ -17,9 +17,12 @@ from shared.redis.scripts import Scripts, refusal
 _BATCH_MAX: Final = 64
 """Scripts in a batch: what comes behind them waits for all."""
 _BATCHES_MAX: Final = 4
-"""Batches on their way at once, each on a connection of its own, so that one that hangs does not hold up all.
-With as many on their way, scripts wait and make the next batch larger: the slower Redis, the less each of
-them costs."""
+"""Batches on their way at once, each on a connection of its own, so that one that hangs does not hold up
+all."""
+_PATIENCE_S: Final = 0.005
+"""While a batch is on its way, what is asked for waits for its answer and makes the next batch: the slower
+Redis, the larger they are, and the less each script costs. An answer that takes longer than this is not
+waited for."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Batches:
         self._waiting: deque[_Asked] = deque()
         self._sending: set[asyncio.Task[None]] = set()
         self._is_due = False
+        self._patience: asyncio.TimerHandle | None = None
 
     async def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """As `Scripts.run`, and raises the same. Cancelling leaves open whether the script has run."""
@@ -57,15 +61,24 @@ class Batches:
         return reply
 
     def _soon(self) -> None:
-        """Send when the event loop has come round: by then others may have asked as well."""
-        if not self._is_due and self._waiting and len(self._sending) < _BATCHES_MAX:
+        """Send when the event loop has come round, for by then others may have asked as well; or when the
+        batch before is answered."""
+        if self._is_due or not self._waiting or len(self._sending) >= _BATCHES_MAX:
+            return
+        loop = asyncio.get_running_loop()
+        if not self._sending or len(self._waiting) >= _BATCH_MAX:
             self._is_due = True
-            asyncio.get_running_loop().call_soon(self._start)
+            loop.call_soon(self._start)
+        elif self._patience is None:
+            self._patience = loop.call_later(_PATIENCE_S, self._start)
 
     def _start(self) -> None:
         self._is_due = False
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         batch = [self._waiting.popleft() for _ in range(min(_BATCH_MAX, len(self._waiting)))]
-        if not batch:
+        if not batch:  # its callers were all in the batch before
             return
         task = asyncio.create_task(self._send(batch), name="batch")
         self._sending.add(task)

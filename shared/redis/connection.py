@@ -11,7 +11,7 @@ where Sentinel is asked for the primary at each new connection, and `redis+clust
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import EqualJitterBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -56,6 +57,8 @@ _SENTINEL: Final = "redis+sentinel"
 
 RedisError = redis.RedisError
 
+_PACKER: Final[Any] = HiredisRespSerializer()
+
 
 class _AsyncClient(redis.asyncio.Redis):
     async def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
@@ -85,6 +88,36 @@ class _SyncClient(redis.Redis):
         super().close()
         for sentinel in _sentinel_clients(self.connection_pool):
             sentinel.close()
+
+
+class _DirectWrites:
+    """Mixed into redis-py's connections. Those write each command in `asyncio.wait_for`, which on Python 3.11
+    is a task of its own, and swallows a cancellation that comes as the write ends. What the socket's empty
+    buffer takes needs no waiting; the rest is written as redis-py does it. Commands are packed in C, as
+    redis-py does it for connections without an event loop only."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        return _PACKER.pack(*args)
+
+    def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
+        return [packed for command in commands for packed in _PACKER.pack(*command)]
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        connection = cast(Any, self)
+        if check_health and connection.is_connected:
+            await connection.check_health()
+        writer: asyncio.StreamWriter | None = connection._writer  # there is no public way to it
+        if writer is None or writer.is_closing() or writer.transport.get_write_buffer_size():
+            await cast(Any, super()).send_packed_command(command, check_health=check_health)
+        else:
+            writer.writelines([command] if isinstance(command, bytes) else command)
+
+
+def _directly(client: AsyncRedis) -> AsyncRedis:
+    """The client, whose connections from now on write directly."""
+    pool = client.connection_pool
+    pool.connection_class = type("DirectConnection", (_DirectWrites, pool.connection_class), {})
+    return client
 
 
 def _sentinel_clients(pool: Any) -> list[Any]:
@@ -117,10 +150,9 @@ def connect(url: str) -> AsyncRedis:
     if urlsplit(url).scheme == _SENTINEL:
         sentinels, service, own = _sentinels(url)
         options |= own
-        return AsyncSentinel(sentinels, **_options(0)).master_for(
-            service, redis_class=_AsyncClient, **options
-        )
-    return _AsyncClient.from_url(url, **options)
+        manager = AsyncSentinel(sentinels, **_options(0))
+        return _directly(manager.master_for(service, redis_class=_AsyncClient, **options))
+    return _directly(_AsyncClient.from_url(url, **options))
 
 
 def connect_sync(url: str) -> SyncRedis:

@@ -6,6 +6,8 @@ all keys of a session, and the stream that queues it, into one slot: each transi
 script may only touch one slot.
 """
 
+import fnmatch
+import functools
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +16,8 @@ GROUP: Final = "workers"
 WORKERS: Final = "steno:workers"
 JOBS: Final = "steno:jobs"
 WEBHOOKS: Final = "steno:webhooks"
+REPORTS: Final = "steno:{system}:reports"
+HISTORY: Final = "steno:{system}:history"
 
 LIVE_TTL_S: Final = 600
 """Keys of an open session: refreshed by each renewal of the lease and each append, so this must only
@@ -34,6 +38,11 @@ PERMANENT: Final = (
 are swept."""
 
 
+def is_permanent(name: str) -> bool:
+    """Whether a key may be without a TTL."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionKeys:
     """All keys of one session."""
@@ -47,6 +56,18 @@ class SessionKeys:
     """Pub/sub channel."""
     client: str
     """Present while an edge holds the client's socket."""
+
+
+def _queue(shard: int) -> str:
+    return f"steno:{{{shard:02d}}}:sessions"
+
+
+@functools.lru_cache(maxsize=4096)
+def _session_keys(shard: int, session: str) -> SessionKeys:
+    """Kept, because each piece of audio asks for them."""
+    base = f"steno:{{{shard:02d}}}:s:{session}:"
+    names = ("audio", "state", "events", "live", "client")
+    return SessionKeys(_queue(shard), *(base + name for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +98,7 @@ class Keys:
 
     def queue(self, shard: int) -> str:
         """The stream of live sessions of a shard."""
-        return f"steno:{{{shard:02d}}}:sessions"
+        return _queue(shard)
 
     def takers(self, shard: int) -> str:
         """Which workers ask for sessions of a shard, when they did last, and how much load they have."""
@@ -93,10 +114,7 @@ class Keys:
 
     def session(self, session: str) -> SessionKeys:
         """All keys of a session."""
-        shard = self.shard(session)
-        base = f"steno:{{{shard:02d}}}:s:{session}:"
-        names = ("audio", "state", "events", "live", "client")
-        return SessionKeys(self.queue(shard), *(base + name for name in names))
+        return _session_keys(self.shard(session), session)
 
     def job(self, job: str) -> JobKeys:
         """All keys of a file job."""

@@ -86,6 +86,8 @@ class Claim:
     """What the previous owner left; empty at first."""
     failures: int
     """Owners that died of the session, or failed on it, since it last went forward."""
+    opened_s: int = 0
+    """When it was opened, in seconds by the clock of Redis; 0 when an older edge opened it."""
 
     @property
     def is_suspect(self) -> bool:
@@ -197,6 +199,7 @@ class LeaseBook:
             committed=int(state[b"committed"]),
             checkpoint=state.get(b"checkpoint", b""),
             failures=int(state.get(b"failures", 0)),
+            opened_s=int(state.get(b"opened", 0)),
         )
 
     async def leave(self) -> None:

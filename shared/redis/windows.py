@@ -5,6 +5,7 @@ and the result goes into the job's hash, which is the job's checkpoint: a window
 decoded again.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -44,6 +45,8 @@ class Window:
     tokens: bool = False
     temperature: float = 0.0
     languages: tuple[str, ...] = ()
+    no_digits: bool = False
+    """Whether numbers are to be spelled."""
     tenant: str = ""
     """Whose share of a device it takes."""
 
@@ -189,12 +192,16 @@ class WindowSource:
             await ensure_group(self._client, self._keys.urgent_windows(shard))
 
     async def next_windows(
-        self, shard: int, count: int, *, block_ms: int, urgent: bool = False
+        self, shard: int, count: int, *, block_ms: int, urgent: bool = False, workers: int = 1
     ) -> list[WindowClaim]:
         """Windows that their worker left behind, else new ones, waiting `block_ms` for the first; at most
-        `count`. Either of the urgent ones or of the others."""
+        `count`, and no more than this worker's share when there are so many `workers` (guided
+        self-scheduling, Polychronopoulos and Kuck, 1987): at the end of a file all end at about the same
+        time. Either of the urgent ones or of the others."""
         stream = self._keys.urgent_windows(shard) if urgent else self._keys.windows(shard)
         try:
+            if workers > 1 and count > 1:
+                count = max(1, min(count, math.ceil(await self._unclaimed(stream) / workers)))
             claims = await self._next_windows(stream, count, block_ms)
             return [replace(claim, urgent=urgent) for claim in claims]
         except ResponseError as error:
@@ -241,6 +248,10 @@ class WindowSource:
         await self._client.xclaim(
             claim.stream, GROUP, self._consumer, 0, [claim.entry], idle=idle_ms, justid=True
         )
+
+    async def _unclaimed(self, stream: str) -> int:
+        pending = await self._client.xpending(stream, GROUP)
+        return int(await self._client.xlen(stream)) - int(pending["pending"])
 
     async def _attempts(self, stream: str, entry: bytes) -> int:
         pending = await self._client.xpending_range(stream, GROUP, entry, entry, 1)

@@ -10,7 +10,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from shared.audio.pcm import pcm16_to_float, to_seconds
 from shared.models import resolve
 from tests.support.data import clip
-from worker.core.decode import DecodeRequest, Kind
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.device import Device, WindowRequest
 from worker.engine.api import Engine, EngineOptions, make_engine
 from worker.engine.silero import SileroVad
@@ -70,6 +70,23 @@ def errors(text: str) -> tuple[int, int]:
     """Words that are missing, and words too many."""
     out = jiwer.process_words(NORMALISE(REFERENCE), NORMALISE(text))
     return out.deletions, out.insertions
+
+
+def test_what_a_window_says_does_not_depend_on_the_windows_that_are_decoded_with_it(engine: Engine) -> None:
+    """So a job that is tried again, or has other neighbours or more workers, says the same."""
+    found = windows(CutterConfig(window_s_max=14.0, search_s=8.0, silence_s=2.0))
+    requests = [
+        DecodeRequest(kind=Kind.FILE, audio=pcm16_to_float(w.pcm16), language="en", words=True) for w in found
+    ]
+    assert len({round(request.duration_s) for request in requests}) > 1
+    alone = [said(result) for request in requests for result in engine.decode([request])]
+    assert [said(result) for result in engine.decode(requests)] == alone
+    assert [said(result) for result in engine.decode(requests[::-1])] == alone[::-1]
+    assert [said(result) for result in engine.decode(requests[1:3])] == alone[1:3]
+
+
+def said(result: DecodeResult) -> tuple[str, list[tuple[str, float, float]]]:
+    return result.text, [(word.text, word.start, word.end) for word in result.words]
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from pathlib import Path
 import psutil
 
 from shared.codec import unpack_event
-from shared.redis.connection import connect
 from shared.redis.keys import GROUP, Keys
 from shared.redis.replies import stream_entries
 from tests.conftest import leaked_keys
 from tests.support.clock import Clock, can_leap
 from tests.support.live import Message
 from tests.support.proxy import Proxy
+from tests.support.redis_client import client_of
 from tests.support.service import Service, free_port
 
 WAIT_S_MAX = 60.0
@@ -111,19 +111,15 @@ class Stack:
 
     async def logged(self, ready: Message) -> list[tuple[int, str]]:
         """A session's log in Redis: numbers and types of events."""
-        client = connect(self.service.redis.url)
-        try:
+        async with client_of(self.service.redis.url) as client:
             key = Keys().session(ready["session"]).events
             entries = stream_entries([[key, await client.xrange(key)]])
             return [(int(i.split(b"-")[0]), unpack_event(fields[b"e"]).type) for i, fields in entries]
-        finally:
-            await client.aclose()
 
     async def leftovers(self) -> list[str]:
         """What a run must not leave in Redis and edges, once workers have had the time to settle."""
-        client = connect(self.service.redis.url)
         deadline = time.monotonic() + WAIT_S_MAX
-        try:
+        async with client_of(self.service.redis.url) as client:
             while True:
                 left = leaked_keys(self.service.redis.url)
                 left += [key.decode() async for key in client.scan_iter(match="*:audio")]
@@ -136,8 +132,6 @@ class Stack:
                 if not left or time.monotonic() > deadline:
                     return left
                 await asyncio.sleep(0.1)
-        finally:
-            await client.aclose()
 
     def open_files(self) -> dict[str, int]:
         """Open file descriptors by process."""

@@ -20,6 +20,11 @@ LEAP_PART: Final = 0.2
 LEAP_S: Final = (-15.0, 60.0)
 """A worker that dies in the moment of a leap back is missed only after as long."""
 
+STOP_S: Final = (0.5, 3.0)
+LONG_PART: Final = 0.25
+LONG_STOP_S: Final = 5.0
+"""A quarter of the stopped processes stay so for longer than all leases and signs of life last."""
+
 Action = Callable[[], Awaitable[str]]
 
 
@@ -41,13 +46,14 @@ class Injector:
         self._random = random.Random(seed)
         # Apart from the others, so that a seed's other disturbances are what they were without it.
         self._leaps = random.Random(f"clock {seed}")
+        self._stops = random.Random(f"long stop {seed}")
         self._deaths = 0
         self.done: list[Disturbance] = []
         self.wrong: list[str] = []
         """What a disturbance itself found."""
         self._deadly: dict[str, Action] = {
             "worker killed": self._kill_worker,
-            "worker stopped for up to 3 s": self._freeze_worker,
+            "worker stopped for up to 5 s": self._freeze_worker,
             "worker's network silent for up to 3 s": self._silence_worker,
         }
         self._mild: dict[str, Action] = {
@@ -57,7 +63,7 @@ class Injector:
             "connections to Redis slow": self._delay,
             "edge killed": self._kill_edge,
             "edge terminated": self._terminate_edge,
-            "edge stopped for up to 3 s": self._freeze_edge,
+            "edge stopped for up to 5 s": self._freeze_edge,
             "client's line cut": self._cut_line,
             "client moved to the other edge": self._move_line,
             "client's line silent for up to 3 s": self._silence_line,
@@ -174,14 +180,16 @@ class Injector:
         return f"{appended} appends again"
 
     async def _freeze(self, member: Member) -> str:
-        for_s = self._random.uniform(0.5, 3.0)
+        for_s = self._random.uniform(*STOP_S)
+        if self._stops.random() < LONG_PART:
+            for_s = LONG_STOP_S
         member.process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(for_s)
         member.process.send_signal(signal.SIGCONT)
         return f"SIGSTOP {member.name} for {for_s:.1f} s"
 
     async def _silence(self, line: Proxy) -> float:
-        for_s = self._random.uniform(0.5, 3.0)
+        for_s = self._random.uniform(*STOP_S)
         line.silent = True
         await asyncio.sleep(for_s)
         # What was swallowed is gone; a connection that went on behind it would be no TCP.

@@ -4,9 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.support.driving import KEY
 from tests.support.service import Service
-
-KEY = "a-key-of-a-test"
 
 
 @pytest.fixture(scope="session")

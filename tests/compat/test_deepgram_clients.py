@@ -1,8 +1,6 @@
 """Deepgram's own clients, and those of LiveKit and Pipecat, unmodified against the running service with real
 weights."""
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,17 @@ import pytest
 
 from tests.support.accuracy import wer
 from tests.support.data import clip
+from tests.support.driving import PYTHON, driven
 from tests.support.media import write_media
 from tests.support.service import Service
 from tests.support.speech import spoken
 
 pytestmark = [pytest.mark.compat, pytest.mark.model]
 
-HERE = Path(__file__).parent
-PYTHON = HERE.parents[1] / ".venv-compat" / "bin" / "python"
-KEY = "a-key-of-a-test"
 NAMES = ("en_quilter", "en_stew")
 REFERENCE = " ".join(clip(name).text for name in NAMES)
 FILE = "en_stew"
 FILE_REFERENCE = clip(FILE).text
-S_MAX = 110
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +31,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return raw, write_media(folder / "talk.wav", np.frombuffer(spoken(FILE), "<i2") / 32767.0)
 
 
-def driven(service: Service, files: tuple[Path, Path], *command: str) -> dict[str, Any]:
-    """What a driver printed."""
-    arguments = [*command, service.url, KEY, *map(str, files)]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=S_MAX, check=False, cwd=HERE)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def transcript(frames: list[dict[str, Any]]) -> str:
     finals = [f for f in frames if f["type"] == "Results" and f["is_final"]]
     return " ".join(f["channel"]["alternatives"][0]["transcript"] for f in finals).strip()
@@ -51,7 +38,7 @@ def transcript(frames: list[dict[str, Any]]) -> str:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_the_python_sdk(keyed: Service, files: tuple[Path, Path], mode: str) -> None:
-    found = driven(keyed, files, str(PYTHON), str(HERE / "drivers/deepgram_sdk.py"), mode)
+    found = driven([PYTHON, "deepgram_sdk.py", mode], keyed.url, *files)
     classes = {frame["class"] for frame in found["live"]}
     assert {"ListenV1Results", "ListenV1SpeechStarted", "ListenV1Metadata"} <= classes
     assert classes <= {
@@ -68,7 +55,7 @@ def test_the_python_sdk(keyed: Service, files: tuple[Path, Path], mode: str) -> 
 
 
 def test_the_npm_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, "node", str(HERE / "drivers/deepgram_sdk.mjs"))
+    found = driven(["node", "deepgram_sdk.mjs"], keyed.url, *files)
     assert {f["type"] for f in found["live"]} <= {"Results", "SpeechStarted", "UtteranceEnd", "Metadata"}
     assert found["live"][-1]["type"] == "Metadata"
     assert (found["opened"], found["close"]) == (1, [1000])
@@ -79,7 +66,7 @@ def test_the_npm_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
 
 
 def test_livekit_s_plugin(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, str(PYTHON), str(HERE / "drivers/livekit_deepgram.py"))
+    found = driven([PYTHON, "livekit_deepgram.py"], keyed.url, *files)
     kinds = [event["type"] for event in found["live"]]
     assert (
         kinds.index("start_of_speech") < kinds.index("interim_transcript") < kinds.index("final_transcript")
@@ -92,7 +79,7 @@ def test_livekit_s_plugin(keyed: Service, files: tuple[Path, Path]) -> None:
 
 
 def test_pipecat_s_service(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, str(PYTHON), str(HERE / "drivers/pipecat_deepgram.py"))
+    found = driven([PYTHON, "pipecat_deepgram.py"], keyed.url, *files)
     frames = found["frames"]
     assert not [frame for frame in frames if "error" in frame]
     finals = [frame for frame in frames if frame["final"]]

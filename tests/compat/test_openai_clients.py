@@ -1,28 +1,22 @@
 """OpenAI's own clients, and those of Vercel, LiveKit and Pipecat, unmodified against the running service with
 real weights."""
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support.accuracy import wer
 from tests.support.data import clip
+from tests.support.driving import PYTHON, driven
 from tests.support.media import write_media
 from tests.support.service import Service
 from tests.support.speech import spoken
 
 pytestmark = [pytest.mark.compat, pytest.mark.model]
 
-HERE = Path(__file__).parent
-PYTHON = str(HERE.parents[1] / ".venv-compat" / "bin" / "python")
-KEY = "a-key-of-a-test"
 NAMES = ("en_quilter",)
 REFERENCE = " ".join(clip(name).text for name in NAMES)
-S_MAX = 110
 WER_MAX = 0.12
 
 
@@ -35,20 +29,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return raw, write_media(folder / "talk.wav", np.frombuffer(raw.read_bytes(), "<i2") / 32767.0)
 
 
-def driven(service: Service, files: tuple[Path, Path], program: str, name: str) -> dict[str, Any]:
-    """What a driver printed."""
-    command = [program, str(HERE / "drivers" / name), service.url, KEY, *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=S_MAX, check=False, cwd=HERE)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def is_right(text: str) -> bool:
     return wer(REFERENCE, text) <= WER_MAX
 
 
 def test_the_python_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, PYTHON, "openai_sdk.py")
+    found = driven([PYTHON, "openai_sdk.py"], keyed.url, *files)
     for name in ("json", "text"):
         assert is_right(found[name])
     assert found["srt"].startswith("1\n00:00:0")
@@ -74,7 +60,7 @@ def test_the_python_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
 
 
 def test_the_npm_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, "node", "openai_sdk.mjs")
+    found = driven(["node", "openai_sdk.mjs"], keyed.url, *files)
     for name in ("json", "text", "chunked"):
         assert is_right(found[name])
     assert found["srt"].startswith("1\n00:00:0")
@@ -87,7 +73,7 @@ def test_the_npm_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
 
 
 def test_the_ai_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, "node", "ai_sdk.mjs")
+    found = driven(["node", "ai_sdk.mjs"], keyed.url, *files)
     whisper, other = found["results"]
     assert is_right(whisper["text"])
     assert is_right(other["text"])
@@ -98,13 +84,13 @@ def test_the_ai_sdk(keyed: Service, files: tuple[Path, Path]) -> None:
 
 
 def test_livekit_s_plugin(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, PYTHON, "livekit_openai.py")
+    found = driven([PYTHON, "livekit_openai.py"], keyed.url, *files)
     assert len(found) == 2
     assert all(map(is_right, found.values()))
 
 
 def test_pipecat_s_service(keyed: Service, files: tuple[Path, Path]) -> None:
-    found = driven(keyed, files, PYTHON, "pipecat_openai.py")
+    found = driven([PYTHON, "pipecat_openai.py"], keyed.url, *files)
     for frames in found.values():
         assert [frame["kind"] for frame in frames] == ["TranscriptionFrame"]
         assert is_right(frames[0]["text"])

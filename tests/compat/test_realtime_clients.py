@@ -1,8 +1,5 @@
 """Clients of OpenAI's Realtime API, unmodified, against the running service with real weights."""
 
-import json
-import os
-import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import pytest
 from client.cli.dev_cert import dev_cert
 from tests.support.accuracy import wer
 from tests.support.data import clip
+from tests.support.driving import KEY, PYTHON, driven
 from tests.support.encodings import encoded
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
@@ -19,14 +17,10 @@ from tests.support.speech import spoken
 
 pytestmark = [pytest.mark.compat, pytest.mark.model]
 
-HERE = Path(__file__).parent
-PYTHON = str(HERE.parents[1] / ".venv-compat" / "bin" / "python")
 NAMES = ("en_quilter", "en_stew")
 REFERENCE = " ".join(clip(name).text for name in NAMES)
 WER_MAX = 0.12
-KEY = "a-key-of-a-test"
 PREFIX = "conversation.item.input_audio_transcription"
-S_MAX = 110
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +46,6 @@ def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Servic
             yield running, ca
 
 
-def driven(url: str, audio: Path, *command: str, ca: Path | None = None) -> dict[str, Any]:
-    """What a driver printed."""
-    trust = {"NODE_EXTRA_CA_CERTS": str(ca), "SSL_CERT_FILE": str(ca)} if ca else {}
-    done = subprocess.run(
-        [*command, url, KEY, str(audio)],
-        capture_output=True,
-        text=True,
-        timeout=S_MAX,
-        check=False,
-        cwd=HERE,
-        env=os.environ | trust,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def check(events: list[dict[str, Any]]) -> None:
     """The events of a client that leaves turns to the server and commits at the end."""
     assert not [e for e in events if e["type"] == "error"]
@@ -82,7 +60,7 @@ def check(events: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("mode", ["intent", "model", "beta"])
 def test_the_python_package(keyed: Service, files: dict[int, Path], mode: str) -> None:
-    found = driven(keyed.url, files[24_000], PYTHON, str(HERE / "drivers/realtime_openai.py"), mode)
+    found = driven([PYTHON, "realtime_openai.py", mode], keyed.url, files[24_000])
     check(found["events"])
     kinds = [event["type"] for event in found["events"]]
     expected = "transcription_session." if mode == "beta" else "session."
@@ -96,7 +74,7 @@ def test_the_npm_package(over_tls: tuple[Service, Path], files: dict[int, Path],
     """Trap 10: it forces wss."""
     service, ca = over_tls
     url = service.url.replace("http:", "https:")
-    found = driven(url, files[24_000], "node", str(HERE / "drivers/realtime_openai.mjs"), mode, ca=ca)
+    found = driven(["node", "realtime_openai.mjs", mode], url, files[24_000], ca=ca)
     assert found["errors"] == []
     check(found["events"])
     assert "401" in found["refused"]
@@ -106,7 +84,7 @@ def test_the_npm_package(over_tls: tuple[Service, Path], files: dict[int, Path],
 def test_the_ai_sdk(keyed: Service, files: dict[int, Path], socket: str) -> None:
     """Trap 11: the key is a subprotocol, and one must be echoed."""
     node = ["node", "--experimental-websocket"] if socket == "web" else ["node"]
-    found = driven(keyed.url, files[24_000], *node, str(HERE / "drivers/realtime_ai_sdk.mjs"), socket)
+    found = driven([*node, "realtime_ai_sdk.mjs", socket], keyed.url, files[24_000])
     kinds = [part["type"] for part in found["parts"]]
     assert kinds[0] == "stream-start"
     assert kinds[-2:] == ["transcript-final", "finish"]
@@ -118,7 +96,7 @@ def test_the_ai_sdk(keyed: Service, files: dict[int, Path], socket: str) -> None
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini-transcribe", "gpt-realtime-whisper"])
 def test_livekit_s_plugin(keyed: Service, files: dict[int, Path], model: str) -> None:
-    found = driven(keyed.url, files[24_000], PYTHON, str(HERE / "drivers/realtime_livekit.py"), model)
+    found = driven([PYTHON, "realtime_livekit.py", model], keyed.url, files[24_000])
     finals = [event["text"] for event in found["events"] if event["type"] == "final_transcript"]
     kinds = {event["type"] for event in found["events"]}
     assert {"start_of_speech", "interim_transcript", "end_of_speech"} <= kinds
@@ -130,7 +108,7 @@ def test_livekit_s_plugin(keyed: Service, files: dict[int, Path], model: str) ->
 @pytest.mark.parametrize("mode", ["local", "server"])
 def test_pipecat_s_service(keyed: Service, files: dict[int, Path], mode: str) -> None:
     """Trap 14: it says nothing before `session.created`."""
-    found = driven(keyed.url, files[16_000], PYTHON, str(HERE / "drivers/realtime_pipecat.py"), mode)
+    found = driven([PYTHON, "realtime_pipecat.py", mode], keyed.url, files[16_000])
     assert not [frame for frame in found["frames"] if "error" in frame]
     finals = [frame["text"] for frame in found["frames"] if frame["final"]]
     interim = "".join(frame["text"] for frame in found["frames"] if not frame["final"])

@@ -11,7 +11,7 @@ import trustme
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import InvalidStatus
 
-from client import BadParameter, Jobs, NotFound, Resume, StreamOptions, Unauthorized, connect
+from client import BadParameter, Jobs, NotFound, Resume, StreamOptions, Unauthorized, Watch, connect
 from shared.codec import unpack
 from shared.events import SessionConfig
 from shared.jobs import JobOptions
@@ -19,18 +19,20 @@ from shared.redis.connection import connect as connect_redis
 from shared.redis.keys import Keys
 from tests.support.data import DATA_DIR
 from tests.support.service import Service
+from tests.support.watching import seen
 
 pytestmark = pytest.mark.anyio
 
 _CLIP = DATA_DIR / "en_years.ogg"
 PLAIN, ALICE, BOB = "plain-key-0123456", "alice-key-0123456", "bob-key-0123456"
+ROOT = "root-key-0123456"
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
     folder = tmp_path_factory.mktemp("guarded")
-    keys = f"{PLAIN},alice:{ALICE},bob:{BOB}"
-    with Service.running(folder, engine="scripted", api_keys=keys) as running:
+    keys = f"{PLAIN},alice:{ALICE},bob:{BOB},root:{ROOT}"
+    with Service.running(folder, engine="scripted", api_keys=keys, operators="root") as running:
         yield running
         log = running.log.read_text()
         assert not [key for key in (PLAIN, ALICE, BOB) if key in log]
@@ -134,6 +136,26 @@ async def test_a_tenants_session_is_resumed_by_nobody_else(guarded: Service) -> 
             assert '"not_found"' in str(await thief.recv())
         await session.end()
         assert [event.type async for event in session][-1] == "closed"
+
+
+async def test_a_tenant_sees_its_own_sessions_and_nothing_of_others_an_operator_all(guarded: Service) -> None:
+    async with connect(guarded.ws_url, api_key=ALICE) as session:
+        short = session.ready.session[:8]
+        async with Watch(guarded.url, api_key=ROOT) as root:
+            found = await seen(root, lambda system: short in [row.id for row in system.sessions])
+        (row,) = [row for row in found.sessions if row.id == short]
+        assert (found.scope, row.tenant) == ("all", "alice")
+        assert found.fleet is not None
+        assert found.fleet.workers
+        async with Watch(guarded.url, api_key=ALICE) as alice:
+            own = await alice.look()
+        assert (own.scope, own.fleet, own.sessions_total) == ("tenant", None, len(own.sessions))
+        assert {(row.tenant, row.worker) for row in own.sessions} == {("alice", None)}
+        async with httpx.AsyncClient() as http:
+            for key in (BOB, PLAIN):
+                text = (await http.get(f"{guarded.url}/v1/system", headers=bearer(key))).text
+                assert not [word for word in (short, "alice", "fleet", "worker") if word in text]
+            assert (await http.get(f"{guarded.url}/v1/system")).status_code == 401
 
 
 async def test_the_device_is_shared_between_tenants(guarded: Service) -> None:

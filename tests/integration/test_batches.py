@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,37 @@ async def test_who_stops_waiting_keeps_nobody_else_from_an_answer(redis: AsyncRe
     replies = await asyncio.gather(*tasks, return_exceptions=True)
     assert replies[1::2] == [True] * 20
     assert all(isinstance(reply, asyncio.CancelledError) for reply in replies[::2])
+
+
+async def test_behind_a_slow_server_few_batches_wait_and_all_arrive(redis: AsyncRedis) -> None:
+    log, names = await opened(redis, 40)
+    await log.append(names[0], 0, CHUNK)  # the server has the script now
+    before = (await redis.info("clients"))["connected_clients"]
+    await redis.client_pause(300)
+    appends = list[asyncio.Task[bool]]()
+    for name in names[1:]:
+        appends.append(asyncio.create_task(log.append(name, 0, CHUNK)))
+        await asyncio.sleep(0.002)
+    assert all(await asyncio.gather(*appends))
+    after = (await redis.info("clients"))["connected_clients"]
+    assert after - before < 4, "a connection for each batch on its way, and no more"
+
+
+async def test_a_command_is_written_in_the_task_that_asks(redis: AsyncRedis) -> None:
+    log, names = await opened(redis, 1)
+    made = list[str]()
+
+    def note(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        made.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(note)
+    try:
+        assert await log.covered(names[0]) == 0
+    finally:
+        loop.set_task_factory(None)
+    assert made == []
 
 
 async def test_a_server_that_is_gone_is_an_error_for_each(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from client.cli.up import up
 from shared.settings import Settings
+from tests.support.service import Service
 
 STENO = Path(sys.executable).with_name("steno")
 
@@ -67,6 +68,7 @@ def test_help_lists_the_commands() -> None:
         "listen",
         "demo",
         "models",
+        "top",
         "doctor",
     ):
         assert f"\n  {command} " in done.stdout
@@ -76,7 +78,9 @@ def test_the_version_is_the_project_s() -> None:
     assert steno("--version").stdout.startswith("steno 0.")
 
 
-@pytest.mark.parametrize("command", ["up", "api", "wyoming", "worker", "job-worker", "models", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["up", "api", "wyoming", "worker", "job-worker", "models", "top", "doctor"]
+)
 def test_each_command_has_its_own_help(command: str) -> None:
     done = steno(command, "--help")
     assert done.returncode == 0
@@ -169,3 +173,57 @@ def test_doctor_fails_with_a_remedy_for_each_fault(taken_port: int, tmp_path: Pa
     assert done.returncode == 1
     assert set(failed) == {"port", "model"}
     assert all(failed.values())
+
+
+def test_doctor_says_that_steno_runs_here_already(service: Service, tmp_path: Path) -> None:
+    done = steno("doctor", "--json", "--port", service.port, "--data-dir", tmp_path, "--model", "bose")
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert (rows["port"]["status"], rows["port"]["detail"][:13]) == ("warn", "Steno answers")
+
+
+def test_models_as_json() -> None:
+    rows = json.loads(steno("models", "list", "--json").stdout)
+    assert {row["name"] for row in rows if row["packaged"]} == {"base", "tiny.en"}
+    assert {type(row["here"]) for row in rows} == {bool}
+
+
+def complete(shell: str, *words: str) -> list[str]:
+    """What a shell is offered for the last word."""
+    line = " ".join(("steno", *words))
+    asked = {"COMP_WORDS": line, "COMP_CWORD": len(words), "_TYPER_COMPLETE_ARGS": line}
+    done = steno(**asked, _STENO_COMPLETE=f"complete_{shell}", _TYPER_COMPLETE_FISH_ACTION="get-args")
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_commands_and_their_flags_are_completed(shell: str) -> None:
+    assert "transcribe" in " ".join(complete(shell, "tr"))
+    flags = " ".join(complete(shell, "listen", "--pro"))
+    assert "--prompt" in flags
+    assert "--profanity" in flags
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_is_printed(shell: str) -> None:
+    done = steno(_STENO_COMPLETE=f"source_{shell}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "steno" in done.stdout
+    assert "_STENO_COMPLETE" in done.stdout
+
+
+def test_bash_takes_the_script(tmp_path: Path) -> None:
+    script = tmp_path / "steno.bash"
+    script.write_text(steno(_STENO_COMPLETE="source_bash").stdout)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f"source {script}; complete -p steno"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "steno" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("models", "list"), ("doctor", "--model", "bose"), ("--help",)])
+def test_a_pipe_gets_no_colour(words: tuple[str, ...]) -> None:
+    assert "\x1b" not in steno(*words).stdout

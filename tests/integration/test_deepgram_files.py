@@ -12,6 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from shared.events import Word
+from shared.redis.windows import Window, WindowResult
 from tests.integration.test_live_stream import encoded
 from tests.support.file_jobs import decoding, edge
 from tests.support.http_stub import Answer, answering
@@ -85,6 +87,41 @@ async def test_each_channel_by_itself(http: httpx.AsyncClient, tmp_path: Path) -
     assert {u["channel"] for u in document["results"]["utterances"]} == {0}
 
 
+async def test_text_is_written_as_it_was_asked_for(redis_url: str, data_dir: Path, wav: bytes) -> None:
+    """Numbers and profanity as in live streams; and what `detect_language` chooses among reaches decodes."""
+    said = "it took twenty five shit days"
+
+    def hear(window: Window) -> WindowResult:
+        words = tuple(
+            Word(text=word, start=n / 10, end=(n + 1) / 10, probability=0.9)
+            for n, word in enumerate(said.split())
+        )
+        return WindowResult(number=window.number, language="en", text=said, words=words)
+
+    asked = (
+        ({"smart_format": "true"}, "it took 25 shit days"),
+        ({"numerals": "true", "profanity_filter": "true"}, "it took 25 s*** days"),
+        ({"detect_language": ["de", "en"], "profanity_filter": "true"}, "it took twenty five s*** days"),
+        ({}, said),
+    )
+    async with edge(redis_url, data_dir) as desk, decoding(redis_url, hear) as decoder, desk.worker():
+        for query, written in asked:
+            answer = await desk.http.post("/v1/listen", content=wav, params=query, timeout=60)
+            assert answer.status_code == 200, answer.text
+            assert "steno-ignored" not in answer.headers
+            (reading,) = answer.json()["results"]["channels"][0]["alternatives"]
+            assert reading["transcript"].startswith(written)
+            shown = [word["punctuated_word"] for word in reading["words"]]
+            assert " ".join(shown) == reading["transcript"]
+        as_job = await desk.post(wav, numerals="digits", profanity="mask", language="en")
+        done = await desk.until(as_job.json()["id"], lambda job: job["status"] == "finished")
+        result = await desk.http.get(f"/v1/jobs/{done['id']}/result", params={"format": "txt"})
+        assert result.text.startswith("it took 25 s*** days")
+        wrong = await desk.post(wav, numerals="digits", language="ru")
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "bad_parameter")
+    assert ("de", "en") in {window.languages for window in decoder.heard}
+
+
 async def refused(
     http: httpx.AsyncClient, status: int, data: bytes = b"", kind: str = "audio/wav", **query: Any
 ) -> dict[str, Any]:
@@ -100,7 +137,13 @@ async def refused(
 async def test_what_is_wrong_is_told_as_deepgram_does(http: httpx.AsyncClient, wav: bytes) -> None:
     assert (await refused(http, 400))["err_code"] == "Bad Request"
     assert (await refused(http, 400, b"this is no audio" * 99))["err_code"] == "Bad Request"
-    for query in ({"language": "klingon"}, {"language": "ja"}, {"utterances": "perhaps"}, {"utt_split": "x"}):
+    for query in (
+        {"language": "klingon"},
+        {"language": "ja"},
+        {"utterances": "perhaps"},
+        {"utt_split": "x"},
+        {"redact": "ssn"},
+    ):
         assert (await refused(http, 400, wav, **query))["err_code"] == "INVALID_QUERY_PARAMETER"
 
 

@@ -165,6 +165,7 @@ async def refused(service: Service, query: str) -> InvalidStatus:
         "language=klingon",
         "language=ja",  # the scripted engine knows three
         "endpointing=soon",
+        "encoding=linear16&sample_rate=16000&redact=pci",
     ],
 )
 async def test_a_bad_query_is_refused_before_the_socket_opens(service: Service, query: str) -> None:
@@ -205,8 +206,10 @@ async def test_browsers_get_their_subprotocol_back(service: Service) -> None:
 
 
 async def test_what_is_ignored_is_named(service: Service) -> None:
-    async with listening(service.ws_url, RAW, redact="pci", diarize="true", unknown="x") as session:
-        assert session.socket.response.headers["steno-ignored"] == "diarize,redact"
+    async with listening(
+        service.ws_url, RAW, redact="false", filler_words="true", diarize="true", unknown="x"
+    ) as session:
+        assert session.socket.response.headers["steno-ignored"] == "diarize,filler_words"
 
 
 async def test_many_at_once_with_the_native_protocol_do_not_mix(service: Service) -> None:

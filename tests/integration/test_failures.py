@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.redis.connection import connect
 from shared.redis.keys import Keys
 from tests.conftest import leaked_keys
 from tests.support.live import RawSession, raw_session, transcribe
+from tests.support.redis_client import client_of
 from tests.support.service import Service
 from tests.support.speech import spoken
 
@@ -93,14 +93,11 @@ async def test_a_client_that_hung_up_leaves_nothing_behind(own: Service) -> None
     async with raw_session(own.ws_url) as session:
         await half(session)
         session.socket.transport.abort()
-    redis = connect(own.redis_url)
-    try:
+    async with client_of(own.redis_url) as redis:
         async with asyncio.timeout(WAIT_S_MAX):
             while await redis.xlen(Keys().queue(0)):  # noqa: ASYNC110 - another process changes it
                 await asyncio.sleep(0.05)
         assert [key async for key in redis.scan_iter(match="*:audio")] == []
-    finally:
-        await redis.aclose()
 
 
 async def test_redis_that_lost_its_data_ends_the_session_with_an_error_and_serves_the_next(

@@ -13,7 +13,7 @@ import pytest
 from shared.redis.windows import Window, WindowResult
 from tests.support.data import clip
 from tests.support.file_jobs import TTL_S, Edge, canned, decoding, edge
-from tests.support.media import write_media
+from tests.support.media import mulaw_header, write_float_wav, write_media
 
 pytestmark = pytest.mark.anyio
 
@@ -333,3 +333,40 @@ async def test_a_small_file_with_endless_audio_fails_and_does_not_go_on(
         record = await desk.job(job)
     assert (record["status"], record["error"]["code"]) == ("failed", "too_large")
     assert "60 s" in record["error"]["message"]
+
+
+async def test_a_result_that_can_t_be_stored_is_stored_at_a_retry_without_decoding_again(
+    desk: Edge, talk: Path
+) -> None:
+    async with decoding(desk.redis_url) as decoder:
+        job = await desk.submit(talk)
+        # Nothing can be moved to where a folder lies.
+        in_the_way = desk.data_dir / "jobs" / job / "result.json"
+        in_the_way.mkdir()
+        await desk.work()
+        record = await desk.job(job)
+        assert (record["status"], record["error"]["code"]) == ("failed", "unavailable")
+        assert "disk" in record["error"]["message"]
+        assert record["error"]["retryable"] is True
+        in_the_way.rmdir()
+        heard = len(decoder.heard)
+        assert (await desk.http.post(f"/v1/jobs/{job}/retry")).status_code == 202
+        await desk.work()
+        assert (await desk.job(job))["status"] == "finished"
+    assert len(decoder.heard) == heard == len({window.number for window in decoder.heard})
+
+
+async def test_files_that_lie_and_samples_that_are_no_numbers_are_transcribed_as_far_as_they_go(
+    desk: Edge, tmp_path: Path
+) -> None:
+    claim, wrong = tmp_path / "claim.wav", clip("en_twain").samples().copy()
+    claim.write_bytes(mulaw_header(100 * 3600) + b"\xff" * 8000)
+    wrong[8_000:24_000] = np.nan
+    async with decoding(desk.redis_url) as decoder:
+        jobs = [await desk.submit(claim), await desk.submit(write_float_wav(tmp_path / "nan.wav", wrong))]
+        await desk.work()
+    lying, damaged = [await desk.job(job) for job in jobs]
+    assert (lying["status"], lying["duration"]) == ("finished", 1.0)
+    assert damaged["status"] == "finished"
+    assert "damaged" in damaged["warning"]
+    assert [window.job for window in decoder.heard] == [jobs[1]]

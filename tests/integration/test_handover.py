@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.redis.connection import connect, connect_sync
+from shared.redis.connection import connect_sync
 from shared.redis.keys import GROUP, Keys
 from tests.conftest import leaked_keys
 from tests.support.live import RawSession, raw_session, transcribe
 from tests.support.marked import Talk, talk
+from tests.support.redis_client import client_of
 from tests.support.service import Service
 from worker.engine import marks
 
@@ -54,16 +55,12 @@ async def speak(service: Service, said: Talk) -> RawSession:
 
 async def until_held(service: Service, sessions: int) -> dict[str, int]:
     """Wait until so many sessions are held by workers; returns how many by each."""
-    client = connect(service.redis_url)
-    try:
-        async with asyncio.timeout(WAIT_S_MAX):
-            while True:
-                held = await client.xpending(Keys().queue(0), GROUP)
-                if held["pending"] == sessions:
-                    return {row["name"].decode(): row["pending"] for row in held["consumers"]}
-                await asyncio.sleep(0.02)
-    finally:
-        await client.aclose()
+    async with client_of(service.redis_url) as client, asyncio.timeout(WAIT_S_MAX):
+        while True:
+            held = await client.xpending(Keys().queue(0), GROUP)
+            if held["pending"] == sessions:
+                return {row["name"].decode(): row["pending"] for row in held["consumers"]}
+            await asyncio.sleep(0.02)
 
 
 def check(sessions: list[RawSession], talks: list[Talk]) -> None:

@@ -1,15 +1,17 @@
 """Jobs are listed, found by their key, tried again, and worked off by priority."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from rq.job import Job
 
 from shared.redis.windows import WindowResult
-from tests.support.file_jobs import Edge, canned, decoding, edge
+from tests.support.file_jobs import TTL_S, Edge, canned, decoding, edge
 from tests.support.media import tone, write_media
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +83,36 @@ async def test_jobs_are_listed_by_status_and_deleted_ones_are_gone(desk: Edge, s
     assert await ids(desk, status="failed") == ([], "")
     assert await ids(desk) == ([queued, cancelled, finished], "")
     assert deleted.encode() not in desk.redis.zrange("steno:jobs", 0, -1)
+
+
+async def test_a_queued_job_that_is_cancelled_keeps_its_name_for_a_time(desk: Edge, silence: Path) -> None:
+    """Also when a worker takes it in that moment: what RQ writes then must not outlast the record."""
+    jobs = [await desk.submit(silence) for _ in range(2)]
+    taken = Job.fetch(jobs[1], connection=desk.redis, serializer="json")
+    for job in jobs:
+        await desk.http.delete(f"/v1/jobs/{job}")
+    with desk.redis.pipeline() as pipe:
+        taken.heartbeat(dt.datetime.now(dt.UTC), 60, pipeline=pipe)
+        taken.prepare_for_execution("a worker", pipeline=pipe)
+        pipe.execute()
+    rows = (await desk.http.get("/v1/jobs")).json()["jobs"]
+    assert [(row["id"], row["status"], row["name"]) for row in rows] == [
+        (job, "cancelled", "talk.bin") for job in reversed(jobs)
+    ]
+    for job in jobs:
+        assert 0 < desk.redis.ttl(f"rq:job:{job}") <= TTL_S
+    assert desk.redis.llen("rq:queue:steno-files") == 0
+
+
+async def test_what_nobody_will_ask_for_is_not_listed(desk: Edge, silence: Path) -> None:
+    finished = await desk.submit(silence)
+    await desk.work()
+    for job in (finished, await desk.submit(silence), finished, "0" * 32):
+        await asyncio.to_thread(desk.desk.forget, job)
+    assert await ids(desk) == ([], "")
+    assert desk.redis.zcard("steno:jobs") == 0
+    assert not [key for key in desk.redis.scan_iter("rq:job:*") if desk.redis.ttl(key) == -1]
+    assert not list(desk.data_dir.glob("jobs/*"))
 
 
 @pytest.mark.parametrize(
@@ -223,6 +255,7 @@ async def test_channels_are_speakers_when_split(desk: Edge, tmp_path: Path) -> N
 
 async def test_the_job_of_a_worker_that_was_killed_goes_on_at_another(desk: Edge, speech: Path) -> None:
     """Killed with the job's process, as by a machine that goes down: nobody hands the job over."""
+    desk.settings["STENO_JOB_SILENCE_S"] = "4"
     async with decoding(desk.redis_url, lambda _window: None) as deaf:
         job = await desk.submit(speech)
         async with desk.worker() as first:
@@ -235,3 +268,17 @@ async def test_the_job_of_a_worker_that_was_killed_goes_on_at_another(desk: Edge
     desk.redis.delete("steno:{00}:windows")
     async with decoding(desk.redis_url, canned), desk.worker():
         await desk.until(job, lambda job: job["status"] == "finished")
+
+
+async def test_a_queued_job_says_how_many_begin_before_it(desk: Edge, silence: Path) -> None:
+    jobs = [await desk.submit(silence) for _ in range(2)]
+    low = await desk.submit(silence, priority="low")
+    assert [await position(desk, job) for job in (*jobs, low)] == [0, 1, 2]
+    urgent = await desk.submit(silence, priority="interactive")
+    assert [await position(desk, job) for job in (urgent, *jobs, low)] == [0, 1, 2, 3]
+    assert (await desk.http.delete(f"/v1/jobs/{jobs[0]}")).status_code == 200
+    assert [await position(desk, job) for job in (urgent, jobs[1], low)] == [0, 1, 2]
+
+
+async def position(desk: Edge, job: str) -> int:
+    return (await desk.http.get(f"/v1/jobs/{job}")).json()["position"]

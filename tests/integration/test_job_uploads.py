@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import resource
 import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
@@ -192,6 +193,23 @@ async def test_a_full_storage_is_said_and_nothing_is_kept(redis_url: str, data_d
         assert answer.headers["retry-after"] == "60"
         assert [path.name for path in files(desk)] == [first.json()["id"]]
         assert (await desk.job(first.json()["id"]))["status"] == "queued"
+
+
+async def test_an_upload_that_the_disk_does_not_take_is_refused_and_leaves_nothing(
+    desk: Edge, tmp_path: Path
+) -> None:
+    """A limit of this process stands for a disk that is full: the system refuses to write further."""
+    large = write_media(tmp_path / "a.wav", tone(120.0)).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        answer = await desk.post(large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "disk" in refused(answer, 503, "unavailable")
+    assert answer.json()["error"]["retryable"] is True
+    no_trace(desk)
+    assert (await desk.post(large)).status_code == 202
 
 
 async def test_a_name_leads_nowhere(desk: Edge, wav: bytes) -> None:

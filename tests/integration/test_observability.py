@@ -1,7 +1,5 @@
 """What the service tells about itself: metrics, event log and what clients saw agree."""
 
-import http.client
-import re
 import signal
 from pathlib import Path
 
@@ -11,19 +9,10 @@ from bench.latency import Arrival, stability
 from bench.recompute import figures, main, read
 from shared.codec import event_from_map
 from tests.support.live import transcribe
-from tests.support.service import Service, free_port
+from tests.support.service import Service, free_port, scrape
 from tests.support.speech import spoken
 
 pytestmark = pytest.mark.anyio
-
-
-def scrape(port: int) -> dict[str, float]:
-    """Every sample of a worker's metrics by its name and labels."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    return {name: float(value) for name, value in re.findall(r"^(steno_\S+) (\S+)$", text, re.MULTILINE)}
 
 
 async def test_figures_from_the_event_log_are_those_of_the_run(

@@ -23,10 +23,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_sync
 
-from shared.redis.connection import connect as connect_redis
 from shared.redis.keys import Keys
 from tests.conftest import leaked_keys
 from tests.support.live import Message, transcribe
+from tests.support.redis_client import client_of
 from tests.support.service import Service
 from tests.support.speech import spoken
 
@@ -50,13 +50,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
 
 async def nothing_is_left(own: Service) -> None:
     """Every session comes to its end, no exception was logged, and the service serves."""
-    redis = connect_redis(own.redis_url)
-    try:
-        async with asyncio.timeout(100):
-            while await redis.xlen(Keys().queue(0)):  # noqa: ASYNC110 - another process changes it
-                await asyncio.sleep(0.1)
-    finally:
-        await redis.aclose()
+    async with client_of(own.redis_url) as redis, asyncio.timeout(100):
+        while await redis.xlen(Keys().queue(0)):  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(0.1)
     log = own.log.read_text()
     assert "Traceback" not in log, log[-4000:]
     assert (await transcribe(own.ws_url, spoken())).of("final")

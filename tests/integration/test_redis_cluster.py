@@ -16,7 +16,7 @@ from client import Event, Final, Resume
 from client import connect as connect_client
 from shared.codec import pack_event
 from shared.events import Warning
-from shared.redis.connection import AsyncRedis, ConnectionLost, connect, connect_sync
+from shared.redis.connection import ConnectionLost, connect_sync
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from tests.conftest import leaked_keys
@@ -27,6 +27,7 @@ from tests.support.line import line_to
 from tests.support.live import RawSession, raw_session
 from tests.support.marked import Talk, talk
 from tests.support.media import write_media
+from tests.support.redis_client import client_of
 from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
@@ -189,15 +190,6 @@ async def test_without_such_a_server_jobs_are_refused_and_sessions_served(
         own.environment["STENO_JOBS_REDIS_URL"] = own.redis.url
         del own.processes["jobs without a server"]
         await asyncio.to_thread(own.end, "edge without jobs", signal.SIGTERM)
-
-
-@asynccontextmanager
-async def client_of(url: str) -> AsyncGenerator[AsyncRedis]:
-    client = connect(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def test_announcements_are_heard_again_when_their_slot_went_to_another_node(cluster: Cluster) -> None:

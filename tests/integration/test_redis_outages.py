@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from shared.redis.connection import (
     AsyncRedis,
     ConnectionLost,
     NotNow,
-    connect,
     is_not_now,
     through_outages,
 )
@@ -21,6 +19,7 @@ from shared.redis.embedded import EmbeddedServer
 from tests.integration.test_handover import check, speak
 from tests.support.marked import talk
 from tests.support.proxy import Proxy
+from tests.support.redis_client import client_of
 from tests.support.replica import replicated
 from tests.support.service import Service
 
@@ -45,15 +44,6 @@ def pair() -> Generator[tuple[EmbeddedServer, EmbeddedServer]]:
         yield servers
 
 
-@asynccontextmanager
-async def client_of(url: str) -> AsyncGenerator[AsyncRedis]:
-    client = connect(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
-
-
 async def test_a_restart_of_redis_loses_no_word_and_ends_no_session(own: Service) -> None:
     talks = [talk(n) for n in range(4)]
     speaking = [asyncio.create_task(speak(own, said)) for said in talks]
@@ -64,18 +54,45 @@ async def test_a_restart_of_redis_loses_no_word_and_ends_no_session(own: Service
     check(await asyncio.gather(*speaking), talks)
 
 
+async def refusals(client: AsyncRedis, word: str) -> int:
+    """How often the server has refused something with an error that begins so."""
+    return (await client.info("errorstats")).get(f"errorstat_{word}", {"count": 0})["count"]
+
+
+async def until_refused_again(client: AsyncRedis, word: str, before: int) -> None:
+    async with asyncio.timeout(WAIT_S_MAX):
+        while await refusals(client, word) == before:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+
+
 async def test_memory_that_ran_out_and_came_back_loses_no_word(own: Service) -> None:
     said = talk()
     async with client_of(own.redis_url) as client:
         speaking = asyncio.create_task(speak(own, said))
         await asyncio.sleep(1)
-        refused = (await client.info("errorstats")).get("errorstat_OOM", {"count": 0})["count"]
+        before = await refusals(client, "OOM")
         await client.config_set("maxmemory", "1mb")
-        async with asyncio.timeout(WAIT_S_MAX):
-            while (await client.info("errorstats")).get("errorstat_OOM", {"count": 0})["count"] == refused:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.02)
+        await until_refused_again(client, "OOM", before)
         await client.config_set("maxmemory", "0")
         check([await speaking], [said])
+
+
+async def test_a_disk_that_could_not_be_written_for_a_moment_loses_no_word(
+    own: Service, tmp_path: Path
+) -> None:
+    """A directory where the snapshot is to be: the server then refuses all writes, as with a full disk."""
+    said = talk()
+    in_the_way = tmp_path / "valkey" / "dump.rdb"
+    async with client_of(own.redis_url) as client:
+        speaking = asyncio.create_task(speak(own, said))
+        await asyncio.sleep(1)
+        in_the_way.mkdir()
+        await client.config_set("save", "3600 1")
+        await client.bgsave()
+        await until_refused_again(client, "MISCONF", 0)
+        await client.config_set("stop-writes-on-bgsave-error", "no")
+        check([await speaking], [said])
+    in_the_way.rmdir()
 
 
 SLOW = """

@@ -108,6 +108,23 @@ async def test_windows_are_taken_as_many_as_fit_and_decoded_together(
     assert [len(batch) for batch in engine.batches][:2] == [1, 3]  # nothing is known of the first one's cost
 
 
+async def test_the_last_windows_of_a_file_are_shared_between_workers(
+    redis: AsyncRedis, queue: WindowQueue
+) -> None:
+    """A worker that took all it could decode at once would leave the others nothing to do."""
+    for number in range(10):
+        queue.put(window(number))
+    workers = [WindowSource(redis, KEYS, consumer=name) for name in ("one", "two")]
+    await workers[0].ensure_groups()
+    taken: list[int] = []
+    for turn in range(6):
+        claims = await workers[turn % 2].next_windows(0, BATCH, block_ms=1, workers=2)
+        taken.append(len(claims))
+        for claim in claims:
+            await workers[turn % 2].settle(claim, None)
+    assert taken == [4, 3, 2, 1, 0, 0]
+
+
 async def test_windows_of_a_cancelled_job_that_wait_for_the_device_are_given_up(
     redis: AsyncRedis, queue: WindowQueue
 ) -> None:

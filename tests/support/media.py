@@ -99,6 +99,19 @@ def write_float_wav(path: Path, samples: Any) -> Path:
     return path
 
 
+def write_hours(path: Path, samples: Any, *, hours: float) -> Path:
+    """An MP3 in which the same is said again and again: some 5 MB for an hour."""
+    once = write_media(
+        path.with_suffix(".mp3"), samples, options={"b": "12k", "write_xing": "0"}
+    ).read_bytes()
+    once = once[once.index(b"\xff\xf3") :]
+    count = -(-round(hours * 3600 * SAMPLE_RATE) // samples.shape[-1])
+    with path.open("wb") as file:
+        for _ in range(count):
+            file.write(once)
+    return path
+
+
 def mulaw_header(seconds: int) -> bytes:
     """The header of a mu-law WAV of 8 kHz that says it is so long."""
     return _riff(7, 8000, 8, seconds * 8000)

@@ -47,6 +47,9 @@ class WindowPolicy:
     margin_s: float
     step_s: float = 1.0
     """Lengths are rounded up to this, so that decodes of different sessions fit into one batch."""
+    file_s: tuple[float, ...] = (8.0, 15.0, 22.0)
+    """Lengths for windows of files, 30 s beside them: few, so that most windows fit into one batch, and each
+    given by its window alone, so that a text does not depend on which windows were decoded with it."""
 
     def frames(self, speech_s: float) -> int:
         """Mel frames for a window that holds `speech_s` of audio."""
@@ -54,9 +57,15 @@ class WindowPolicy:
         steps = -(-wanted // self.step_s)
         return min(FRAMES_MAX, round(steps * self.step_s * FRAMES_PER_S))
 
+    def file_frames(self, speech_s: float) -> int:
+        """The same for a window of a file."""
+        wanted = self.frames(speech_s)
+        lengths = (round(seconds * FRAMES_PER_S) for seconds in self.file_s)
+        return next((frames for frames in lengths if frames >= wanted), FRAMES_MAX)
+
 
 SMALL = WindowPolicy(8.0, 2.0)
-LARGE = WindowPolicy(15.0, 3.0, 5.0)
+LARGE = WindowPolicy(15.0, 3.0, 5.0, file_s=(15.0, 25.0))
 _SMALL_WIDTH_MAX = 768
 
 

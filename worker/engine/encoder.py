@@ -15,9 +15,6 @@ from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for
 FRAME_SAMPLES: Final = 160
 _ALIKE_FRAMES: Final = 200
 """Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
-_ALIKE_FRAMES_FILE: Final = 800
-"""The same for windows of files, whose texts are longer: a second of padding costs what two steps do, and
-decoding a row with others saves most of its steps."""
 
 
 class Encoder:
@@ -29,13 +26,14 @@ class Encoder:
 
     def windows(self, batch: Sequence[DecodeRequest]) -> list[int]:
         """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
-        decoded together, which saves more than the longer window costs."""
+        decoded together, which saves more than the longer window costs. Those of files are alike already."""
+        if all(request.kind is Kind.FILE for request in batch):
+            return [self._policy.file_frames(request.duration_s) for request in batch]
         frames = [self._policy.frames(request.duration_s) for request in batch]
-        reach = _ALIKE_FRAMES_FILE if all(r.kind is Kind.FILE for r in batch) else _ALIKE_FRAMES
         alike: dict[int, int] = {}
         longest = 0
         for n in sorted(set(frames), reverse=True):
-            longest = longest if 0 <= longest - n <= reach else n
+            longest = longest if 0 <= longest - n <= _ALIKE_FRAMES else n
             alike[n] = longest
         return [alike[n] for n in frames]
 

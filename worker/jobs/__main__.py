@@ -4,10 +4,15 @@ RQ's defaults let an abandoned job lie for ten minutes and more, wait for a runn
 long it takes, and show what a job was called with; `JobsWorker` changes that.
 """
 
+import os
+
+# NumPy's BLAS keeps a thread for each core from its import on, also in every child; see `worker`.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import argparse
 import contextlib
+import importlib
 import logging
-import os
 import signal
 import sys
 import time
@@ -16,9 +21,12 @@ from typing import Any, Final
 
 from rq import Queue, Worker
 from rq.job import Job
+from rq.registry import clean_registries
+from rq.utils import now
+from rq.worker_registration import clean_worker_registry
 
 from shared.errors import BadParameter, StenoError
-from shared.jobs import INTERACTIVE, QUEUES
+from shared.jobs import INTERACTIVE, QUEUES, RUN
 from shared.logs import configure
 from shared.redis.connection import ConnectionLost, SyncRedis, connect_sync, jobs_address
 from shared.redis.deliveries import Deliveries
@@ -31,12 +39,11 @@ from worker.jobs import PARENT_PID
 
 log = logging.getLogger("worker.jobs")
 
-_BEAT_S: Final = 5
-"""Between two signs of life of a running job."""
-_SILENCE_S: Final = 20
-"""A job without a sign of life for this long is begun again; several beats, for a machine that is busy."""
-_MAINTENANCE_S: Final = 5
-"""Between two searches for such jobs."""
+_BEATS: Final = 4
+"""Signs of life of a running job, and searches for jobs without one, in the time after which such a job is
+begun again; several, for a machine that is busy."""
+_SEARCH_S_MAX: Final = 60
+"""A search takes some milliseconds. One that takes longer was cut off: others search again."""
 _DEQUEUE_S: Final = 5
 _RECONNECT_S_MAX: Final = 5.0
 _SWEEP_S: Final = 300.0
@@ -59,9 +66,11 @@ class JobsWorker(Worker):
         storage: JobStorage,
         keys: Keys,
         job_ttl_s: int,
+        silence_s: int,
         priorities: Sequence[str] = tuple(QUEUES),
     ) -> None:
-        """`windows` is of the device workers' server, which may be another than RQ's."""
+        """`windows` is of the device workers' server, which may be another than RQ's. A job without a sign of
+        life for `silence_s` is begun again."""
         super().__init__(
             # In this order: a job of a later queue is begun only when the earlier ones are empty.
             [Queue(QUEUES[name], connection=connection, serializer="json") for name in priorities],
@@ -69,11 +78,12 @@ class JobsWorker(Worker):
             serializer="json",
             # RQ waits for work for the time to live less 15 s.
             worker_ttl=_DEQUEUE_S + 15,
-            maintenance_interval=_MAINTENANCE_S,
-            job_monitoring_interval=_BEAT_S,
+            maintenance_interval=silence_s // _BEATS,
+            job_monitoring_interval=silence_s // _BEATS,
             default_result_ttl=job_ttl_s,
             log_job_description=False,
         )
+        self._silence_s = silence_s
         self._windows = windows
         self._storage = storage
         self._keys = keys
@@ -85,7 +95,7 @@ class JobsWorker(Worker):
 
     def get_heartbeat_ttl(self, job: Job) -> int:
         """RQ's is the interval and a minute."""
-        return _SILENCE_S
+        return self._silence_s
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Also let webhooks know of the job's end, here where RQ has written it down."""
@@ -107,6 +117,17 @@ class JobsWorker(Worker):
             self.clean_registries()
         if self.asked_to_stop:
             self._pass_on_stop()
+
+    def clean_registries(self) -> None:
+        """As RQ's, whose lock lasts for a quarter of an hour behind a worker that is killed while it has
+        it."""
+        for queue in self.queues:
+            if self.connection.set(queue.registry_cleaning_key, 1, nx=True, ex=_SEARCH_S_MAX):
+                clean_registries(queue, self._exc_handlers)
+                clean_worker_registry(queue)
+                queue.intermediate_queue.cleanup(self, queue)
+                queue.release_maintenance_lock()
+        self.last_cleaned_at = now()
 
     def _pass_on_stop(self) -> None:
         if self.horse_pid:
@@ -146,7 +167,17 @@ def serve(settings: Settings, *, burst: bool, interactive: bool = False) -> bool
         storage = JobStorage(settings.jobs_url)
         priorities = (INTERACTIVE,) if interactive else tuple(QUEUES)
         keys = Keys(settings.shards)
-        worker = JobsWorker(connection, windows, storage, keys, settings.job_ttl_s, priorities)
+        worker = JobsWorker(
+            connection,
+            windows,
+            storage,
+            keys,
+            settings.job_ttl_s,
+            silence_s=settings.job_silence_s,
+            priorities=priorities,
+        )
+        # Here and not in each job's process, where it would take longer than a short file.
+        importlib.import_module(RUN.rpartition(".")[0])
         log.info("jobs worker ready", extra={"queues": len(worker.queues)})
         worker.work(burst=burst, logging_level="WARNING")
         return burst or worker.asked_to_stop

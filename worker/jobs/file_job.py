@@ -8,6 +8,7 @@ How a job ends, and what RQ makes of it:
     result stored            returns; `finished`
     cancelled                returns with a mark in the meta data; shown as `cancelled`
     process must stop        returns `Retry`; queued again, begun again from its checkpoint
+    storage fails            raises, the reason in the meta data; RQ queues it again as below
     can't be served          raises with no retries left; `failed`, the reason in the meta data
     process died             RQ queues it again, `shared.jobs.RETRIES` times
 """
@@ -91,6 +92,12 @@ def run(job_id: str) -> Retry | None:
         raise
     except StenoError as error:
         _give_up(job, _problem(error))
+        queue.expire(settings.job_ttl_s)
+        raise
+    except OSError:
+        # Its text may name paths. Only said of a job that fails: another try may go better.
+        message = "the server can't read or store files of the job; its disk may be full"
+        _note(job, **{META_ERROR: to_map(JobProblem(code="unavailable", message=message, retryable=True))})
         queue.expire(settings.job_ttl_s)
         raise
     else:

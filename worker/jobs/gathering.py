@@ -9,6 +9,7 @@ from shared.redis.windows import WindowResult
 from shared.transcript import Segment, Token
 from worker.core.decode import DecodeResult
 from worker.core.segments import to_segments
+from worker.core.writing import Shown, Writer
 from worker.jobs.assembly import Assembly
 from worker.jobs.cutter import Stretch
 from worker.jobs.seams import Seams
@@ -29,10 +30,12 @@ class _Place:
 
 
 class Gathering:
-    """One file. `split`: see `Assembly`; `words`: whether segments carry theirs."""
+    """One file. `split`: see `Assembly`; `words`: whether segments carry theirs; `writer`: how text is
+    written, segment by segment. Tokens stay as the model wrote them."""
 
-    def __init__(self, *, split: bool, words: bool) -> None:
+    def __init__(self, *, split: bool, words: bool, writer: Writer) -> None:
         self._words = words
+        self._writer = writer
         self._assembly = Assembly(split=split)
         self._places: dict[int, _Place] = {}
         self._numbers: dict[tuple[int, int], int] = {}
@@ -93,7 +96,7 @@ class Gathering:
             compression_ratio=heard.compression_ratio,
             temperature=heard.temperature,
         )
-        return to_segments(
+        segments = to_segments(
             result,
             # Words have the times of the file already; a text without them has those of its window.
             offset_s=0.0 if own else place.start_s,
@@ -101,6 +104,11 @@ class Gathering:
             words=self._words,
             window_s=place.start_s,
         )
+        return tuple(self._written(segment, heard.language) for segment in segments)
+
+    def _written(self, segment: Segment, language: str) -> Segment:
+        text = self._writer.text(Shown(), segment.text, language)
+        return replace(segment, text=text, words=self._writer.words(segment.words, language))
 
 
 def _tokens_of(

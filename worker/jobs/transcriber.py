@@ -15,13 +15,16 @@ from typing import Final
 
 from shared.audio.pcm import to_seconds
 from shared.errors import EngineFault
+from shared.events import SessionConfig
 from shared.jobs import SPLIT, JobOptions
 from shared.languages import AUTO
 from shared.redis.windows import Window, WindowQueue, WindowResult
 from shared.transcript import Transcript
+from worker.core.writing import Writer
 from worker.jobs.cutter import Stretch
 from worker.jobs.gathering import Gathering
 from worker.jobs.splitter import Splitter
+from worker.rules import LibraryRules
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +80,9 @@ class Transcriber:
         self._outstanding: dict[int, _Put] = {}
         self._count = 0
         self._told = 0.0
-        self._gathering = Gathering(split=options.channels == SPLIT, words=options.words)
+        self._gathering = Gathering(
+            split=options.channels == SPLIT, words=options.words, writer=_writer(options)
+        )
         self._said = 0
 
     def run(
@@ -148,6 +153,7 @@ class Transcriber:
             tokens=self._options.tokens,
             temperature=self._options.temperature,
             languages=self._options.languages if self._language == AUTO else (),
+            no_digits=self._options.numerals == "spoken",
             tenant=self._tenant,
         )
 
@@ -208,3 +214,8 @@ class Transcriber:
         for segment in self._gathering.settle(until_s):
             self._said += 1
             self._queue.say(self._said, segment)
+
+
+def _writer(options: JobOptions) -> Writer:
+    asked = SessionConfig(task=options.task, numerals=options.numerals, profanity=options.profanity)
+    return Writer(asked, LibraryRules())

@@ -15,3 +15,20 @@ local function publish(state, events, live, keep, payload)
   return seq
 end
 
+
+-- Keep a worker's latest word in a hash, behind the second in which it was said, or take it out when it is ''; sweep those of the dead. Returns that second.
+local function sign(key, worker, word, dead_after)
+  local now = tonumber(redis.call('TIME')[1])
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local seen = tonumber(string.match(all[i + 1], '^(%d+):'))
+    -- A sign from the future was made before Redis's clock was set back; who lives makes another.
+    if not seen or now - seen > tonumber(dead_after) or seen > now then redis.call('HDEL', key, all[i]) end
+  end
+  if word == '' then
+    redis.call('HDEL', key, worker)
+  else
+    redis.call('HSET', key, worker, now .. ':' .. word)
+  end
+  return now
+end

@@ -5,7 +5,7 @@
 local token = redis.call('HGET', KEYS[2], 'token')
 if token then return token == ARGV[3] and 1 or 0 end
 redis.call('HSET', KEYS[2], 'config', ARGV[2], 'token', ARGV[3], 'fence', 0, 'committed', 0, 'seq', 0, 'status', 'open',
-  'audio', ARGV[8], 'connection', 1, 'received', 0)
+  'audio', ARGV[8], 'connection', 1, 'received', 0, 'opened', redis.call('TIME')[1])
 local seq = publish(KEYS[2], KEYS[3], ARGV[5], true, ARGV[4])
 redis.call('SET', KEYS[4], '1', 'PX', ARGV[7])
 redis.call('EXPIRE', KEYS[2], ARGV[6])

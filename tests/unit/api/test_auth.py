@@ -107,3 +107,19 @@ def test_every_route_but_the_open_ones_needs_a_key() -> None:
     assert needs_key("/stream")
     assert needs_key("/static")
     assert needs_key("/nothing")
+
+
+def test_operators_are_those_named_or_the_one_tenant_without_a_name() -> None:
+    alone = parse_keys("first-0123456,second-0123456")
+    named = parse_keys("alice:first-0123456,root:second-0123456,third-0123456", "root")
+    nobody = parse_keys("alice:first-0123456,third-0123456")
+    assert alone is not None
+    assert named is not None
+    assert nobody is not None
+    assert (alone.operators, named.operators, nobody.operators) == ({""}, {"root"}, frozenset())
+
+
+@pytest.mark.parametrize("keys", ["", "alice:first-0123456"])
+def test_an_operator_without_a_key_is_refused(keys: str) -> None:
+    with pytest.raises(BadParameter, match="STENO_OPERATORS: 'root'"):
+        parse_keys(keys, "root")

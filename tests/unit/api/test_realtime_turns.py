@@ -26,6 +26,17 @@ def connected(*, is_beta: bool = False, model: str = "whisper-1") -> Imagined:
     return Imagined(RealtimeDialect(opening))
 
 
+def configured(session: dict[str, Any]) -> Imagined:
+    client = connected()
+    client.say("session.update", session=session)
+    return client
+
+
+def commit(client: Imagined) -> None:
+    client.say("input_audio_buffer.commit")
+    client.settle()
+
+
 def audio(kind: bytes, ms: int) -> str:
     return base64.b64encode(kind * (ms * 48)).decode()
 
@@ -43,8 +54,7 @@ def said(client: Imagined, item: str) -> str:
 
 
 def test_a_turn_from_speech_to_text() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     for ms in (300, 200):
         append(client, SPEECH, ms)
         append(client, SILENCE, 600)
@@ -96,8 +106,7 @@ def test_the_beta_has_other_names() -> None:
 
 
 def test_deltas_come_while_audio_flows() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     append(client, SPEECH, 400)
     client.sessions[0].partial()
     for _ in range(3):
@@ -110,8 +119,7 @@ def test_deltas_come_while_audio_flows() -> None:
 
 
 def test_speech_without_a_pause_is_one_turn() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     for _ in range(8):
         append(client, SPEECH, 1000)
     append(client, SILENCE, 600)
@@ -124,14 +132,12 @@ def test_speech_without_a_pause_is_one_turn() -> None:
 
 
 def test_a_commit_is_one_item_however_many_pauses() -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     for _ in range(3):
         append(client, SPEECH, 300)
         append(client, SILENCE, 1000)
     append(client, SPEECH, 200)
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     [text] = completed(client)
     assert len(text.split()) == 11
     assert client.of("input_audio_buffer.speech_started") == []
@@ -141,42 +147,35 @@ def test_a_commit_is_one_item_however_many_pauses() -> None:
 
 
 def test_a_commit_of_silence_is_completed_with_no_text() -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     append(client, SILENCE, 500)
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     assert completed(client) == [""]
 
 
 def test_a_commit_with_turn_detection_ends_the_turn() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     append(client, SPEECH, 300)
     client.say("input_audio_buffer.commit")
     append(client, SILENCE, 300)
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     assert completed(client) == ["s0u0w0 s0u0w1 s0u0w2", ""]
     assert len(client.of("input_audio_buffer.committed")) == 2
 
 
 @pytest.mark.parametrize("session", [MANUAL, VAD])
 def test_what_is_cleared_gets_no_item(session: dict[str, Any]) -> None:
-    client = connected()
-    client.say("session.update", session=session)
+    client = configured(session)
     append(client, SPEECH, 300)
     client.say("input_audio_buffer.clear")
     append(client, SPEECH, 200)
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     assert len(client.of("input_audio_buffer.cleared")) == 1
     assert completed(client) == ["s0u1w0 s0u1w1"]
 
 
 def test_what_was_begun_before_a_clear_is_not_spoken_of_again() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     append(client, SPEECH, 300)
     client.deliver(0)
     client.deliver(0)
@@ -210,8 +209,7 @@ def test_audio_before_a_configuration_is_held_for_it() -> None:
     assert client.sessions == {}
     pcmu = {"format": {"type": "audio/pcmu"}, "transcription": {"language": "de"}, "turn_detection": None}
     client.say("session.update", session={"audio": {"input": pcmu}})
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     assert client.of(f"{PREFIX}.completed")[0]["usage"]["seconds"] == 3.0
     assert client.sessions[0].config.language == "de"
     assert client.sessions[0].audio.encoding == "mulaw"
@@ -227,8 +225,7 @@ def test_audio_without_a_configuration_is_heard_in_the_end() -> None:
 
 
 def test_a_change_of_language_opens_another_session_and_keeps_the_item() -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     append(client, SPEECH, 300)
     client.say("session.update", session={"audio": {"input": {"transcription": {"language": "de"}}}})
     append(client, SPEECH, 200)
@@ -243,8 +240,7 @@ def test_a_change_of_language_opens_another_session_and_keeps_the_item() -> None
 
 
 def test_what_changes_nothing_keeps_the_session() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     append(client, SPEECH, 300)
     client.say("session.update", session={"audio": {"input": {"noise_reduction": {"type": "near_field"}}}})
     append(client, SPEECH, 300)
@@ -255,19 +251,16 @@ def test_what_changes_nothing_keeps_the_session() -> None:
 
 
 def test_a_commit_after_the_change_takes_what_was_said_before_it() -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     append(client, SPEECH, 300)
     client.say("session.update", session={"audio": {"input": {"transcription": {"language": "de"}}}})
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     assert completed(client) == ["s0u0w0 s0u0w1 s0u0w2"]
     assert list(client.sessions) == [0]
 
 
 def test_a_commit_when_all_sessions_are_over() -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     append(client, SPEECH, 300)
     client.do(client.dialect.idle())
     client.settle()
@@ -276,8 +269,7 @@ def test_a_commit_when_all_sessions_are_over() -> None:
 
 
 def test_a_client_that_leaves_turns_to_the_server_gets_what_it_had_not_committed() -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     append(client, SPEECH, 300)
     client.say("session.update", session=VAD)
     append(client, SPEECH, 200)
@@ -288,8 +280,7 @@ def test_a_client_that_leaves_turns_to_the_server_gets_what_it_had_not_committed
 
 
 def test_a_quiet_client_keeps_no_session() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     append(client, SPEECH, 300)
     client.do(client.dialect.idle())
     client.do(client.dialect.idle())
@@ -309,8 +300,7 @@ def test_a_quiet_client_keeps_no_session() -> None:
     ],
 )
 def test_a_session_that_fails_fails_its_items(code: str, retryable: bool, close: int, kind: str) -> None:
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     append(client, SPEECH, 300)
     client.say("input_audio_buffer.commit")
     client.do(client.dialect.said(0, 9, Error(code=code, message="It broke.", retryable=retryable)))
@@ -324,8 +314,7 @@ def test_a_session_that_fails_fails_its_items(code: str, retryable: bool, close:
 
 
 def test_the_longest_session_is_told_as_openai_tells_it() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     append(client, SPEECH, 300)
     client.do(client.dialect.said(0, 9, Closed(reason="limit", duration=0.3, utterances=0)))
     assert client.frames[-1]["error"]["code"] == "session_expired"
@@ -345,8 +334,7 @@ def test_probabilities_of_words_when_asked_for() -> None:
     client.do(client.dialect.said(0, 1, SpeechStart(utterance=0, start=0)))
     client.do(client.dialect.said(0, 2, Partial(text="a b, a", committed=1, **told)))
     client.do(client.dialect.said(0, 3, FinalEvent(text="a b, a", committed=6, language="en", **told)))
-    client.say("input_audio_buffer.commit")
-    client.settle()
+    commit(client)
     tokens = [
         {"token": "a", "logprob": 0.0, "bytes": [97]},
         {"token": " b,", "logprob": -0.6931, "bytes": [32, 98, 44]},
@@ -357,8 +345,7 @@ def test_probabilities_of_words_when_asked_for() -> None:
 
 
 def test_transcription_can_be_switched_off() -> None:
-    client = connected()
-    client.say("session.update", session={**VAD, "audio": {"input": {"transcription": None}}})
+    client = configured({**VAD, "audio": {"input": {"transcription": None}}})
     append(client, SPEECH, 300)
     append(client, SILENCE, 600)
     client.settle()
@@ -369,8 +356,7 @@ def test_transcription_can_be_switched_off() -> None:
 
 def test_few_events_come_behind_a_commit() -> None:
     """Trap 20: a client that only waits for `completed` may not read what is before it."""
-    client = connected()
-    client.say("session.update", session=MANUAL)
+    client = configured(MANUAL)
     for _ in range(4):
         append(client, SPEECH, 3000)
         append(client, SILENCE, 1000)
@@ -385,8 +371,7 @@ def test_few_events_come_behind_a_commit() -> None:
 
 
 def test_long_audio_goes_on_in_pieces() -> None:
-    client = connected()
-    client.say("session.update", session=VAD)
+    client = configured(VAD)
     acts = client.dialect.received(
         '{"type": "input_audio_buffer.append", "audio": "' + audio(SPEECH, 200_000) + '"}'
     )

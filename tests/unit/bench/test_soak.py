@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from bench.failover import is_whole, silences
 from bench.plot import Chart, svg
 from bench.replay import Recording
-from bench.soak_report import Sample, growth
+from bench.soak_report import Sample, Soak, grown, growth
 
 
 def sample(n: int, rss_bytes: int) -> Sample:
@@ -23,9 +23,11 @@ def sample(n: int, rss_bytes: int) -> Sample:
 def test_growth_is_from_behind_the_warm_up_to_the_end() -> None:
     warm = [sample(n, 10 + n) for n in range(4)]
     steady = [sample(n, 100) for n in range(4, 12)]
-    grown = [sample(n, 110) for n in range(12, 16)]
-    assert growth(warm + steady + grown, lambda s: s.rss_bytes["worker"]) == 10.0
+    later = [sample(n, 110) for n in range(12, 16)]
+    assert growth(warm + steady + later, lambda s: s.rss_bytes["worker"]) == 10.0
     assert growth(warm[:2], lambda s: s.rss_bytes["worker"]) is None
+    assert grown(Soak(samples=warm + steady + later)) == ["worker"]
+    assert grown(Soak(samples=steady)) == []
 
 
 def test_a_plot_is_xml_with_a_line_for_each_series() -> None:

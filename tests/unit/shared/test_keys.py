@@ -1,6 +1,5 @@
 """Key names: where they are formed, and that the document knows them all."""
 
-import fnmatch
 import re
 from dataclasses import astuple
 from pathlib import Path
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.redis import keys as module
-from shared.redis.keys import JOBS, PERMANENT, WEBHOOKS, WORKERS, Keys
+from shared.redis.keys import HISTORY, JOBS, PERMANENT, REPORTS, WEBHOOKS, WORKERS, Keys, is_permanent
 from shared.redis.scripts import source
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "redis-model.md").read_text()
@@ -33,6 +32,8 @@ def all_names() -> set[str]:
         WORKERS,
         JOBS,
         WEBHOOKS,
+        REPORTS,
+        HISTORY,
         keys.job_key("s1d"),
     }
     return {generic(name, "s1d") for name in names}
@@ -45,7 +46,7 @@ def test_the_document_lists_every_key_and_no_other() -> None:
 def test_what_is_permanent_is_documented_as_such() -> None:
     rows = [line for line in DOCUMENT.splitlines() if "| permanent |" in line]
     named = {row.split("`")[1].replace("{nn}", "{00}") for row in rows}
-    assert named == {name for name in named if any(fnmatch.fnmatchcase(name, p) for p in PERMANENT)}
+    assert named == set(filter(is_permanent, named))
     assert len(named) == len([p for p in PERMANENT if not p.startswith("rq:")])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.events import Final, Partial, SpeechEnd, Word
+from shared.events import Final, Partial, SpeechEnd, SpeechStart, Word
 from worker.core.decode import Kind
 from worker.core.effects import Dropped
 from worker.core.filters import Drop
@@ -104,3 +104,18 @@ def test_a_disk_that_is_full_ends_the_log_and_nothing_else() -> None:
 
 def test_punctuation_is_no_word() -> None:
     assert shown_words("Well - it's so, 今日!") == ["well", "it's", "so", "今", "日"]
+
+
+def test_a_session_lags_by_the_audio_behind_its_last_text(bench: Bench) -> None:
+    session = bench.session
+    assert session.lag_s(32_000, speaking=False) == 0.0
+    assert session.lag_s(16_000, speaking=False) == 1.0  # the machine has not heard all that came
+    session.published([SpeechStart(utterance=0, start=0.5)], None)
+    assert session.lag_s(32_000, speaking=True) == 1.5
+    session.published([partial("one", 1.25)], None)
+    assert session.lag_s(32_000, speaking=True) == 0.75
+    assert session.lag_s(32_000, speaking=False) == 0.0  # without partials nothing is due
+    session.published([SpeechEnd(utterance=0, end=1.5, reason="silence")], None)
+    assert session.lag_s(32_000, speaking=False) == 0.75  # but now its final is
+    session.published([final("one two", 1.5)], 24_000)
+    assert session.lag_s(32_000, speaking=False) == 0.0

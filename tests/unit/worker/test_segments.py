@@ -28,6 +28,32 @@ def test_sentences_and_pauses_end_segments() -> None:
     assert segments[0].avg_logprob == -0.3
 
 
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        (
+            "en",
+            [
+                "Mr. Quilter met Mrs. Jones at 5 p.m. on Jan. 5.",
+                "The U.S. Army, e.g. Dr. J. R. Smith, came.",
+                "Yes!",
+            ],
+        ),
+        ("de", ["Herr Dr. Müller kommt z.B. am 3. Mai.", "Das ist gut."]),
+        ("fr", ["Bonjour.", "J'aime les livres, les films, etc. et voilà.", "Oui !"]),
+        ("ja", ["これはペンです。", "それは本です。"]),
+        ("xx", ["Of an unknown language.", "The marks are known."]),
+        ("", ["So are they.", "Of none at all… good."]),
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(language: str, sentences: list[str]) -> None:
+    texts = [text for sentence in sentences for text in sentence.split()]
+    words = tuple(Word(text=t, start=i / 4, end=i / 4 + 0.2, probability=1.0) for i, t in enumerate(texts))
+    result = DecodeResult(text=" ".join(texts), language=language, words=words)
+    segments = to_segments(result, offset_s=0.0, duration_s=99.0, words=False)
+    assert [segment.text for segment in segments] == sentences
+
+
 def test_words_are_left_out_when_not_wanted() -> None:
     segments = to_segments(heard(("Hello", 0.0, 0.4)), offset_s=0.0, duration_s=1.0, words=False)
     assert segments[0].words == ()

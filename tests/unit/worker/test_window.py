@@ -27,6 +27,16 @@ def test_a_window_holds_the_speech_and_its_margin(speech_s: float) -> None:
         assert frames // 2 not in (80, 128)
 
 
+@given(st.floats(0, 60))
+def test_a_window_of_a_file_has_one_of_few_lengths(speech_s: float) -> None:
+    for policy, lengths in ((SMALL, {800, 1500, 2200, 3000}), (LARGE, {1500, 2500, 3000})):
+        frames = policy.file_frames(speech_s)
+        assert frames in lengths
+        assert frames >= policy.frames(speech_s)
+        # The longest window that is cut needs no more than the last but one.
+        assert speech_s > 20 or frames < FRAMES_MAX
+
+
 def test_large_models_get_longer_windows() -> None:
     assert policy_for(512) is SMALL
     assert policy_for(768) is SMALL

@@ -1,11 +1,11 @@
-"""Where `steno listen` takes audio from: a media file, standard input, the microphone."""
+"""Where a live session may take its audio from: a media file, the microphone, standard input."""
 
 import asyncio
 import os
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,11 +34,55 @@ class Source:
     is_live: bool
 
 
-def open_source(name: str, options: StreamOptions) -> Source:
+Say = Callable[[str], None]
+"""Is told what was wrong with audio that goes on all the same."""
+
+
+async def microphone(*, on_loss: Say = lambda _what: None) -> AsyncGenerator[bytes]:
+    """Audio from this machine's microphone, as the default `StreamOptions` want it, until it is closed; needs
+    the extra `mic`. `on_loss` is told, on another thread, when audio was lost because nobody took it in time.
+    Raises `NotInstalled`, and `Unavailable` for a microphone that can't be used."""
+    async for chunk in _followed(Source(_microphone(on_loss), is_live=True), speed=0.0):
+        yield chunk
+
+
+async def media_file(
+    path: str | Path, *, speed: float = 1.0, on_loss: Say = lambda _what: None
+) -> AsyncGenerator[bytes]:
+    """The audio of a media file, as the default `StreamOptions` want it, at `speed` times that of speech; 0:
+    as fast as it is taken. `on_loss` is told, on another thread, what of it is damaged. Raises `BadParameter`
+    when there is no such file and `BadAudio` for one without audio."""
+    source = await asyncio.to_thread(open_source, str(Path(path)), StreamOptions(), on_loss)
+    async for chunk in _followed(source, speed=speed):
+        yield chunk
+
+
+async def _followed(source: Source, *, speed: float) -> AsyncGenerator[bytes]:
+    feed = Feed(source)
+    try:
+        async for chunk in paced(feed, bytes_per_s=StreamOptions().bytes_per_s, speed=speed):
+            yield chunk
+    finally:
+        feed.close()
+
+
+async def paced(feed: "Feed", *, bytes_per_s: float, speed: float) -> AsyncGenerator[bytes]:
+    """Each chunk when its last sample has been spoken, at `speed` times real time, as a microphone would give
+    it; 0: at once."""
+    clock = asyncio.get_running_loop().time
+    began, sent_s = clock(), 0.0
+    async for chunk in feed:
+        if speed:
+            sent_s += len(chunk) / bytes_per_s
+            await asyncio.sleep(began + sent_s / speed - clock())
+        yield chunk
+
+
+def open_source(name: str, options: StreamOptions, on_loss: Say = lambda _what: None) -> Source:
     """The source called `name`: `mic`, `-` or a path. Raises `BadParameter`, `BadAudio` or `NotInstalled`
     for one that has no audio to give."""
     if name == "mic":
-        return Source(_microphone(), is_live=True)
+        return Source(_microphone(on_loss), is_live=True)
     if name == "-":
         if sys.stdin.isatty():
             raise BadParameter("standard input is a terminal; pipe raw audio into it, or name a file")
@@ -46,7 +90,7 @@ def open_source(name: str, options: StreamOptions) -> Source:
     path = Path(name)
     if not path.is_file():
         raise BadParameter(f"{name}: no such file")
-    chunks = decode_chunks(path, chunk_samples=round(CHUNK_S * SAMPLE_RATE), on_damage=_report_damage)
+    chunks = decode_chunks(path, chunk_samples=round(CHUNK_S * SAMPLE_RATE), on_damage=on_loss)
     return Source(chain([next(chunks)], chunks), is_live=False)  # what is no audio shows here
 
 
@@ -111,17 +155,13 @@ class Feed:
         self._news.set()
 
 
-def _report_damage(what: str) -> None:
-    print(f"steno: {what}", file=sys.stderr)
-
-
 def _read_raw(descriptor: int, chunk_bytes: int) -> Iterator[bytes]:
     # Not through sys.stdin: a thread that waits inside its buffer aborts the interpreter's exit.
     while data := os.read(descriptor, chunk_bytes):
         yield data
 
 
-def _microphone() -> Iterator[bytes]:
+def _microphone(on_loss: Say) -> Iterator[bytes]:
     try:
         import sounddevice
     except ImportError:
@@ -130,17 +170,17 @@ def _microphone() -> Iterator[bytes]:
         raise NotInstalled(
             "the microphone needs the PortAudio library; install it (Debian: apt install libportaudio2)"
         ) from None
-    return _record(sounddevice)
+    return _record(sounddevice, on_loss)
 
 
-def _record(sounddevice: Any) -> Iterator[bytes]:
+def _record(sounddevice: Any, on_loss: Say) -> Iterator[bytes]:
     frames = round(CHUNK_S * SAMPLE_RATE)
     try:
         with sounddevice.RawInputStream(samplerate=SAMPLE_RATE, channels=1, dtype="int16") as stream:
             while True:
                 data, was_late = stream.read(frames)
                 if was_late:
-                    print("steno: audio was lost: the server or the network is too slow", file=sys.stderr)
+                    on_loss("audio was lost: the server or the network is too slow")
                 yield bytes(data)
     except sounddevice.PortAudioError as error:
         raise Unavailable(f"the microphone can't be used: {error}") from None

@@ -1,0 +1,1 @@
+"""The web page at `/`: static files, and what a browser is told to allow them."""

@@ -1,0 +1,88 @@
+/** What can go wrong, each as a sentence and a next step. */
+
+import { h } from "./dom.js";
+
+const TABLE = {
+  insecure: [
+    "Browsers give the microphone to pages on https:// and localhost only.",
+    "Open this page at http://localhost on the server itself, or give the server a certificate: steno dev-cert makes one.",
+  ],
+  no_microphone: ["No microphone was found.", "Connect one and start again, or choose the sound of a browser tab."],
+  denied: [
+    "This page was not allowed to use the microphone.",
+    "Allow it in the settings beside the page's address, then try again.",
+  ],
+  not_shared: ["Nothing was shared.", "Start again, and choose a tab whose sound is to be written down."],
+  busy_microphone: ["The microphone can't be read.", "Close other programs that may use it, then start again."],
+  no_audio_shared: ["What you shared has no sound.", "Share a tab, and tick “Also share tab audio” before you do."],
+  unsupported: ["This browser can't do that.", "Use the microphone, or a current Chrome, Edge or Firefox."],
+  microphone_gone: ["The microphone is gone.", "The text up to here is complete. Connect it again, then start again."],
+  silent_microphone: [
+    "The microphone sends silence.",
+    "Look whether it is muted, at its switch or in the system's settings, or choose another one.",
+  ],
+  unreachable: ["The server does not answer.", "Look whether it runs and this device reaches it, then try again."],
+  lost: ["The connection could not be had again.", "What was said is kept below. Start again to go on."],
+  overrun: [
+    "More than two minutes of sound wait for the server, so new sound is left out.",
+    "Stop, and start again when the connection is better.",
+  ],
+  no_capacity: ["All workers are busy.", "Try again in a moment; whoever runs the server can add workers."],
+  queue_full: ["The queue of files is full.", "Try again when some are done; the Jobs page shows them."],
+  unavailable: ["The server can't serve this now.", "Its System page and log say what is missing."],
+  model_unavailable: ["The model can't be loaded.", "The server's log says why; steno doctor looks for the cause."],
+  broker_lost: ["The server has lost its Redis.", "It keeps trying. Try again in a moment."],
+  unauthorized: ["This server needs an API key.", "Enter one that it knows; whoever runs the server has them."],
+  taken_over: ["Another page has taken this session.", "Go on there, or start a new one here."],
+  too_large: ["The file is larger than this server takes.", "Send it in parts, or in a format that compresses."],
+  storage_full: ["The server's storage is full.", "Delete finished jobs, or ask whoever runs the server."],
+  upload_stalled: ["The upload came to a halt.", "Look at the connection, then try again."],
+  bad_audio: ["This file has no sound that can be read.", "Try another file, or convert it with a media player."],
+  bad_parameter: ["The server does not take one of the settings.", "Change it, then try again."],
+  not_found: ["It is not there any more.", "Ended jobs are kept for a limited time; send the file again."],
+  conflict: ["That can't be done now.", "Load the list again to see how things are."],
+};
+
+/** The sentence and the next step for an error. */
+export function explained(error) {
+  const code = error.code === "no_capacity" && error.status ? "queue_full" : error.code;
+  const [sentence, next] = TABLE[code] ?? ["Something went wrong.", "Try again; the server's log says more."];
+  return { sentence, next, detail: error.code in TABLE && !error.status ? "" : error.message };
+}
+
+/** A place of the page where problems are told, one at a time. */
+export class Problems {
+  constructor(element) {
+    this._element = element;
+    this._code = "";
+  }
+
+  /** Tell. `actions`: labels with what they do. */
+  show(error, actions = {}) {
+    const { sentence, next, detail } = explained(error);
+    this._code = error.code ?? "";
+    const buttons = Object.entries(actions).map(([label, act]) => {
+      const press = () => {
+        this.clear();
+        act();
+      };
+      return h("button", { type: "button", class: "button small", on: { click: press } }, label);
+    });
+    const close = { type: "button", class: "quiet close", "aria-label": "Dismiss", on: { click: () => this.clear() } };
+    this._element.replaceChildren(
+      h("p", {}, h("strong", {}, sentence), " ", next),
+      ...(detail ? [h("p", { class: "detail" }, detail)] : []),
+      h("div", { class: "actions" }, ...buttons),
+      h("button", close, "×"),
+    );
+    this._element.hidden = false;
+  }
+
+  /** Tell nothing more; with a code, only if it is that what is told. */
+  clear(code = "") {
+    if (code && code !== this._code) return;
+    this._element.hidden = true;
+    this._element.replaceChildren();
+    this._code = "";
+  }
+}

@@ -1,0 +1,1 @@
+"""Short programs on the SDK; docs/sdk.md explains them, and tests run them."""

@@ -1,0 +1,30 @@
+"""The System view with the running service: what it says is what the service does."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.browser import page_of, shoot
+from tests.support.service import Service
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_live_session_is_seen(browser: Browser, service: Service) -> None:
+    async with (
+        page_of(browser, service.url) as page,
+        page_of(browser, service.url, path="/#/system") as system,
+    ):
+        sessions = system.locator("section", has_text="Sessions").locator("tbody tr")
+        tile = system.locator(".tile", has_text="Live sessions").locator("dd").first
+        await expect(system.locator("section", has_text="Workers").locator("tbody tr")).to_have_count(1)
+        await expect(tile).to_have_text("0")
+        await page.click("#record")
+        await page.locator("#lines .line").first.wait_for()
+        await expect(tile).to_have_text("1")
+        await expect(sessions).to_have_count(1)
+        await expect(sessions.first).to_contain_text("native")
+        await expect(system.locator(".chart polyline.first")).to_have_count(1, timeout=15_000)
+        await shoot(system, "system-speaking")
+        await page.click("#record")
+        await page.locator("body[data-live=idle]").wait_for()
+        await expect(tile).to_have_text("0")
