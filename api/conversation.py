@@ -7,6 +7,7 @@ does not read stops its own events and its own messages, and nothing piles up bu
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -26,6 +27,8 @@ F_contra = TypeVar("F_contra", contravariant=True)
 
 LAST_WORD_S: Final = 5.0
 """How long the last frames and a close may wait for a client that does not read; it is cut off then."""
+_IN_A_ROW: Final = 16
+"""Messages of one client before others have their turn."""
 _BROKER_RETRY_S: Final = 2.0
 _CLOSE_OK: Final = 1000
 
@@ -95,14 +98,24 @@ class _Conversation(Generic[M, F]):
 
     async def _read(self) -> None:
         await self._do(self._dialect.begin())
-        while True:
+        for number in itertools.count():
+            if number % _IN_A_ROW == 0:
+                # Messages that are there already are taken without a pause: a flood would keep all others of
+                # this process waiting.
+                await asyncio.sleep(0)
             try:
-                async with asyncio.timeout(self._dialect.idle_s):
-                    message = await self._wire.receive()
+                message = await self._next()
             except TimeoutError:
                 await self._do(self._dialect.idle())
             else:
                 await self._do(self._dialect.received(message))
+
+    async def _next(self) -> M:
+        """The next message. Raises `TimeoutError` when the client is silent for too long."""
+        if (idle_s := self._dialect.idle_s) is None:  # the most frequent wait of all: it sets no timer
+            return await self._wire.receive()
+        async with asyncio.timeout(idle_s):
+            return await self._wire.receive()
 
     async def _serve(self, asked: Open | Resume, is_there: asyncio.Event) -> None:
         """One session from its opening to its end. Its errors are said as its last event."""

@@ -68,6 +68,7 @@ CLOSE: Final[Mapping[str, int]] = {
 _RETRY_AFTER_S: Final = 1.0
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
+_TIMEOUT: Final = 408
 _CODE_BY_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -119,6 +120,8 @@ class Fault:
             headers["Retry-After"] = str(math.ceil(self.retry_after_s))
         if self.status == _UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.status == _TIMEOUT:  # who trickles would go on doing it
+            headers["Connection"] = "close"
         return headers
 
 

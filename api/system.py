@@ -4,25 +4,25 @@ Everything is read from Redis, so every edge says the same. One look is made for
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import is_operator, tenant_of
+from api.system_history import History
 from shared.codec import to_map
 from shared.redis.connection import ConnectionLost
 from shared.redis.presence import Presence, WorkerPresence
 from shared.redis.system import Report, Telling, Told, ToldSession, WaitingSession
 from shared.system import (
-    HISTORY_S,
     LOOK_S,
     SESSION_ID_CHARS,
     SESSIONS_MAX,
-    SLOT_S,
     Fleet,
     JobCounts,
     Sample,
@@ -30,10 +30,8 @@ from shared.system import (
     System,
     WorkerSight,
 )
-from shared.tally import merged, sample
 
 _SESSIONS_ASKED_MAX: Final = 1000
-_MINUTE_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,9 @@ class Seen:
     workers: Sequence[WorkerPresence]
     waiting: Sequence[WaitingSession]
     jobs: JobCounts | None
+    minute: Sample
+    hour: Sample
+    samples: tuple[Sample, ...]
 
 
 class Lookout:
@@ -59,19 +60,20 @@ class Lookout:
         self._count_jobs = count_jobs
         self._lock = asyncio.Lock()
         self._seen: Seen | None = None
+        self._history = History()
 
     async def seen(self) -> Seen:
         """What was seen within the last second."""
         async with self._lock:
             now_s = asyncio.get_running_loop().time()
             if self._seen is None or now_s - self._seen.at_s >= LOOK_S:
-                self._seen = Seen(
-                    now_s,
-                    await self._telling.told(),
-                    await self._presence.workers(),
-                    await self._telling.waiting(),
-                    await self._jobs(),
-                )
+                told = await self._telling.told(self._history.newest)
+                workers = await self._presence.workers()
+                waiting, jobs = await self._telling.waiting(), await self._jobs()
+                history, at_s = self._history, told.now_s
+                history.add(told.history, at_s)
+                known = (history.minute(at_s), history.hour(at_s), history.samples(at_s))
+                self._seen = Seen(now_s, told, workers, waiting, jobs, *known)
             return self._seen
 
     async def _jobs(self) -> JobCounts | None:
@@ -92,14 +94,20 @@ def system_router(lookout: Lookout) -> APIRouter:
         request: Request,
         after: Annotated[int, Query(ge=0)] = 0,
         sessions: Annotated[int, Query(ge=0, le=_SESSIONS_ASKED_MAX)] = SESSIONS_MAX,
-    ) -> JSONResponse:
+    ) -> Response:
         """Workers, sessions, capacity, backlog, and the last hour; to a tenant its own sessions."""
         seen = await lookout.seen()
         tenant = None if is_operator(request) else tenant_of(request)
-        found = described(seen, tenant=tenant, after=after, sessions=sessions)
-        return JSONResponse(to_map(found), headers={"Cache-Control": "no-store"})
+        # In a thread: a large fleet takes tens of milliseconds, in which live sessions would stand still.
+        found = await run_sync(partial(_written, seen, tenant=tenant, after=after, sessions=sessions))
+        return Response(found, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return router
+
+
+def _written(seen: Seen, *, tenant: str | None, after: int, sessions: int) -> bytes:
+    found = described(seen, tenant=tenant, after=after, sessions=sessions)
+    return json.dumps(to_map(found), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def described(seen: Seen, *, tenant: str | None, after: int, sessions: int) -> System:
@@ -157,8 +165,6 @@ def _told(session: ToldSession, now_s: float, worker: str | None) -> SessionSigh
 
 def _fleet(seen: Seen, after: int) -> Fleet:
     workers, told = seen.workers, seen.told
-    history = told.history
-    minute_from = max(history, default=0) - _MINUTE_S
     return Fleet(
         workers=tuple(_worker(worker, told.reports.get(worker.worker)) for worker in workers),
         sessions=sum(worker.active for worker in workers),
@@ -168,17 +174,10 @@ def _fleet(seen: Seen, after: int) -> Fleet:
         oldest_waiting_s=max((_age(told.now_s, session.since_s) for session in seen.waiting), default=0.0),
         oldest_unserved_s=max((worker.oldest_unserved_s for worker in workers), default=0.0),
         jobs=seen.jobs,
-        minute=_over({at: counts for at, counts in history.items() if at > minute_from}, told.now_s),
-        hour=_over({at: c for at, c in history.items() if at > told.now_s - HISTORY_S}, told.now_s),
-        history=tuple(_over({at: c}, told.now_s) for at, c in history.items() if at >= after),
+        minute=seen.minute,
+        hour=seen.hour,
+        history=tuple(sample for sample in seen.samples if sample.at >= after),
     )
-
-
-def _over(history: Mapping[int, Mapping[str, float]], now_s: float) -> Sample:
-    """One sample of several stretches; those in which no worker was there are left out of its length."""
-    at = min(history, default=int(now_s))
-    span_s = sum(min(SLOT_S, max(1, round(now_s - begin))) for begin in history)
-    return sample(at, span_s, merged(history.values()))
 
 
 def _worker(worker: WorkerPresence, report: Report | None) -> WorkerSight:

@@ -34,7 +34,8 @@ RAMP_S: Final = 10.0
 _POLL_S: Final = 0.5
 """How often workers look for sessions whose lease has ended, at least (`worker.intake`)."""
 _ALIKE_S: Final = 2.0
-"""Windows of a batch that differ by no more are made alike, as the engine does."""
+_ALIKE_TIGHT_S: Final = 3.0
+"""Windows of a batch, or of tight partials, that differ by no more are made alike, as the engine does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Case:
 
     table: CostTable
     sessions: int
+    draft_table: CostTable | None = None
+    """That of a smaller model for drafts, if there is one."""
     workers: int = 1
     duration_s: float = 120.0
     seed: int = 1
@@ -109,6 +112,7 @@ class Worker:
         self.alive = True
         self._clock = clock
         self._table = case.table
+        self._draft_table = case.draft_table
         self._outcome = outcome
         self._rng = Random(f"{case.seed} worker {number}")
         self._scheduler = Scheduler(slots=case.table.slots, batch_max=case.table.batch_max, batch_s=BATCH_S)
@@ -132,21 +136,37 @@ class Worker:
         windows_s = self._windows_s(requests)
         lost = self._table.partials_lost if plan.kind is Kind.PARTIAL else 0.0
         results = [
-            heard(request, window_s, self._table.tokens_per_word, lost=self._rng.random() < lost)
+            replace(
+                heard(request, window_s, self._table.tokens_per_word, lost=self._rng.random() < lost),
+                draft=self._is_draft(request),
+            )
             for request, window_s in zip(requests, windows_s, strict=True)
         ]
         own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
         beam = plan.beam or requests[0].beam or own
-        took_s = self._table.batch_s([(r.window_s, r.steps) for r in results], beam=beam) * self._stretch()
+        took_s = self._cost_s(results, beam) * self._stretch()
         self._outcome.queue_s[kind] += [now - job.since for job in plan.jobs]
         self._outcome.batches[kind].append(len(plan.jobs))
         self._outcome.narrow += len(plan.jobs) if plan.beam else 0
         self._outcome.busy_s += took_s
         self._clock.at(now + took_s, lambda: self._done(plan, results, now))
 
+    def _is_draft(self, request: DecodeRequest) -> bool:
+        return self._draft_table is not None and request.kind is Kind.PARTIAL and request.tight
+
+    def _cost_s(self, results: Sequence[DecodeResult], beam: int) -> float:
+        drafts = [(r.window_s, r.steps) for r in results if r.draft]
+        others = [(r.window_s, r.steps) for r in results if not r.draft]
+        cost_s = self._table.batch_s(others, beam=beam) if others else 0.0
+        return cost_s + (
+            self._draft_table.batch_s(drafts, beam=beam) if self._draft_table and drafts else 0.0
+        )
+
     def _windows_s(self, requests: Sequence[DecodeRequest]) -> list[float]:
-        each_s = [self._table.policy.frames(request.duration_s) / 100 for request in requests]
-        return [max(each_s) if max(each_s) - one_s <= _ALIKE_S else one_s for one_s in each_s]
+        policy = self._table.policy
+        each_s = [policy.frames(r.duration_s, tight=r.tight) / 100 for r in requests]
+        reach_s = _ALIKE_TIGHT_S if all(r.tight for r in requests) else _ALIKE_S
+        return [max(each_s) if max(each_s) - one_s <= reach_s else one_s for one_s in each_s]
 
     def _stretch(self) -> float:
         """How much longer decodes take because their cores do the rest of the service's work too."""

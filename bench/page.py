@@ -1,4 +1,4 @@
-"""What the web page adds: `python -m bench.page [--clip FILE] [--loads N] [--json FILE]`.
+"""What the web page adds: `python -m bench.page [--clip FILE] [--loads N] [--screenshot FILE] [--json FILE]`.
 
 Starts `steno up`, loads the page N times in headless Chromium, each time with nothing cached, then speaks the
 clip into its fake microphone and measures in the page itself: from the end of a frame in the audio thread to
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clip", type=Path, default=Path("tests/data/en_demo.flac"))
     parser.add_argument("--loads", type=int, default=10)
     parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--screenshot", type=Path, help="of the page while the clip's last words are spoken")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     executable = shutil.which("chromium") or shutil.which("google-chrome")
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             browser = playwright.chromium.launch(executable_path=executable, args=flags)
             url = f"http://{server.address}/"
             ready = [_load(browser, url) for _ in range(options.loads)]
-            found = _speak(browser, url, speech_s)
+            found = _speak(browser, url, speech_s, options.screenshot)
             browser.close()
     figures = {"ready": _times([time for time, _ in ready]), **{name: _times(found[name]) for name in found}}
     size = ready[0][1]
@@ -112,13 +113,16 @@ def _load(browser: Browser, url: str) -> tuple[float, int]:
     return ready, sum(files)
 
 
-def _speak(browser: Browser, url: str, speech_s: float) -> dict[str, list[float]]:
+def _speak(browser: Browser, url: str, speech_s: float, screenshot: Path | None) -> dict[str, list[float]]:
     """Milliseconds of every frame and every painted message."""
     page = _open(browser, url)
     page.evaluate(WATCH)
     page.click("#record")
     page.wait_for_selector("body[data-live=live]")
-    time.sleep(speech_s + 3)
+    time.sleep(speech_s)
+    if screenshot is not None:
+        page.screenshot(path=screenshot)
+    time.sleep(3)
     page.click("#record")
     page.wait_for_selector("body[data-live=idle]")
     measured: list[tuple[str, float]] = [tuple(entry) for entry in page.evaluate("window.measured")]

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         table = cost_table(options.cost)
+        draft_table = cost_table(options.draft_cost) if options.draft_cost else None
     except BadTable as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs: list[dict[str, Any]] = []
     for sessions in options.sessions:
         began = time.perf_counter()
-        outcome = simulate(_case(table, sessions, options))
+        outcome = simulate(_case(table, draft_table, sessions, options))
         took_s = time.perf_counter() - began
         figures = summary(sessions, outcome)
         runs.append({**figures, "simulated_in_s": round(took_s, 1)})
@@ -121,9 +122,12 @@ def _about(table: CostTable, options: argparse.Namespace) -> str:
     )
 
 
-def _case(table: CostTable, sessions: int, options: argparse.Namespace) -> Case:
+def _case(
+    table: CostTable, draft_table: CostTable | None, sessions: int, options: argparse.Namespace
+) -> Case:
     return Case(
         table=table,
+        draft_table=draft_table,
         sessions=sessions,
         workers=options.workers,
         duration_s=options.minutes * 60,
@@ -149,6 +153,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Simulate live sessions from a table of decoding costs.")
     parser.add_argument(
         "--cost", default="cpu-zen3-base", metavar="FILE", help=f"a JSON file, or one of {known}"
+    )
+    parser.add_argument(
+        "--draft-cost", default="", metavar="FILE", help="the same for a model for drafts; empty: none"
     )
     parser.add_argument("--sessions", type=_numbers, default=[1, 4, 8], metavar="N,N,…")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="devices of that cost")

@@ -8,7 +8,7 @@ several experiments run side by side. What the service adds, some milliseconds a
 
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -56,6 +56,10 @@ class Setting:
     """Is shown a session after each chunk that it took."""
     cost: str = "cpu-zen3-base"
     """Which table of bench/costs says what decodes take."""
+    draft_cost: str = ""
+    """The same for decodes of the model for drafts."""
+    service_share: float = 0.0
+    """Core seconds that a session takes beside decodes for each second of audio, on the cores that decode."""
     final_beam: int = 0
     """Hypotheses that finals follow; 0: as the engine does it."""
 
@@ -74,6 +78,8 @@ class Stage:
         self._engine = engine
         self._free = free
         self._table = cost_table(setting.cost)
+        self._draft_table = cost_table(setting.draft_cost) if setting.draft_cost else self._table
+        self._slots = slots
         self._setting = setting
         self._scheduler = Scheduler(slots=slots, batch_max=engine.info.batch_max, batch_s=BATCH_S)
         self._owners: dict[Job, Callable[[DecodeResult | None], None]] = {}
@@ -155,13 +161,12 @@ class Stage:
         usual = self._setting.final_beam if plan.kind is Kind.FINAL else 0
         requests = [replace(request, beam=plan.beam or request.beam or usual) for request in newest]
         results = self._engine.decode(requests)
-        rows = [(result.window_s, result.steps) for result in results]
         own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
-        cost_s = self._table.batch_s(rows, beam=requests[0].beam or own)
+        cost_s = self._cost_s(results, beam=requests[0].beam or own)
         self.played.decodes[name] += len(plan.jobs)
         self.played.batches[name] += 1
         self.played.cpu_s[name] += cost_s
-        cost_s = 0.0 if self._free else cost_s
+        cost_s = 0.0 if self._free else cost_s * self._stretch()
 
         def answer() -> None:
             self._scheduler.complete(plan, cost_s)
@@ -171,6 +176,19 @@ class Stage:
                 )
 
         self._at(self._now + cost_s, answer)
+
+    def _cost_s(self, results: Sequence[DecodeResult], *, beam: int) -> float:
+        """Rows of one length are decoded together, by either model."""
+        calls: defaultdict[tuple[bool, float], list[tuple[float, int]]] = defaultdict(list)
+        for result in results:
+            calls[result.draft, result.window_s].append((result.window_s, result.steps))
+        tables = {False: self._table, True: self._draft_table}
+        return sum(tables[draft].batch_s(rows, beam=beam) for (draft, _), rows in calls.items())
+
+    def _stretch(self) -> float:
+        """How much longer decodes take because their cores do the rest of the service's work too."""
+        rest = self._setting.service_share * len(self.played.arrivals) / self._slots
+        return 1 / max(0.1, 1 - rest)
 
 
 def play(

@@ -8,6 +8,7 @@
 Methods may be called from several threads at once, as a live session needs: one sends, one iterates.
 """
 
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from client.job_events import JobEvent
 from client.jobs import Job, JobPage, ResultFormat
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
+from client.sources import Say, open_source
 from shared.events import Event, Ready
 from shared.jobs import JobOptions
 from shared.subtitles import Layout
@@ -32,7 +34,7 @@ from shared.webhooks import Delivery
 T = TypeVar("T")
 C = TypeVar("C", bound=AbstractAsyncContextManager[Any])
 
-__all__ = ["Jobs", "LiveSession", "Watch", "connect"]
+__all__ = ["Jobs", "LiveSession", "Watch", "connect", "media_file", "microphone"]
 
 
 class LiveSession:
@@ -107,6 +109,25 @@ def connect(
     )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opening) as session:
         yield LiveSession(portal, session)
+
+
+def microphone(*, on_loss: Say = lambda _what: None) -> Generator[bytes]:
+    """Audio from this machine's microphone, until it is closed. See `client.microphone`."""
+    yield from open_source("mic", StreamOptions(), on_loss).chunks
+
+
+def media_file(
+    path: str | Path, *, speed: float = 1.0, on_loss: Say = lambda _what: None
+) -> Generator[bytes]:
+    """The audio of a media file at `speed` times that of speech; 0: as fast as it is taken. See
+    `client.media_file`."""
+    options = StreamOptions()
+    began, sent_s = time.monotonic(), 0.0
+    for chunk in open_source(str(Path(path)), options, on_loss).chunks:
+        if speed:
+            sent_s += len(chunk) / options.bytes_per_s
+            time.sleep(max(0.0, began + sent_s / speed - time.monotonic()))
+        yield chunk
 
 
 class _OnPortal(Generic[C]):

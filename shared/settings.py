@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     model: str = "base"
     model_aliases: str = ""
     """More names for models, for clients that have others built in."""
+    draft_model: str = ""
+    """A smaller model for the partials of a busy device; empty: none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     """`auto` picks int8 on a CPU and int8_float16 or float16 on CUDA."""

@@ -69,7 +69,8 @@ class WorkerSight:
     batch_size: float | None = None
     """Mean number of decodes in a batch, over the last `SLOT_S`; also None while nothing is decoded."""
     busy: float | None = None
-    """Share of its decoding threads' time that batches took, over the last `SLOT_S`, 0 to 1."""
+    """Share of its decoding threads' time that batches took, over the last `SLOT_S`, 0 to 1; batches that
+    still run are counted."""
     real_time_factor: float | None = None
     """Time of batches for each second of audio in them, over the last `SLOT_S`."""
 

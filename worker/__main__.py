@@ -25,6 +25,7 @@ from shared.settings import Settings, load_settings
 from worker.app import WorkerApp
 from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
+from worker.engine.drafted import DraftedEngine
 
 log = logging.getLogger("worker")
 
@@ -36,23 +37,28 @@ _BROKEN_STATUS: Final = 70
 def load_engine(settings: Settings) -> Engine:
     """Resolve the model and load it, warm. Raises `StenoError`."""
     check_engine(settings.engine)
+    engine = _make(settings, settings.model)
+    if settings.draft_model:
+        engine = DraftedEngine(engine, _make(settings, settings.draft_model))
+    engine.prepare()
+    silero.prepare()
+    return engine
+
+
+def _make(settings: Settings, model: str) -> Engine:
     path, multilingual = None, True
     if settings.engine not in WITHOUT_WEIGHTS:
-        files = resolve(settings.model)
+        files = resolve(model)
         path, multilingual = files.path, files.multilingual
-    threads = settings.threads or _threads(settings)
     options = EngineOptions(
-        model=settings.model,
+        model=model,
         path=path,
         multilingual=multilingual,
         device=settings.device,
         compute_type=settings.compute_type,
-        threads=threads,
+        threads=settings.threads or _threads(settings),
     )
-    engine = make_engine(settings.engine, options)
-    engine.prepare()
-    silero.prepare()
-    return engine
+    return make_engine(settings.engine, options)
 
 
 def _threads(settings: Settings) -> int:

@@ -83,7 +83,7 @@ class WorkerApp:
         takers = self._takers(intake, files)
         beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
         reporter = Reporter(Telling(self.client, keys), self.worker, quality.watched, threads=info.parallel)
-        tell = asyncio.create_task(_tell_forever(reporter, intake), name="tell")
+        tell = asyncio.create_task(_tell_forever(reporter, intake, device), name="tell")
         watch = asyncio.create_task(device.watch_forever(), name="watch")
         look = asyncio.create_task(files.look_after_forever(), name="look-after-windows")
         ends = [
@@ -222,7 +222,7 @@ async def _count(presence: Presence) -> int:
     return sum(not worker.draining for worker in await presence.workers())
 
 
-async def _tell_forever(reporter: Reporter, intake: Intake) -> NoReturn:
+async def _tell_forever(reporter: Reporter, intake: Intake, device: Device) -> NoReturn:
     while True:
-        await reporter.tell(intake.told())
+        await reporter.tell(intake.told(), running_s=device.running_s())
         await asyncio.sleep(LOOK_S)

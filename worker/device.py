@@ -102,6 +102,11 @@ class Device:
         since = self._scheduler.oldest_since()
         return 0.0 if since is None else self._clock() - since
 
+    def running_s(self) -> list[float]:
+        """For how long the batches on the device have run."""
+        now = self._clock()
+        return [run.spent_s + now - run.looked_at for run in self._running.values()]
+
     def load(self) -> float:
         """Part of the device that the present sessions want; above 1 it does not keep up."""
         return self._scheduler.load(self._clock())

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shared.redis.connection import ConnectionLost, RedisError
 from shared.redis.system import SESSIONS_TOLD_MAX, Report, Telling, ToldSession
@@ -26,17 +26,25 @@ class Recent:
         self._forget(at_s)
 
     def report(
-        self, now_s: float, *, age_s: float, threads: int, sessions: tuple[ToldSession, ...] = ()
+        self,
+        now_s: float,
+        *,
+        age_s: float,
+        threads: int,
+        sessions: tuple[ToldSession, ...] = (),
+        running_s: Iterable[float] = (),
     ) -> Report:
-        """What they say of a worker that is so old and decodes on so many threads."""
+        """What they say of a worker that is so old and decodes on so many threads; `running_s`: for how long
+        batches run that have not ended."""
         self._forget(now_s)
         count = len(self._batches)
         took_s = sum(took for _, _, took, _ in self._batches)
         audio_s = sum(audio for _, _, _, audio in self._batches)
+        busy_s = took_s + sum(min(SLOT_S, spent_s) for spent_s in running_s)
         return Report(
             age_s=round(age_s, 1),
             batch_size=round(sum(n for _, n, _, _ in self._batches) / count, 2) if count else None,
-            busy=round(min(1.0, took_s / (min(SLOT_S, max(age_s, 1.0)) * threads)), 3),
+            busy=round(min(1.0, busy_s / (min(SLOT_S, max(age_s, 1.0)) * threads)), 3),
             real_time_factor=round(took_s / audio_s, 3) if audio_s else None,
             sessions=sessions,
         )
@@ -70,12 +78,13 @@ class Reporter:
         self._began_s = self._told_s = time.monotonic()
         self._failed = False
 
-    async def tell(self, sessions: Sequence[ToldSession]) -> None:
-        """Tell what is so now. What can't be told is lost: nobody waits for it."""
+    async def tell(self, sessions: Sequence[ToldSession], *, running_s: Iterable[float] = ()) -> None:
+        """Tell what is so now; `running_s`: for how long batches run already. What can't be told is lost:
+        nobody waits for it."""
         now_s = time.monotonic()
         told = tuple(sorted(sessions, key=lambda session: -session.lag_s)[:SESSIONS_TOLD_MAX])
         report = self._watched.recent.report(
-            now_s, age_s=now_s - self._began_s, threads=self._threads, sessions=told
+            now_s, age_s=now_s - self._began_s, threads=self._threads, sessions=told, running_s=running_s
         )
         counts = self._counts(now_s, len(sessions))
         try:

@@ -9,9 +9,9 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from api.own_version import own_version
 from shared.events import Word
 from shared.transcript import join
 
@@ -41,7 +41,7 @@ class Request:
     @property
     def model_info(self) -> Frame:
         """The model."""
-        return {"name": self.model or "whisper", "version": _version(), "arch": "whisper"}
+        return {"name": self.model or "whisper", "version": own_version() or "0", "arch": "whisper"}
 
     @property
     def of_results(self) -> Frame:
@@ -128,10 +128,3 @@ def dumps(frame: Frame) -> str:
 
 def _confidence(value: float) -> float:
     return min(1.0, max(_CONFIDENCE_MIN, round(value, 4)))
-
-
-def _version() -> str:
-    try:
-        return version("steno")
-    except PackageNotFoundError:
-        return "0"

@@ -91,12 +91,13 @@ def _answer(request: Request, asset: Asset, headers: Mapping[str, str]) -> Respo
     """The file; nothing when the browser has it already."""
     common = {
         "Cache-Control": "no-cache",
-        "ETag": asset.tag,
+        "ETag": f"W/{asset.tag}",  # the same for both encodings
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
         **headers,
     }
-    if request.headers.get("if-none-match") == asset.tag:
+    known = request.headers.get("if-none-match", "").split(",")
+    if asset.tag in (tag.strip().removeprefix("W/") for tag in known):
         return Response(status_code=304, headers=common)
     if "gzip" in request.headers.get("accept-encoding", ""):
         common["Content-Encoding"] = "gzip"

@@ -4,9 +4,9 @@ and gives the server up then."""
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NoReturn
 
+from api.own_version import own_version
 from api.session_desk import SessionDesk
 from shared.languages import LANGUAGES
 from shared.redis.connection import ConnectionLost
@@ -54,7 +54,7 @@ class Catalog:
             "attribution": {"name": "Steno", "url": ""},
             "installed": True,
             "description": "Steno: self-hosted transcription with Whisper",
-            "version": _version(),
+            "version": own_version(),
             "models": [_model(name, languages) for name, languages in sorted(self._models.items())],
             "supports_transcript_streaming": True,
             "requires_external_vad": True,
@@ -75,10 +75,3 @@ def _model(name: str, languages: Sequence[str]) -> dict[str, Any]:
         "version": None,
         "languages": list(languages),
     }
-
-
-def _version() -> str:
-    try:
-        return version("steno")
-    except PackageNotFoundError:  # run from a checkout
-        return ""

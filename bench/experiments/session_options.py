@@ -26,6 +26,7 @@ from worker.core.effects import SessionOptions
 from worker.core.endpointing import EndpointOptions
 from worker.core.window import WindowPolicy
 from worker.engine.api import EngineOptions, make_engine
+from worker.engine.drafted import DraftedEngine
 
 _ENDPOINT = {field.name for field in fields(EndpointOptions)}
 
@@ -86,6 +87,15 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="begin behind N streams of the data")
     parser.add_argument("--no-partials", action="store_true")
     parser.add_argument("--cost", default="cpu-zen3-base", help="a table of bench/costs: what decodes take")
+    parser.add_argument("--draft", metavar="NAME", help="a model for the partials of a busy device")
+    parser.add_argument("--draft-cost", default="", help="the table of that model")
+    parser.add_argument(
+        "--service-share",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="core seconds a second of audio that a session takes beside decodes, which slows them",
+    )
     parser.add_argument("--free", action="store_true", help="decodes take no time: only WER and cost count")
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="words' times: kept here, or taken from here"
@@ -101,6 +111,11 @@ def main() -> None:
     engine = make_engine(
         "faster_whisper", EngineOptions(model=options.model, path=path, device="cpu", window=window)
     )
+    if options.draft:
+        draft = EngineOptions(
+            model=options.draft, path=resolve(options.draft).path, device="cpu", window=window
+        )
+        engine = DraftedEngine(engine, make_engine("faster_whisper", draft))
     engine.prepare()
     plan = programs(load(options.data)[options.skip :], count=options.sessions, seconds=options.minutes * 60)
     baseline = baseline_of(plan, options.model, options.baseline) if options.baseline else None
@@ -112,7 +127,9 @@ def main() -> None:
             variant(text),
             partials=not options.no_partials,
             free=options.free,
-            setting=Setting(cost=options.cost),
+            setting=Setting(
+                cost=options.cost, draft_cost=options.draft_cost, service_share=options.service_share
+            ),
         )
         results[text] = figures(plan, played, baseline)
         print(text or "as shipped", json.dumps(results[text]), flush=True)

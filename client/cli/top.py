@@ -36,13 +36,14 @@ def top(
     """Show workers, sessions, queues and latency, once a second. q or Ctrl-C ends it; in a pipe it shows them
     once. With an API key that is no operator's: your own sessions."""
     server = asking.server(url, key)
-    console = Console(highlight=False, emoji=False, markup=False)
-    if as_json or once or not console.is_terminal:
+    on_terminal = sys.stdout.isatty()  # FORCE_COLOR makes no terminal of a pipe
+    console = Console(highlight=False, emoji=False, markup=False, force_terminal=on_terminal)
+    if as_json or once or not on_terminal:
         system = asyncio.run(_look(server))
         if as_json:
             print(json.dumps(to_map(system), ensure_ascii=False, indent=1))
             return
-        width = console.width if console.is_terminal else _PIPE_CHARS
+        width = console.width if on_terminal else _PIPE_CHARS
         console.print(view(system, where=server.url, width=width), width=width, no_wrap=True, crop=False)
         return
     asyncio.run(_watch(server, console))

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.cli.render import printable
-from shared.system import Fleet, Sample, SessionSight, System, WorkerSight
+from shared.system import SLOT_S, Fleet, Sample, SessionSight, System, WorkerSight
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _LATE_S: Final = 2.0
@@ -73,8 +73,12 @@ def _line(name: str, *parts: str | tuple[str, str]) -> Text:
 def _chart(history: Sequence[Sample], width: int) -> Text:
     """The 95th percentile of the word latency over time, newest at the right."""
     line = _line("")
-    shown = history[-max(1, width - 40) :]
-    values = [sample.word_p95_s for sample in shown]
+    values: list[float | None] = []
+    if history:
+        by_time = {sample.at: sample.word_p95_s for sample in history}
+        newest = history[-1].at
+        first = max(history[0].at, newest - SLOT_S * (max(1, width - 40) - 1))
+        values = [by_time.get(at) for at in range(first, newest + 1, SLOT_S)]  # None: no worker, or no word
     highest = max((value for value in values if value is not None), default=None)
     if highest is None:
         line.append("no words in the last hour", style="dim")
@@ -82,8 +86,7 @@ def _chart(history: Sequence[Sample], width: int) -> Text:
     for value in values:
         bar = " " if value is None else _BARS[min(7, int(8 * value / (highest or 1)))]
         line.append(bar, _late(value))
-    minutes = (shown[-1].at - shown[0].at + shown[-1].span_s) / 60
-    line.append(f" 95th over {minutes:.0f} min, up to {highest:.2f} s", style="dim")
+    line.append(f" 95th over {len(values) * SLOT_S / 60:.0f} min, up to {highest:.2f} s", style="dim")
     return line
 
 

@@ -1,17 +1,15 @@
-"""Live without async, two threads: python -m client.examples.live_sync talk.raw (16 kHz mono pcm16)"""
+"""Live without async, on two threads: python -m client.examples.live_sync talk.flac"""
 
 import sys
 import threading
-from pathlib import Path
 
 from client import Final
-from client.sync import LiveSession, connect
+from client.sync import LiveSession, connect, media_file
 
 
 def send(session: LiveSession, path: str) -> None:
-    with Path(path).open("rb") as audio:
-        while chunk := audio.read(3200):
-            session.send(chunk)
+    for chunk in media_file(path):  # or microphone()
+        session.send(chunk)
     session.end()
 
 

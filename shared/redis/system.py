@@ -4,6 +4,7 @@ Both are for people who watch: nothing is decided by them, so a report that is l
 whose answer was lost with the connection may count twice.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -15,12 +16,14 @@ from shared.codec import CodecError, pack, unpack
 from shared.events import SessionConfig
 from shared.redis.connection import AsyncRedis
 from shared.redis.keys import GROUP, HISTORY, REPORTS, Keys
-from shared.redis.presence import DEAD_AFTER_S
 from shared.redis.scripts import Scripts
 from shared.system import HISTORY_S, SLOT_S, SessionState
 
 SESSIONS_TOLD_MAX: Final = 256
 """Sessions in a worker's report, about 90 bytes each."""
+STALE_AFTER_S: Final = 15
+"""A report is kept for this long. Longer than a sign of life, which says who lives: a worker that stalls has
+its sessions still."""
 WAITING_LOOKED_AT_MAX: Final = 64
 """Sessions without a worker that are looked up: more are not admitted, except while all workers are gone."""
 
@@ -69,7 +72,8 @@ class Told:
     reports: Mapping[str, Report]
     """By worker, the latest last."""
     history: Mapping[int, Mapping[str, float]]
-    """Counts (`shared.tally`) by the time at which their stretch began, within the last `HISTORY_S`."""
+    """Counts (`shared.tally`) by the time at which their stretch began, within the last `HISTORY_S`, as far
+    as it was asked for."""
 
 
 class Telling:
@@ -88,11 +92,11 @@ class Telling:
         """The worker stops."""
         await self._write(worker, b"", counts)
 
-    async def told(self) -> Told:
-        """All that is known now."""
-        (seconds, micros), reports, history = await self._scripts.run("told", [REPORTS, HISTORY], [])
-        now_s = int(seconds) + int(micros) / 1e6
-        return Told(now_s=now_s, reports=_reports(reports, now_s), history=_history(history, now_s))
+    async def told(self, since: int = 0) -> Told:
+        """All that is known now; of the history what begins at `since` or later."""
+        args = [SLOT_S, HISTORY_S // SLOT_S, since]
+        reply = await self._scripts.run("told", [REPORTS, HISTORY], args)
+        return await asyncio.to_thread(_told, reply)
 
     async def waiting(self) -> list[WaitingSession]:
         """Sessions that no worker has, at most `WAITING_LOOKED_AT_MAX` of each shard, oldest first."""
@@ -103,7 +107,7 @@ class Telling:
 
     async def _write(self, worker: str, report: bytes, counts: Mapping[str, float]) -> None:
         packed = cast(bytes, msgpack.packb(dict(counts)))
-        args = [worker, report, packed, SLOT_S, HISTORY_S // SLOT_S, DEAD_AFTER_S]
+        args = [worker, report, packed, SLOT_S, HISTORY_S // SLOT_S, STALE_AFTER_S]
         await self._scripts.run("tell", [REPORTS, HISTORY], args)
 
     async def _waiting_in(self, queue: str) -> list[WaitingSession]:
@@ -124,11 +128,17 @@ class Telling:
         return found
 
 
+def _told(reply: list[Any]) -> Told:
+    (seconds, micros), reports, history = reply
+    now_s = int(seconds) + int(micros) / 1e6
+    return Told(now_s=now_s, reports=_reports(reports, now_s), history=_history(history, now_s))
+
+
 def _reports(flat: list[bytes], now_s: float) -> dict[str, Report]:
     signed: list[tuple[int, str, Report]] = []
     for worker, value in zip(flat[::2], flat[1::2], strict=True):
         seen, _, packed = value.partition(b":")
-        if int(now_s) - int(seen) > DEAD_AFTER_S:
+        if int(now_s) - int(seen) > STALE_AFTER_S:
             continue
         try:
             signed.append((int(seen), worker.decode(), unpack(Report, packed)))
@@ -137,9 +147,9 @@ def _reports(flat: list[bytes], now_s: float) -> dict[str, Report]:
     return {worker: report for _, worker, report in sorted(signed, key=lambda row: row[:2])}
 
 
-def _history(flat: list[bytes], now_s: float) -> dict[int, dict[str, float]]:
+def _history(values: list[bytes | None], now_s: float) -> dict[int, dict[str, float]]:
     history: dict[int, dict[str, float]] = {}
-    for value in flat[1::2]:
+    for value in filter(None, values):
         slot, _, packed = value.partition(b":")
         at = int(slot) * SLOT_S
         if not now_s - HISTORY_S - SLOT_S < at <= now_s:  # overwritten soon, or Redis's clock was set back

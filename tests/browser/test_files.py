@@ -1,11 +1,11 @@
 """Files and jobs in the page, with the running service."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support.browser import page_of, shoot, text_of
 from tests.support.data import clip
@@ -63,12 +63,26 @@ async def test_jobs_are_listed_filtered_read_and_deleted(page: Page) -> None:
     await expect(page.locator("#job-rows tr")).to_have_count(count - 1)
 
 
+async def test_what_is_refused_is_a_sentence_and_a_next_step(page: Page) -> None:
+    refusals = [
+        (503, "no_capacity", "The queue of files is full. Try again when some are done"),
+        (507, "storage_full", "The server's storage is full."),
+        (413, "too_large", "The file is larger than this server takes."),
+    ]
+    for status, code, sentence in refusals:
+        await page.route("**/v1/jobs", refusal(status, code))
+        await page.set_input_files("#file-input", clip("en_twain").path)
+        await expect(page.locator("#cards .file-state").first).to_contain_text(sentence)
+        assert await page.locator("main img").count() == 0
+
+
 @pytest.mark.slow
 @pytest.mark.model
 async def test_a_long_file_is_followed_and_cancelled(
     browser: Browser, english: Service, tmp_path: Path
 ) -> None:
-    """Segments come while it runs; a second file waits its turn and says so."""
+    """Segments come while it runs; a second file waits its turn and says so; what was cancelled can be sent
+    again."""
     talk = np.concatenate([clip(name).samples() for name in ("en_demo", "en_stew", "en_twain")] * 12)
     long = write_media(tmp_path / "long.flac", talk)
     async with page_of(browser, english.url, path="/#/files") as page:
@@ -78,8 +92,37 @@ async def test_a_long_file_is_followed_and_cancelled(
         await card.locator(".line").first.wait_for(timeout=60_000)
         await shoot(page, "files-running")
         assert 0 < float(await card.locator("progress").evaluate("element => element.value")) < 1
+        await page.set_input_files("#file-input", clip("en_twain").path)
+        second = page.locator(".card[role=listitem]", has_text="en_twain.flac")
+        await expect(second.locator(".file-state")).to_contain_text("Queued · next in line", timeout=30_000)
         await card.get_by_role("button", name="Cancel").click()
         await expect(card.locator(".file-state")).to_have_text("Cancelled")
+        await expect(second.locator(".file-state")).to_contain_text("Finished", timeout=60_000)
+        await second.get_by_role("button", name="Remove").click()
+        await card.get_by_role("button", name="Retry").click()
+        await expect(card.locator(".file-state")).to_contain_text("Transcribing", timeout=30_000)
+        await card.get_by_role("button", name="Cancel").click()
         await page.click("nav a[data-view=jobs]")
-        row = page.locator("#job-rows tr", has_text="long.flac")
-        await expect(row.locator(".status")).to_have_text("cancelled", timeout=30_000)
+        for row in await page.locator("#job-rows tr", has_text="long.flac").all():
+            await expect(row.locator(".status")).to_have_text("cancelled", timeout=30_000)
+
+
+@pytest.mark.slow
+async def test_a_long_list_of_jobs_comes_in_pages(page: Page, service: Service) -> None:
+    content = clip("music").path.read_bytes()
+    for number in range(30):
+        file = {"name": f"{number}.flac", "mimeType": "audio/flac", "buffer": content}
+        answer = await page.request.post(f"{service.url}/v1/jobs", multipart={"file": file})
+        assert answer.status == 202
+    await page.click("nav a[data-view=jobs]")
+    rows = page.locator("#job-rows tr")
+    await expect(rows.first).to_contain_text("29.flac")
+    await expect(rows).to_have_count(25)
+    await page.click("#job-more")
+    await expect(page.locator("#job-rows tr", has_text="0.flac").last).to_be_visible()
+    assert await rows.count() >= 30
+
+
+def refusal(status: int, code: str) -> Callable[[Route], Awaitable[None]]:
+    body = {"error": {"code": code, "message": MARKUP, "retryable": False}}
+    return lambda route: route.fulfill(status=status, json=body)

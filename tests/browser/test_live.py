@@ -17,6 +17,13 @@ pytestmark = pytest.mark.anyio
 ROWS_MAX = 200
 """Most lines of text in the document, however long the session is."""
 HOUR = 3600
+WATCH_PAINTS = """() => {
+  window.paints = [];
+  new PerformanceObserver((list) => {
+    const paints = list.getEntries().filter(({ name }) => name === "steno:paint");
+    window.paints.push(...paints.map(({ duration }) => duration));
+  }).observe({ entryTypes: ["measure"] });
+}"""
 MARKUP = '<img src=x onerror="document.title=1"><b>bold</b> &amp; </p><script>document.title=2</script>'
 
 
@@ -113,11 +120,16 @@ async def test_an_hour_of_text_keeps_the_document_small(browser: Browser, servic
             text = f"This is sentence number {number} of a long talk."
             told.final(number, text, offset=offset)
             offset += len(text) + 1
+            if number == HOUR - 200:
+                await page.evaluate(WATCH_PAINTS)
             if number % 400 == 399:
                 await page.locator(f"#lines .line[data-index='{number}']").wait_for()
                 assert await page.locator("#lines .line").count() <= ROWS_MAX
         nodes = await page.evaluate("document.querySelectorAll('*').length")
-        print(f"{HOUR} finals, {nodes} elements")
+        paints = sorted(await page.evaluate("window.paints"))
+        print(
+            f"{HOUR} finals, {nodes} elements; the last painted in {paints[len(paints) // 2]:.0f} ms, median"
+        )
         assert nodes < 15 * ROWS_MAX
         scroller = page.locator("#live-scroll")
         for _ in range(60):

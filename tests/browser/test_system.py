@@ -14,9 +14,9 @@ async def test_a_live_session_is_seen(browser: Browser, service: Service) -> Non
         page_of(browser, service.url) as page,
         page_of(browser, service.url, path="/#/system") as system,
     ):
-        sessions = system.locator("section", has_text="Sessions").locator("tbody tr")
+        sessions = system.get_by_role("region", name="Sessions").locator("tbody tr")
         tile = system.locator(".tile", has_text="Live sessions").locator("dd").first
-        await expect(system.locator("section", has_text="Workers").locator("tbody tr")).to_have_count(1)
+        await expect(system.get_by_role("region", name="Workers").locator("tbody tr")).to_have_count(1)
         await expect(tile).to_have_text("0")
         await page.click("#record")
         await page.locator("#lines .line").first.wait_for()

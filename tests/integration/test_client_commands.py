@@ -217,6 +217,21 @@ def test_files_are_transcribed_to_standard_output_in_their_order(service: Servic
     assert run("transcribe", DEMO, stew, "--url", service.url) == (0, one[1] + "\n" + two[1], "")
 
 
+def test_each_file_is_a_line_of_json(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp3").write_text("no audio")
+    words = ["transcribe", DEMO, tmp_path / "broken.mp3", "--language", "en", "--json", "--url", service.url]
+    status, out, _ = run(*words)
+    heard, broken = [json.loads(line) for line in out.splitlines()]
+    assert status == 1
+    assert heard["file"] == str(DEMO)
+    assert heard["text"].strip()
+    assert broken["error"]["code"] == "bad_audio"
+    status, out, _ = run(*words, "--out", tmp_path)
+    heard, broken = [json.loads(line) for line in out.splitlines()]
+    assert Path(heard["path"]).read_text().strip()
+    assert "text" not in heard
+
+
 def test_results_are_written_into_a_directory_and_failures_named(service: Service, tmp_path: Path) -> None:
     broken, missing, out = tmp_path / "broken.wav", tmp_path / "none.wav", tmp_path / "new" / "out"
     broken.write_text("not audio")

@@ -12,7 +12,7 @@ import pytest
 from redis import ResponseError
 from redis.cluster import key_slot
 
-from client import Event, Final, Resume
+from client import Event, Final, Resume, Watch
 from client import connect as connect_client
 from shared.codec import pack_event
 from shared.events import Warning
@@ -29,6 +29,7 @@ from tests.support.marked import Talk, talk
 from tests.support.media import write_media
 from tests.support.redis_client import client_of
 from tests.support.service import Service
+from tests.support.watching import seen
 
 pytestmark = pytest.mark.anyio
 
@@ -124,6 +125,19 @@ async def test_sessions_live_on_every_node_and_announcements_stay_there(
     assert all(session.of("partial") for session in sessions), "partials come by announcements alone"
     for node in (1, 2):  # an announcement of node 0 goes to its replica
         assert cluster.ask(node, "CLUSTER INFO")["cluster_stats_pubsub_bytes_sent"] == "0"
+
+
+async def test_what_all_workers_do_is_seen_from_any_edge(own: Service) -> None:
+    async with Watch(own.url) as watch, raw_session(own.ws_url) as session:
+        ready = await session.until("ready")
+        known = lambda s: s.fleet is not None and all(w.age_s is not None for w in s.fleet.workers)  # noqa: E731
+        found = await seen(watch, lambda s: known(s) and ready["session"][:8] in [r.id for r in s.sessions])
+        assert found.fleet is not None
+        assert len(found.fleet.workers) == 2
+        assert found.fleet.capacity == sum(worker.capacity for worker in found.fleet.workers)
+        assert found.fleet.jobs is not None
+        await session.say("end")
+        await session.until_closed()
 
 
 async def test_a_client_that_is_cut_off_resumes(own: Service) -> None:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 import client
+import client.sync
 import shared.errors
 from client.examples import (
     errors,
@@ -76,11 +77,16 @@ async def test_live_from_a_file(service: Service, capsys: pytest.CaptureFixture[
     assert whole.split() == [word for line in finals for word in line.split()[1:]]
 
 
-def test_live_without_async(service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    raw = tmp_path / "talk.raw"
-    raw.write_bytes(spoken("en_quilter"))
-    live_sync.main(str(raw), service.url)
+def test_live_without_async(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    live_sync.main(CLIP, service.url)
     assert capsys.readouterr().out.split()
+
+
+def test_a_microphone_without_async(microphone: None) -> None:
+    heard: list[bytes] = []
+    with pytest.raises(client.Unavailable, match="unplugged"):
+        heard.extend(client.sync.microphone())
+    assert b"".join(heard) == spoken("en_quilter", gap_s=0.3)
 
 
 async def test_a_job_with_progress(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

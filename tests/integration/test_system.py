@@ -100,7 +100,7 @@ def steno(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_top_in_a_pipe_shows_it_once_without_colour(service: Service) -> None:
-    plain = steno("top", STENO_URL=service.url)
+    plain = steno("top", STENO_URL=service.url, FORCE_COLOR="1")
     assert plain.returncode == 0, plain.stderr
     assert "1 worker" in plain.stdout
     assert "\x1b" not in plain.stdout

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import queue
 import signal
@@ -74,7 +75,7 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(data_dir: Path, **settings: str) -> Generator[Up]:
+def up(data_dir: Path, *words: str, **settings: str) -> Generator[Up]:
     """Run it with the scripted engine; afterwards nothing may be left."""
     port = free_port()
     given = {
@@ -85,7 +86,7 @@ def up(data_dir: Path, **settings: str) -> Generator[Up]:
     } | settings
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("STENO_", "STT_"))}
     process = subprocess.Popen(
-        [str(STENO), "up"],
+        [str(STENO), "up", *words],
         env=clean | {f"STENO_{name.upper()}": value for name, value in given.items()},
         stdout=subprocess.PIPE,
         text=True,
@@ -173,9 +174,11 @@ def test_a_given_redis_is_used_and_left_running(tmp_path: Path, redis_url: str) 
 
 
 def test_as_many_workers_as_asked_for(tmp_path: Path) -> None:
-    with up(tmp_path / "data", workers="2", job_workers="2") as service:
-        service.expect("2 workers")
+    with up(tmp_path / "data", "--json", workers="2", job_workers="2") as service:
+        ready = json.loads(service.expect('"pids"'))
+        assert (ready["url"], ready["workers"]) == (f"http://127.0.0.1:{service.port}", 2)
         running = psutil.Process(service.process.pid).children()
+        assert set(ready["pids"].values()) <= {child.pid for child in running}
         commands = [child.cmdline()[3:] for child in running]
         assert commands.count(["worker"]) == commands.count(["worker.jobs"]) == 2
         assert commands.count(["worker.jobs", "--interactive"]) == 1

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Download, Page, WebSocketRoute, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Download,
+    Page,
+    WebSocketRoute,
+    async_playwright,
+    expect,
+)
 
 from shared.audio.pcm import SAMPLE_RATE
 from tests.support.encodings import encoded
@@ -23,6 +31,8 @@ FAKE_RATE = 48_000
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 780}
 LIVE_SOCKET = re.compile(r".*/v1/stream.*")
+expect.set_options(timeout=30_000)
+"""As long as Playwright waits for all else: a machine may be busy."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.audio.pcm import to_seconds
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Decode
+from worker.core.effects import Decode, SessionOptions
 from worker.core.memory import Memory
 from worker.core.utterance import Asked, Utterance
 
@@ -13,11 +13,15 @@ from worker.core.utterance import Asked, Utterance
 class Asking:
     """Forms requests, numbers them, and knows which answers are still of use."""
 
-    def __init__(self, memory: Memory, buffer: AudioBuffer, busy_wait_s: float) -> None:
+    def __init__(self, memory: Memory, buffer: AudioBuffer, options: SessionOptions) -> None:
         self._memory = memory
         self._buffer = buffer
-        self._busy_wait_s = busy_wait_s
+        self._options = options
         self._tickets = 0
+        self.strain = options.strain_least
+        """How much this session does without, from 0 to 1, because decodes had to wait: it grows while they
+        wait longer than `busy_wait_s` and fades while they don't, so that many sessions settle on what the
+        device can do."""
         self.for_final: Asked | None = None
         self.for_partial: Asked | None = None
         self.wait_s = 0.0
@@ -26,11 +30,11 @@ class Asking:
     @property
     def is_busy(self) -> bool:
         """Whether the device has more to do than it can at once."""
-        return self.wait_s > self._busy_wait_s
+        return self.strain > self._options.lean_from
 
     def final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
         """Ask for an utterance's final if it ends at `end`."""
-        request, start = self._memory.final(utterance, self._buffer, end, prefix)
+        request, start = self._memory.final(utterance, self._buffer, end, prefix, self.strain)
         utterance.heard = max(utterance.heard, end)
         self.for_final = self._asked(request, utterance, start)
         return self._decode(request, wanted_since=end)
@@ -38,7 +42,7 @@ class Asking:
     def partial(self, utterance: Utterance, heard: int) -> Decode:
         """Ask for what an open utterance says up to `heard`."""
         unheard, utterance.heard = utterance.heard, heard
-        request, start = self._memory.partial(utterance, self._buffer, heard, is_busy=self.is_busy)
+        request, start = self._memory.partial(utterance, self._buffer, heard, strain=self.strain)
         self.for_partial = self._asked(request, utterance, start)
         return self._decode(request, wanted_since=unheard)
 
@@ -48,7 +52,7 @@ class Asking:
         if asked is None or asked.ticket != ticket or heard <= asked.end:
             return None
         asked.utterance.heard = heard
-        request, start = self._memory.partial(asked.utterance, self._buffer, heard, is_busy=self.is_busy)
+        request, start = self._memory.partial(asked.utterance, self._buffer, heard, strain=self.strain)
         self.for_partial = replace(asked, request=request, start=start, end=heard)
         return request
 
@@ -56,12 +60,18 @@ class Asking:
         """What was asked with this ticket; None when its answer is of no use any more."""
         if result:
             self.wait_s += (result.waited_s - self.wait_s) / 3
+            self._strained(result.waited_s)
         asked: Asked | None = None
         if self.for_partial and self.for_partial.ticket == ticket:
             asked, self.for_partial = self.for_partial, None
         elif self.for_final and self.for_final.ticket == ticket:
             asked, self.for_final = self.for_final, None
         return asked
+
+    def _strained(self, waited_s: float) -> None:
+        o = self._options
+        strain = self.strain + o.strain_gain * (waited_s - o.busy_wait_s)
+        self.strain = min(1.0, max(o.strain_least, strain))
 
     def _decode(self, request: DecodeRequest, *, wanted_since: int) -> Decode:
         return Decode(request, self._tickets, to_seconds(self._buffer.end - wanted_since))

@@ -53,6 +53,9 @@ class DecodeRequest:
     """Whether numbers must be written as words."""
     beam: int = 0
     """Hypotheses to follow; 0: as many as the engine does for the kind."""
+    tight: bool = False
+    """Whether the window is to be as short as can be, and a smaller model will do: the device is busy, and
+    the text soon replaced."""
 
     @property
     def duration_s(self) -> float:
@@ -94,6 +97,8 @@ class DecodeResult:
     """Length of the encoder's window, padding included."""
     steps: int = 0
     """Steps that the decoder took one after another: what was given as prefix is not among them."""
+    draft: bool = False
+    """It is a smaller model's: to be shown, not to be committed."""
     runaway: bool = False
     """The decoder did not find the end; the text is not usable."""
 

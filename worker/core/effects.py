@@ -34,16 +34,29 @@ class SessionOptions:
     """New audio that a partial waits for when the one before it could not be shown."""
     early_final_s: float = 0.25
     """Silence after which the final is decoded, in the hope that the utterance is over."""
-    busy_wait_s: float = 0.15
-    """Wait for decodes from which on the device is busy. Then finals are not decoded early, which is for
-    nothing a third of the time, and partials are as cheap as can be."""
+    busy_wait_s: float = 0.05
+    """Wait for decodes at which a session's strain neither grows nor fades."""
+    strain_gain: float = 1.0
+    """What strain grows by for each second that a decode waited longer than that, and fades by for each
+    second that it waited less; it goes from 0 to 1."""
+    strain_least: float = 0.0
+    """For experiments: strain is never less."""
+    lean_from: float = 0.25
+    """Strain above which finals are not decoded early, which is for nothing a third of the time, and follow
+    fewer hypotheses; partials are greedy and hear nothing of what was said before."""
+    tight_from: float = 0.5
+    """Strain from which partials have the shortest window, and are drafts where there is a model for them."""
+    lean_final_beam: int = 3
+    """Hypotheses that finals follow above `lean_from`."""
+    lean_final_window_s: float = 9.0
+    """What `final_window_s` comes down to as strain grows to 1."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
     alone is understood much worse (docs/engine.md, "Left context")."""
     partial_window_s: float = 9.0
-    """The same for a partial, while decodes don't wait."""
+    """The same for a partial, without strain."""
     partial_beam: int = 3
-    """Hypotheses that it follows, while decodes don't wait; it is greedy otherwise."""
+    """Hypotheses that it follows, without strain."""
     agree_s: float = 2.5
     """Audio over which hypotheses must agree before their words are committed."""
     left_gap_s: float = 4.0

@@ -57,10 +57,11 @@ class Memory:
         return self._past.keep_from(covered)
 
     def partial(
-        self, utterance: Utterance, buffer: AudioBuffer, end: int, *, is_busy: bool
+        self, utterance: Utterance, buffer: AudioBuffer, end: int, *, strain: float
     ) -> tuple[DecodeRequest, int]:
-        """The request for what an open utterance says up to `end`, and where its audio begins. Where the
-        device `is_busy` it is as cheap as can be."""
+        """The request for what an open utterance says up to `end`, and where its audio begins; the more
+        `strain`, the cheaper."""
+        is_busy = strain > self._options.lean_from
         start = utterance.window_start
         left = LeftContext(start)
         # What was said before says nothing of the language.
@@ -78,13 +79,16 @@ class Memory:
             prefix=utterance.text.prefix,
             words=self._config.words or trim,
         )
-        return replace(request, beam=1 if is_busy else self._options.partial_beam), left.start
+        beam = 1 if is_busy else self._options.partial_beam
+        return replace(request, beam=beam, tight=strain >= self._options.tight_from), left.start
 
     def final(
-        self, utterance: Utterance, buffer: AudioBuffer, end: int, prefix: str
+        self, utterance: Utterance, buffer: AudioBuffer, end: int, prefix: str, strain: float
     ) -> tuple[DecodeRequest, int]:
         """The same for its final."""
-        left = self._left(utterance, utterance.start, end, self._options.final_window_s)
+        o = self._options
+        reach_s = o.final_window_s + strain * (o.lean_final_window_s - o.final_window_s)
+        left = self._left(utterance, utterance.start, end, reach_s)
         request = self._request(
             Kind.FINAL,
             utterance,
@@ -94,7 +98,8 @@ class Memory:
             prefix=prefix,
             words=self._config.words,
         )
-        return request, left.start
+        beam = o.lean_final_beam if strain > o.lean_from else 0
+        return replace(request, beam=beam), left.start
 
     def _is_undecided(self, utterance: Utterance, own_s: float) -> bool:
         return not utterance.language and self.language.worth_hearing(own_s)

@@ -79,7 +79,7 @@ class Session:
         self._memory = Memory(config, options, resumed)
         self._language = self._memory.language
         self._scribe = Scribe(config, rules, resumed)
-        self._asking = Asking(self._memory, self._buffer, options.busy_wait_s)
+        self._asking = Asking(self._memory, self._buffer, options)
         self._ladder = Ladder()
         self._showing = Showing(config, options, self._scribe, self._voice)
         self._progress = Progress(resumed)

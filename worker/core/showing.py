@@ -31,7 +31,7 @@ class Showing:
         good."""
         utterance, text = asked.utterance, asked.utterance.text
         stable = text.stable
-        text.update(result.text, to_seconds(asked.end), commit=is_certain(result))
+        text.update(result.text, to_seconds(asked.end), commit=is_certain(result) and not result.draft)
         is_whole = not self._voice.speech_s(asked.end - to_samples(_PAUSE_S), asked.end)
         before = utterance.screen.text
         utterance.screen.partial(text.stable, text.text, result.avg_logprob, is_whole=is_whole)

@@ -15,6 +15,8 @@ from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for
 FRAME_SAMPLES: Final = 160
 _ALIKE_FRAMES: Final = 200
 """Windows that differ by no more are encoded at the longer one's length when they are decoded together."""
+_ALIKE_FRAMES_TIGHT: Final = 300
+"""The same for partials of a busy device: what counts is that they are decoded together."""
 
 
 class Encoder:
@@ -29,11 +31,12 @@ class Encoder:
         decoded together, which saves more than the longer window costs. Those of files are alike already."""
         if all(request.kind is Kind.FILE for request in batch):
             return [self._policy.file_frames(request.duration_s) for request in batch]
-        frames = [self._policy.frames(request.duration_s) for request in batch]
+        frames = [self._policy.frames(request.duration_s, tight=request.tight) for request in batch]
+        reach = _ALIKE_FRAMES_TIGHT if all(r.tight for r in batch) else _ALIKE_FRAMES
         alike: dict[int, int] = {}
         longest = 0
         for n in sorted(set(frames), reverse=True):
-            longest = longest if 0 <= longest - n <= _ALIKE_FRAMES else n
+            longest = longest if 0 <= longest - n <= reach else n
             alike[n] = longest
         return [alike[n] for n in frames]
 

@@ -32,8 +32,9 @@ from worker.engine.alignment import TimedWords, word_times
 from worker.engine.api import EngineOptions
 from worker.engine.devices import choose_device, is_device_lost
 from worker.engine.encoder import Encoder
-from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, marked
+from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, fitted_together, marked
 from worker.engine.rows import (
+    Group,
     Output,
     Row,
     is_doubtful,
@@ -143,7 +144,7 @@ class FasterWhisperEngine:
             probability,
             encoded,
             frames=frames,
-            prompt=prompt.fitted(),
+            prompt=prompt,
             encode_s=encode_s,
         )
 
@@ -178,7 +179,8 @@ class FasterWhisperEngine:
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        groups: defaultdict[tuple[int, int, int, float, bool], list[int]] = defaultdict(list)
+        rows = _fitted(rows)
+        groups: defaultdict[tuple[Group, int], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
         results: dict[int, DecodeResult] = {}
@@ -206,7 +208,7 @@ class FasterWhisperEngine:
         """Decode again what looks wrong: with the full window first, then with temperature."""
         if output.runaway and row.frames < FRAMES_MAX:
             again = self._encode(row.request, FRAMES_MAX)
-            row = replace(again, encode_s=row.encode_s + again.encode_s)
+            row = replace(again, prompt=again.prompt.fitted(), encode_s=row.encode_s + again.encode_s)
             output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
@@ -264,6 +266,22 @@ def _result(row: Row, output: Output, words: TimedWords) -> DecodeResult:
         steps=output.steps,
         runaway=output.runaway,
     )
+
+
+def _fitted(rows: Sequence[Row]) -> list[Row]:
+    """With prompts of one length where rows could be decoded together. Those of files are left as they are:
+    their text must not depend on what they are decoded with."""
+    if rows and rows[0].request.kind is Kind.FILE:
+        return [replace(row, prompt=row.prompt.fitted()) for row in rows]
+    alike: defaultdict[Group, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        alike[row.kin].append(index)
+    fitted = list(rows)
+    for indexes in alike.values():
+        prompts = fitted_together([rows[i].prompt for i in indexes])
+        for i, prompt in zip(indexes, prompts, strict=True):
+            fitted[i] = replace(rows[i], prompt=prompt)
+    return fitted
 
 
 def _last_tokens(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:

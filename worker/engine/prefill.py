@@ -89,6 +89,28 @@ class Prompt:
         excess = (len(self.hints) + len(self.earlier) + len(self.prefix)) % _FIT
         return replace(self, earlier=self.earlier[excess:]) if excess <= len(self.earlier) else self
 
+    @property
+    def needed(self) -> int:
+        """Tokens beside the task's that can't be cut."""
+        return len(self.hints) + len(self.prefix)
+
+
+def fitted_together(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """With earlier text cut so that prompts are of as few lengths as can be: each length is the whole of the
+    shortest prompt that is left, and serves all that need no more."""
+    if len(prompts) == 1:
+        return [prompts[0].fitted()]
+    fitted = list(prompts)
+    left = sorted(range(len(prompts)), key=lambda i: len(prompts[i].tokens))
+    while left:
+        first = prompts[left[0]]
+        length = first.needed + len(first.earlier)
+        for i in [i for i in left if prompts[i].needed <= length]:
+            excess = prompts[i].needed + len(prompts[i].earlier) - length
+            fitted[i] = replace(prompts[i], earlier=prompts[i].earlier[excess:])
+            left.remove(i)
+    return fitted
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:

@@ -19,6 +19,10 @@ APPENDED: Final = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word before it."""
 
 
+Group = tuple[int, int, float, bool, int]
+"""What rows of one call agree in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One request on its way through a batch."""
@@ -37,16 +41,16 @@ class Row:
     """Time for log-mel and encoder."""
 
     @property
-    def group(self) -> tuple[int, int, int, float, bool]:
-        """Rows of one call must agree in the length of their windows and of their prompts, and in how they
-        are decoded."""
-        return (
-            self.frames,
-            len(self.prompt.tokens),
-            self.request.beam,
-            self.request.temperature,
-            self.request.no_digits,
-        )
+    def kin(self) -> Group:
+        """Rows that may be decoded together if their prompts can be cut to one length: their windows are of
+        one length, and they are decoded alike."""
+        r = self.request
+        return (self.frames, r.beam, r.temperature, r.no_digits, len(self.prompt.task))
+
+    @property
+    def group(self) -> tuple[Group, int]:
+        """Rows of one call: their prompts are of one length."""
+        return self.kin, len(self.prompt.tokens)
 
 
 @dataclass(frozen=True, slots=True)

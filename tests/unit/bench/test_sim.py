@@ -109,7 +109,7 @@ def test_what_is_no_cost_table_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_an_unknown_table_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--cost", "abacus"]) == 2
-    assert "cpu-zen3-base, cpu-zen4-base, gpu-h200-turbo" in capsys.readouterr().err
+    assert "cpu-zen3-base, cpu-zen4-base, cpu-zen4-tiny.en, gpu-h200-turbo" in capsys.readouterr().err
 
 
 def test_the_output_says_that_it_is_a_simulation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,3 +136,12 @@ def test_a_lost_word_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("bench.fleet.heard", deaf)
     assert played().wrong == ["0", "1"]
+
+
+def test_drafts_leave_time_for_more_partials() -> None:
+    drafts = cost_table("cpu-zen4-tiny.en")
+    alone, helped = (
+        played(table=cost_table("cpu-zen4-base"), draft_table=table, sessions=12) for table in (None, drafts)
+    )
+    assert len(helped.queue_s["partial"]) > len(alone.queue_s["partial"])
+    assert helped.wrong == []

@@ -1,5 +1,6 @@
 """How prompts are laid out, and the vocabulary that makes CTranslate2 take them whole."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.prefill import MARKER, Prompt, marked
+from worker.engine.prefill import MARKER, Prompt, fitted_together, marked
 
 TOKENS = st.lists(st.integers(1, 50_000), max_size=120).map(tuple)
 NAMES = ["!", "a", "b", "<|endoftext|>", "<|startoftranscript|>", "<|en|>"]
@@ -40,6 +41,26 @@ def test_fitting_takes_only_from_the_beginning_of_earlier_text(
 def test_prompts_with_earlier_text_come_in_few_lengths(earlier: int, prefix: int) -> None:
     fitted = prompt((7,) * earlier, (8,) * prefix).fitted()
     assert (len(fitted.hints) + len(fitted.earlier) + len(fitted.prefix)) % 16 == 0
+
+
+@given(st.lists(st.tuples(TOKENS, TOKENS), min_size=2, max_size=8))
+def test_prompts_that_are_decoded_together_are_of_few_lengths_and_lose_only_earlier_text(
+    texts: list[tuple[tuple[int, ...], tuple[int, ...]]],
+) -> None:
+    prompts = [prompt(earlier, prefix) for earlier, prefix in texts]
+    fitted = fitted_together(prompts)
+    for before, after in zip(prompts, fitted, strict=True):
+        assert (after.hints, after.task, after.prefix) == (before.hints, before.task, before.prefix)
+        assert before.earlier[len(before.earlier) - len(after.earlier) :] == after.earlier
+    # No two lengths could be one: some prompt of the longer needs more than the shorter is.
+    lengths = sorted({len(one.tokens) for one in fitted})
+    for short, long in itertools.pairwise(lengths):
+        assert any(len(one.tokens) - len(one.earlier) > short for one in fitted if len(one.tokens) == long)
+
+
+def test_a_prompt_alone_is_fitted_as_always() -> None:
+    one = prompt((7,) * 50, (8,) * 3)
+    assert fitted_together([one]) == [one.fitted()]
 
 
 @pytest.mark.parametrize("name", ["vocabulary.json", "vocabulary.txt"])

@@ -329,6 +329,44 @@ def test_partials_are_as_cheap_as_can_be_while_decodes_wait() -> None:
         assert any(r.left for r in partials) is not bool(waited_s)
 
 
+def test_the_longer_decodes_wait_the_less_finals_and_partials_ask_for() -> None:
+    talk = pcm16(*(part for n in range(8) for part in (speech(3, seed=n), silence(1))))
+    cheap, dear = (Driver(waiting(s), config=SessionConfig(language="en")) for s in (1.0, 0.0))
+    for driver in (cheap, dear):
+        driver.hear(talk)
+        assert len(driver.finals) == 8
+    options = SessionOptions()
+    for driver, reach_s, beam in (
+        (cheap, options.lean_final_window_s, options.lean_final_beam),
+        (dear, options.final_window_s, 0),
+    ):
+        last = [r for r in driver.requests if r.kind is Kind.FINAL][-1]
+        assert last.duration_s <= reach_s
+        assert last.beam == beam
+        assert [r for r in driver.requests if r.kind is Kind.PARTIAL][-1].tight is (driver is cheap)
+    assert max(r.duration_s for r in dear.requests) > options.lean_final_window_s
+
+
+def test_what_was_done_without_comes_back_once_decodes_do_not_wait() -> None:
+    waits_s = itertools.chain([1.0] * 4, itertools.repeat(0.0))
+    driver = Driver(lambda r: replace(scripted(r), waited_s=next(waits_s)), SessionConfig(language="en"))
+    driver.hear(pcm16(*(part for n in range(20) for part in (speech(3, seed=n), silence(1)))))
+    tight = [r.tight for r in driver.requests if r.kind is Kind.PARTIAL]
+    assert tight[0] is False
+    assert True in tight
+    assert tight[-1] is False
+    assert driver.requests[-1].beam == 0
+
+
+def test_drafts_are_shown_and_not_committed() -> None:
+    driver = Driver(lambda request: replace(scripted(request), draft=request.kind is Kind.PARTIAL))
+    driver.hear(pcm16(speech(9), silence(1)))
+    assert len(driver.partials) > 5
+    assert {partial.committed for partial in driver.partials} == {0}
+    (final,) = driver.finals
+    assert final.committed == len(final.text) > 0
+
+
 def test_a_final_is_decoded_with_what_was_said_just_before() -> None:
     driver = Driver(config=SessionConfig(language="en"))
     driver.hear(TALK)

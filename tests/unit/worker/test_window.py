@@ -17,6 +17,12 @@ def test_a_short_window_has_room_behind_the_speech_and_a_long_one_ends_at_thirty
     assert SMALL.frames(speech_s) == frames
 
 
+@pytest.mark.parametrize(("speech_s", "frames"), [(0.0, 500), (4.0, 500), (4.1, 600), (29.0, 3000)])
+def test_a_tight_window_is_shorter_where_the_model_can_do_with_it(speech_s: float, frames: int) -> None:
+    assert SMALL.frames(speech_s, tight=True) == frames
+    assert LARGE.frames(speech_s, tight=True) == LARGE.frames(speech_s)
+
+
 @given(st.floats(0, 60))
 def test_a_window_holds_the_speech_and_its_margin(speech_s: float) -> None:
     for policy in (SMALL, LARGE):

@@ -79,6 +79,7 @@ export class LiveView {
     this._frames = 0;
     this._loudest = 0;
     this._isOverrun = false;
+    this._open = null;
     const { sampleRate } = this._capture;
     this._rate = sampleRate;
     this._figures.begin(sampleRate);
@@ -201,8 +202,7 @@ export class LiveView {
   }
 
   _tick() {
-    const isOpen = this._open !== null && this._open !== undefined;
-    this._figures.tick(isOpen);
+    this._figures.tick(this._open !== null);
     setText(byId("elapsed"), clock(this._baseS + this._figures.capturedS));
     const unsent = this._session.unackedS;
     setText(byId("figure-kept"), this._state === "away" || unsent > 6 ? `${Math.round(unsent)} s` : "–");
@@ -251,8 +251,8 @@ export class LiveView {
     this._state = state;
     const isOn = state !== "idle";
     document.body.dataset.live = state;
-    this._button.setAttribute("aria-pressed", String(isOn));
-    this._button.disabled = state === "starting" || state === "ending";
+    // Not `disabled`, which would take the focus from who uses the keyboard.
+    this._button.setAttribute("aria-disabled", String(state === "starting" || state === "ending"));
     setText(byId("record-label"), isOn ? "Stop" : "Start");
     setText(byId("live-state"), SAID[state]);
     if (state === "idle") this._count();

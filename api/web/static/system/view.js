@@ -148,7 +148,8 @@ function sessionTable(rows, total, isOperator) {
   const more = [...(isOperator ? ["Worker"] : []), ...(hasTenants ? ["Tenant"] : [])];
   const heads = ["Session", "Protocol", "State", "Age", "Lag", ...more];
   const title = total > rows.length ? `Sessions: ${rows.length} of ${counted(total, "session")}` : "Sessions";
-  return table(title, heads, rows.map(row), "Nobody speaks now. Open Live to be the first.");
+  const none = total ? "No worker has told of them yet." : "Nobody speaks now. Open Live to be the first.";
+  return table(title, heads, rows.map(row), none);
 }
 
 function table(title, heads, rows, none) {

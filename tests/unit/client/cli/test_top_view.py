@@ -111,3 +111,9 @@ def test_what_comes_from_elsewhere_moves_no_cursor() -> None:
 def test_the_reply_travels_as_json() -> None:
     found = system()
     assert from_map(System, to_map(found)) == found
+
+
+def test_the_chart_leaves_room_for_times_without_workers() -> None:
+    history = tuple(Sample(at=at, span_s=10, word_p95_s=0.5) for at in (100, 110, 180))
+    text = drawn(System(scope="all", now=185.0, fleet=Fleet(minute=EMPTY, hour=EMPTY, history=history)))
+    assert "██      █ 95th over 2 min" in text
