@@ -9,13 +9,18 @@ from typing import Final
 import uvicorn
 
 from api.app import create_app
+from api.keys import parse_keys
 from api.listening import listen
+from api.openai.models import parse_aliases
+from api.origins import parse_origins
 from api.socket_limits import LARGEST_BYTES, LimitedProtocol, PatientProtocol
 from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from shared.errors import BadParameter, StenoError
 from shared.logs import configure
-from shared.settings import Settings, load_settings
+from shared.redis.connection import jobs_address
+from shared.settings import Check, Settings, check_open, check_redis_is_given, load_settings
+from shared.webhooks import check_secret
 
 log = logging.getLogger("api")
 
@@ -27,6 +32,19 @@ _COLLECT_AFTER: Final = (20_000, 20, 20)
 (700, 10, 10) look for them while hundreds of sessions hold tasks and buffers, and find next to nothing."""
 
 EXIT_FAULT: Final = 70
+
+CHECKS: Final[tuple[Check, ...]] = (
+    check_redis_is_given,
+    check_open,
+    lambda settings: parse_keys(settings.api_keys, settings.operators),
+    lambda settings: parse_origins(settings.origins, is_local=False),
+    lambda settings: parse_aliases(settings.model_aliases),
+    lambda settings: jobs_address(settings.jobs_redis_url, settings.redis_url),
+    lambda settings: settings.webhook_secret and check_secret(settings.webhook_secret),
+    lambda settings: settings.wyoming_port and check_announcing(settings.wyoming_name),
+    lambda settings: settings.wyoming_port and check_tenant(settings),
+)
+"""What the edge asks of its settings beside their bounds."""
 
 
 def serve(settings: Settings) -> int:
@@ -41,8 +59,6 @@ def serve(settings: Settings) -> int:
     listener = listen(settings.host, settings.port, variable="STENO_PORT")
     wyoming = None
     if settings.wyoming_port:
-        check_announcing(settings.wyoming_name)
-        check_tenant(settings)
         wyoming = listen(settings.host, settings.wyoming_port, variable="STENO_WYOMING_PORT")
     config = uvicorn.Config(
         create_app(settings, wyoming=wyoming, on_fault=stop),
@@ -91,10 +107,8 @@ def _load_certificate(config: uvicorn.Config) -> None:
 def main() -> int:
     """Exit status 2 for what the operator can mend."""
     try:
-        settings = load_settings()
+        settings = load_settings(*CHECKS)
         configure(settings.log_level)
-        if not settings.redis_url:
-            raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
         return serve(settings)
     except StenoError as error:
         sys.stderr.write(f"steno api: {error}\n")

@@ -12,17 +12,19 @@ from fastapi import Depends, FastAPI
 
 from api import faults
 from api.asr import asr_router, asr_shape
-from api.auth import Doorkeeper, parse_keys, signing_key
+from api.auth import Doorkeeper
 from api.deepgram.errors import deepgram_shape
 from api.deepgram.routes import deepgram_router
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
+from api.keys import Keyholder, parse_keys
 from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
 from api.openai_realtime.router import realtime_router
+from api.origins import OriginCheck, parse_origins
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.system import Lookout, system_router
@@ -31,13 +33,14 @@ from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
-from shared.redis.connection import connect, connect_sync, jobs_address
+from shared.redis.connection import AsyncRedis, connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
+from shared.redis.quotas import TenantPlaces
 from shared.redis.sessions import SessionLog
 from shared.redis.system import Telling
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
@@ -55,13 +58,21 @@ SHAPES: Final[faults.Shapes] = {
 """Surfaces whose errors are not written as Steno's."""
 
 
+_PLACE_SPARE_S: Final = 15.0
+
+
 def create_app(
     settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
 ) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
     socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
     does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
-    ring, aliases = parse_keys(settings.api_keys, settings.operators), parse_aliases(settings.model_aliases)
+    aliases = parse_aliases(settings.model_aliases)
+    api_keys = Keyholder(
+        parse_keys(settings.api_keys, settings.operators),
+        settings.api_keys_file,
+        operators=settings.operators,
+    )
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -75,6 +86,7 @@ def create_app(
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
+        places=tenant_places(settings, client, keys),
     )
 
     desk_parts = DeskParts(
@@ -97,7 +109,7 @@ def create_app(
     )
     models = Models(aliases, presence)
     sessions = SessionDesk(live)
-    beside = [("live-feed", feed.run_forever)]
+    beside = [("live-feed", feed.run_forever), ("keys", api_keys.look_forever)]
     if wyoming is not None:
         server = WyomingServer(
             sessions,
@@ -132,13 +144,15 @@ def create_app(
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)
-    app.add_middleware(Doorkeeper, ring=ring, shapes=SHAPES)
+    origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
+    app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)
+    app.add_middleware(OriginCheck, origins=origins, keys=api_keys, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(web_router())
     app.include_router(stream_router(sessions))
     app.include_router(
         realtime_router(
-            sessions, aliases, session_s_max=settings.session_s_max, signing_key=signing_key(ring)
+            sessions, aliases, session_s_max=settings.session_s_max, signing_key=api_keys.signing_key
         )
     )
     app.include_router(models_router(models))
@@ -150,6 +164,14 @@ def create_app(
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
     return app
+
+
+def tenant_places(settings: Settings, client: AsyncRedis, keys: Keys) -> TenantPlaces | None:
+    """What bounds the sessions of a tenant, if anything does. A session that waits for its client holds its
+    place."""
+    limit = settings.tenant_sessions_max
+    held_s = settings.resume_s + _PLACE_SPARE_S
+    return TenantPlaces(client, keys, limit=limit, held_s=held_s) if limit else None
 
 
 def _ended(on_fault: Callable[[], None], task: asyncio.Task[None]) -> None:

@@ -1,5 +1,6 @@
-"""Health that tells the truth: `healthz` is the process, `readyz` is whether a session would be served
-now."""
+"""Health that tells the truth: `healthz` is the process, `readyz` is whether a session would be served now;
+with `room=false` whether this edge does its part, which it does for sessions that are there and for jobs also
+when no worker has room."""
 
 import asyncio
 
@@ -21,12 +22,12 @@ def health_router(presence: Presence) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    async def readyz() -> JSONResponse:
+    async def readyz(room: bool = True) -> JSONResponse:
         workers = await _workers(presence)
         if workers is None:
             return JSONResponse({"status": "unavailable", "reason": "Redis does not answer"}, 503)
         free = sum(w.free for w in workers)
-        if not free:
+        if not free and room:
             reason = "no worker has room" if workers else "no worker lives"
             return JSONResponse({"status": "unavailable", "reason": reason, "workers": len(workers)}, 503)
         models = sorted({w.model for w in workers})

@@ -10,7 +10,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,11 +19,13 @@ from api.dialect import Open, Resume
 from api.live_session import Attachment, Session
 from api.metrics import RESUMED, SESSIONS, SESSIONS_OPENED
 from api.params import check_against_workers
+from api.quota import placed
 from shared.errors import BadParameter, NotFound, StenoError
 from shared.events import Limits, Ready, Resumed, SessionConfig
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence, WorkerPresence
+from shared.redis.quotas import TenantPlaces
 from shared.redis.sessions import NEW, Kept, SessionLog
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class LiveParts:
     queue_s: float
     resume_s: float
     session_s_max: float
+    places: TenantPlaces | None = None
+    """What bounds the sessions of a tenant."""
 
 
 class SessionDesk:
@@ -70,7 +74,7 @@ class SessionDesk:
     @asynccontextmanager
     async def open(self, asked: Open, *, surface: str) -> AsyncGenerator[Session]:
         """A new session, and this connection its first. Leaving the block abandons it, unless it has ended or
-        is resumable. Raises `BadParameter` and `NoCapacity`."""
+        is resumable. Raises `BadParameter`, `NoCapacity` and `QuotaExceeded`."""
         parts = self._parts
         workers = await self.workers()
         asked.audio.converter()  # knows the bounds
@@ -83,7 +87,8 @@ class SessionDesk:
         attachment = Attachment(session=name, token=token, audio=asked.audio, attached=NEW, acks=asked.acks)
         session = self._session(attachment)
         config = replace(asked.config, surface=surface)
-        async with parts.feed.follow(name) as follower:
+        place = self._placed(config, session, name, is_new=True)
+        async with place, parts.feed.follow(name) as follower:
             await parts.sessions.open(name, token, config, ready, audio=asked.audio)
             log.info("session opened", extra={"session": name, "surface": surface})
             SESSIONS_OPENED.labels(surface).inc()
@@ -122,9 +127,17 @@ class SessionDesk:
             session.push(
                 after, self._ready(name, asked.token, asked.config.model, await self.workers(), resumed)
             )
+            place = self._placed(asked.config, session, name, is_new=False)
             with SESSIONS.labels(surface).track_inprogress():
-                async with session.running(follower):
+                async with place, session.running(follower):
                     yield session
+
+    def _placed(
+        self, config: SessionConfig, session: Session, name: str, *, is_new: bool
+    ) -> AbstractAsyncContextManager[None]:
+        return placed(
+            self._parts.places, config.tenant, name, is_over=lambda: session.is_settled, is_new=is_new
+        )
 
     def _session(self, attachment: Attachment) -> Session:
         parts = self._parts

@@ -8,6 +8,7 @@
     │   ├── TooLarge             over a documented limit
     │   └── UploadStalled        the request's body comes too slowly
     ├── Unauthorized         no API key, or one that is not known
+    ├── Forbidden            a web page that may not speak to this server
     ├── NotFound             no such session, job or result
     │   └── UnknownModel         no such model here
     ├── NotFinished          the job has no result yet
@@ -16,6 +17,7 @@
     │   └── KeyReused            the idempotency key stands for another request
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
+    │   ├── QuotaExceeded        the tenant has as much as it may have
     │   ├── BrokerLost           Redis can't be reached
     │   ├── MustResume           the connection can't go on; the session does, on another one
     │   ├── StorageFull          no room for more files of jobs
@@ -98,6 +100,13 @@ class Unauthorized(StenoError):
     blame = "client"
 
 
+class Forbidden(StenoError):
+    """A web page that this server does not serve."""
+
+    code = "forbidden"
+    blame = "client"
+
+
 class NotFound(StenoError):
     """No such session, job or result."""
 
@@ -150,6 +159,13 @@ class NoCapacity(Unavailable):
     """No worker took the session in time."""
 
     code = "no_capacity"
+
+
+class QuotaExceeded(Unavailable):
+    """The tenant has as many sessions as it may have."""
+
+    code = "quota_exceeded"
+    blame = "client"
 
 
 class BrokerLost(Unavailable):

@@ -15,17 +15,16 @@ import signal
 import sys
 from typing import Final
 
-from prometheus_client import start_http_server
-
-from shared.errors import BadParameter, DeviceFault, StenoError
+from shared.errors import DeviceFault, StenoError
 from shared.logs import configure
 from shared.models import resolve
 from shared.redis.connection import connect
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, check_redis_is_given, load_settings
 from worker.app import WorkerApp
 from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
 from worker.engine.drafted import DraftedEngine
+from worker.health import Health, serve_health
 
 log = logging.getLogger("worker")
 
@@ -36,7 +35,6 @@ _BROKEN_STATUS: Final = 70
 
 def load_engine(settings: Settings) -> Engine:
     """Resolve the model and load it, warm. Raises `StenoError`."""
-    check_engine(settings.engine)
     engine = _make(settings, settings.model)
     if settings.draft_model:
         engine = DraftedEngine(engine, _make(settings, settings.draft_model))
@@ -69,29 +67,24 @@ def _threads(settings: Settings) -> int:
     return max(1, (os.cpu_count() or 1) // max(1, settings.workers))
 
 
-def serve_metrics(settings: Settings) -> None:
-    """Serve `/metrics` from a thread, if a port is set. Raises `BadParameter` when it is taken."""
-    if not settings.metrics_port:
-        return
-    try:
-        start_http_server(settings.metrics_port, settings.metrics_host)
-    except OSError as error:
-        where = f"{settings.metrics_host}:{settings.metrics_port}"
-        raise BadParameter(f"STENO_METRICS_PORT: {where} can't be listened on: {error.strerror}") from None
-
-
-async def serve(settings: Settings, engine: Engine) -> None:
+async def serve(settings: Settings, engine: Engine, health: Health) -> None:
     """Work until SIGTERM or SIGINT; a second one ends the wait for endpoints. Raises `DeviceFault`."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def asked_to_stop() -> None:
+        health.drain()
         (hurry if stop.is_set() else stop).set()
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop)
+
+    def say_alive() -> None:
+        _say_alive()
+        health.beat()
+
     client = connect(settings.redis_url)
     try:
-        await WorkerApp(client, engine, settings, alive=_say_alive).run(stop, hurry)
+        await WorkerApp(client, engine, settings, alive=say_alive).run(stop, hurry)
     finally:
         await client.aclose()
 
@@ -107,12 +100,14 @@ def main() -> int:
     device is broken."""
     faulthandler.enable()  # a crash in native code says where
     try:
-        settings = load_settings()
+        settings = load_settings(check_redis_is_given, lambda settings: check_engine(settings.engine))
         configure(settings.log_level)
-        serve_metrics(settings)
+        health = Health()
+        if settings.metrics_port:
+            serve_health(health, settings.metrics_host, settings.metrics_port)
         engine = load_engine(settings)
         log.info("engine ready", extra={"model": engine.info.model, "device": engine.info.device})
-        asyncio.run(serve(settings, engine))
+        asyncio.run(serve(settings, engine, health))
     except DeviceFault as fault:
         log.error("ending, to be replaced: %s", fault)
         logging.shutdown()

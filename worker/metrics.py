@@ -1,5 +1,5 @@
 """Every metric of the worker, with its unit and meaning. Served on `STENO_METRICS_PORT` when that is set;
-docs/operations.md lists them."""
+docs/metrics.md lists them."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,6 +1,6 @@
 """The routes of OpenAI's Realtime API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter
 
@@ -10,10 +10,10 @@ from api.session_desk import SessionDesk
 
 
 def realtime_router(
-    desk: SessionDesk, aliases: Mapping[str, str], *, session_s_max: float, signing_key: bytes
+    desk: SessionDesk, aliases: Mapping[str, str], *, session_s_max: float, signing_key: Callable[[], bytes]
 ) -> APIRouter:
-    """The socket, and the keys that open it. `aliases` are other names of models, `signing_key` is that of
-    the API keys."""
+    """The socket, and the keys that open it. `aliases` are other names of models, `signing_key`
+    says that of the API keys."""
     router = APIRouter()
     door, secrets = (
         RealtimeDoor(desk, aliases, session_s_max=session_s_max),

@@ -4,7 +4,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from fastapi import Request
@@ -27,9 +27,11 @@ _BETA_SECONDS: Final = 60
 
 
 class SecretDesk:
-    """Makes keys. `signing_key` is that of the API keys."""
+    """Makes keys. `signing_key` says that of the API keys."""
 
-    def __init__(self, desk: SessionDesk, aliases: Mapping[str, str], signing_key: bytes) -> None:
+    def __init__(
+        self, desk: SessionDesk, aliases: Mapping[str, str], signing_key: Callable[[], bytes]
+    ) -> None:
         self._desk = desk
         self._aliases = aliases
         self._signing_key = signing_key
@@ -43,7 +45,7 @@ class SecretDesk:
             expires_at = math.floor(time.time()) + _lasts_s(body.get("expires_after"))
         except Refused as refused:
             return denied(refused)
-        value = issue(Claims(tenant_of(request), expires_at, session), self._signing_key)
+        value = issue(Claims(tenant_of(request), expires_at, session), self._signing_key())
         shown = _shown(config, expires_at, is_beta=False)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": shown})
 
@@ -55,7 +57,7 @@ class SecretDesk:
         except Refused as refused:
             return denied(refused)
         expires_at = math.floor(time.time()) + _BETA_SECONDS
-        value = issue(Claims(tenant_of(request), expires_at, session), self._signing_key)
+        value = issue(Claims(tenant_of(request), expires_at, session), self._signing_key())
         shown = _shown(config, expires_at, is_beta=True)
         return JSONResponse(shown | {"client_secret": {"value": value, "expires_at": expires_at}})
 

@@ -7,20 +7,21 @@ import socket
 import sys
 from typing import Final
 
+from api.app import tenant_places
 from api.listening import listen
 from api.session_desk import LiveParts, SessionDesk
 from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
-from shared.errors import BadParameter, StenoError
+from shared.errors import StenoError
 from shared.logs import configure
 from shared.redis.connection import connect
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
 from shared.redis.sessions import SessionLog
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, check_redis_is_given, load_settings
 from shared.tasks import end_tasks
 
 log = logging.getLogger("api.wyoming")
@@ -40,6 +41,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
+        places=tenant_places(settings, client, keys),
     )
     catalog = Catalog(settings.model)
     server = WyomingServer(
@@ -67,12 +69,12 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
 def main() -> int:
     """Exit status 2 for what the operator can mend."""
     try:
-        settings = load_settings()
+        settings = load_settings(
+            check_redis_is_given,
+            lambda settings: check_announcing(settings.wyoming_name),
+            check_tenant,
+        )
         configure(settings.log_level)
-        if not settings.redis_url:
-            raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
-        check_announcing(settings.wyoming_name)
-        check_tenant(settings)
         port = settings.wyoming_port or PORT
         with listen(settings.host, port, variable="STENO_WYOMING_PORT") as listener:
             asyncio.run(serve(settings, listener))

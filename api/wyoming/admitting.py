@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from api.auth import is_tenant
+from api.keys import is_tenant
 from shared.errors import BadParameter
 from shared.settings import Settings
 

@@ -15,7 +15,7 @@ from client.cli.server import ServerKeeper
 from client.cli.supervise import Spec, Supervisor
 from shared.guard import Guard
 from shared.redis.connection import jobs_address
-from shared.settings import Settings
+from shared.settings import Settings, check_open, file_variable_of
 
 _READY_S_MAX: Final = 180.0
 """Longer than the largest model takes to load from a slow disk."""
@@ -46,6 +46,7 @@ class Stack:
 
 def check(settings: Settings) -> None:
     """Everything that can be known to be wrong before something starts. Raises the `StenoError` for it."""
+    check_open(settings)
     check_port(settings.host, settings.port)
     if settings.wyoming_port:
         check_port(settings.host, settings.wyoming_port, setting="STENO_WYOMING_PORT")
@@ -152,7 +153,9 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "DATA_DIR": settings.data_dir,
         "REDIS_URL": redis_url,
     }
-    return os.environ | {f"STENO_{name}": str(value) for name, value in given.items()}
+    # What a file named is given as a value now; both together would be an error.
+    inherited = {k: v for k, v in os.environ.items() if k != file_variable_of("redis_url")}
+    return inherited | {f"STENO_{name}": str(value) for name, value in given.items()}
 
 
 def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:

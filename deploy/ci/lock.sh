@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolve pyproject.toml into the three lock files. Usage: deploy/ci/lock.sh UV
+# Resolve pyproject.toml, and what a worker needs beside it on CUDA, into the lock files. Usage: deploy/ci/lock.sh UV
 # The index is the one that pip is configured with; nothing about it is written into the files.
 set -euo pipefail
 uv=$1
@@ -13,13 +13,14 @@ compile() {
   local output=$1
   shift
   "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-    --python-version 3.11 --output-file "$output" "$@" pyproject.toml
+    --python-version 3.11 --output-file "$output" "$@"
 }
 
-compile requirements.lock --all-extras
+compile requirements.lock --all-extras pyproject.toml
 # The images hold the same versions as the development environment.
-compile requirements-api.lock --extra api --extra build --constraint requirements.lock
-compile requirements-worker.lock --extra worker --extra build --constraint requirements.lock
+compile requirements-api.lock --extra api --extra build --constraint requirements.lock pyproject.toml
+compile requirements-worker.lock --extra worker --extra build --constraint requirements.lock pyproject.toml
+compile requirements-cuda.lock deploy/images/cuda.in
 
 if grep -nE '://|^-' requirements*.lock; then
   echo 'lock: the lines above name a host or an option of pip' >&2

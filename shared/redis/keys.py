@@ -122,6 +122,10 @@ class Keys:
         names = ("results", "news", "cancel", "segments", "deliveries")
         return JobKeys(*(base + name for name in names))
 
+    def tenant_sessions(self, tenant: str) -> str:
+        """The live sessions of a tenant, and until when each holds its place."""
+        return f"steno:tenant:{tenant}:sessions"
+
     def job_key(self, digest: str) -> str:
         """What the client's idempotency key stands for; `digest` is its SHA-256 in hexadecimal."""
         return f"steno:jobs:key:{digest}"

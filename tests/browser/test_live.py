@@ -4,12 +4,14 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.browser import Told, page_of, shoot, text_of
 from tests.support.browser import browser as open_browser
+from tests.support.line import line_to
 from tests.support.service import Service
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +65,35 @@ async def test_speech_becomes_text_that_can_be_heard_copied_and_saved(page: Page
         await expect(page.locator(f"#figure-{figure}")).to_have_text(re.compile(r"\d\.\d\d s"))
     await page.locator("#lines .word").first.click()
     await page.locator(".line.playing").wait_for()
+
+
+async def test_a_line_that_is_cut_loses_no_sample(browser: Browser, service: Service) -> None:
+    """Twice in one session: once speech has begun, and while the server is away for a while."""
+    async with line_to(service.url) as line, page_of(browser, line.url.replace("ws:", "http:")) as page:
+        heard: list[dict[str, Any]] = []
+        page.on(
+            "websocket",
+            lambda socket: socket.on("framereceived", lambda data: heard.append(json.loads(data))),
+        )
+        await start(page)
+        await page.locator("#vad.on").wait_for()
+        line.cut()
+        await expect(page.locator("#figure-reconnects")).to_have_text("1")
+        await page.locator("#lines .line").first.wait_for()
+        target, line.target = line.target, "http://127.0.0.1:9"
+        line.cut()
+        await page.locator("body[data-live=away]").wait_for()
+        line.target = target
+        await expect(page.locator("#figure-reconnects")).to_have_text("2")
+        await expect(page.locator("#live-note")).to_contain_text("nothing is lost")
+        await stop(page)
+        async with page.expect_download() as waiting:
+            await page.click("[data-save=json]")
+        captured_s = json.loads(await text_of(await waiting.value))["duration"]
+        [closed] = [message for message in heard if message["type"] == "closed"]
+        assert closed["duration"] == pytest.approx(captured_s, abs=0.001)
+        finals = [message["utterance"] for message in heard if message["type"] == "final"]
+        assert finals == list(range(len(finals)))
 
 
 async def test_with_the_keyboard_alone(page: Page) -> None:

@@ -11,6 +11,7 @@ import trustme
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import InvalidStatus
 
+from api.auth import needs_key
 from client import BadParameter, Jobs, NotFound, Resume, StreamOptions, Unauthorized, Watch, connect
 from shared.codec import unpack
 from shared.events import SessionConfig
@@ -18,6 +19,7 @@ from shared.jobs import JobOptions
 from shared.redis.connection import connect as connect_redis
 from shared.redis.keys import Keys
 from tests.support.data import DATA_DIR
+from tests.support.routes import all_routes
 from tests.support.service import Service
 from tests.support.watching import seen
 
@@ -32,10 +34,16 @@ ROOT = "root-key-0123456"
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
     folder = tmp_path_factory.mktemp("guarded")
     keys = f"{PLAIN},alice:{ALICE},bob:{BOB},root:{ROOT}"
-    with Service.running(folder, engine="scripted", api_keys=keys, operators="root") as running:
+    with Service.running(folder, engine="scripted", api_keys=keys, operators="root", origins="") as running:
         yield running
         log = running.log.read_text()
         assert not [key for key in (PLAIN, ALICE, BOB) if key in log]
+
+
+ROUTES = [(method, path) for method, path in all_routes() if needs_key(path)]
+OF_A_JOB = [(method, path) for method, path in ROUTES if "{job_id}" in path]
+OF_NOBODY = {"/v1/models/{name:path}"}
+"""Paths with a parameter that is not somebody's."""
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -51,6 +59,24 @@ def test_a_request_without_a_known_key_is_401(guarded: Service, path: str) -> No
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+def test_every_route_is_tried_with_anothers_key() -> None:
+    """Whoever adds a route with an id in it has to say here whose it is."""
+    assert len(OF_A_JOB) >= 7
+    with_a_parameter = {path for _, path in ROUTES if "{" in path}
+    assert with_a_parameter == {path for _, path in OF_A_JOB} | OF_NOBODY
+
+
+async def test_every_route_without_a_key_is_401(guarded: Service) -> None:
+    async with httpx.AsyncClient(base_url=guarded.url) as http:
+        for method, path in ROUTES:
+            if method == "WS":
+                with pytest.raises(InvalidStatus) as refused:
+                    await dial(guarded.ws_url + path)
+                assert refused.value.response.status_code == 401
+            else:
+                assert (await http.request(method, path)).status_code == 401, path
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_what_tells_nothing_of_anybody_needs_no_key(guarded: Service, path: str) -> None:
     assert httpx.get(guarded.url + path).status_code == 200
@@ -64,6 +90,16 @@ async def test_an_upgrade_without_a_known_key_is_401(guarded: Service, path: str
             await dial(guarded.ws_url + path, subprotocols=offered, origin=origin)
         assert refused.value.response.status_code == 401
         assert b'"unauthorized"' in bytes(refused.value.response.body or b"")
+
+
+async def test_without_keys_a_strange_page_is_403(service: Service) -> None:
+    for path in ("/v1/stream", "/v1/realtime", "/v1/listen"):
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(service.ws_url + path, origin="http://page.example")
+        assert refused.value.response.status_code == 403
+    with pytest.raises(InvalidStatus) as tricked:  # its name leads here
+        await dial(service.ws_url + "/v1/stream", additional_headers={"Host": "page.example"})
+    assert tricked.value.response.status_code == 403
 
 
 async def test_a_browser_sends_its_key_as_a_subprotocol(guarded: Service) -> None:
@@ -113,12 +149,13 @@ async def _sees_nothing_of(job_id: str, url: str, key: str) -> None:
     """All that can be asked about a job is answered as if there were none."""
     async with httpx.AsyncClient(base_url=f"{url}/v1/jobs", headers=bearer(key)) as http:
         nothing = await http.get(f"/{'0' * 32}")
-        for method, rest in [
-            ("GET", ""), ("GET", "/result"), ("GET", "/events"), ("DELETE", ""), ("POST", "/retry"),
-            ("GET", "/deliveries"), ("POST", "/deliveries/msg_1/redeliver"),
-        ]:  # fmt: skip
-            answer = await http.request(method, f"/{job_id}{rest}")
+        for method, path in OF_A_JOB:
+            rest = path.removeprefix("/v1/jobs").format(job_id=job_id, delivery_id="msg_1")
+            answer = await http.request(method, rest)
             assert (answer.status_code, answer.json()) == (404, nothing.json()), rest
+        # Nor does it show where the listing could: by page, by state, by idempotency key.
+        for query in ("", "?status=finished", "?idempotency_key=same", "?limit=200"):
+            assert job_id not in (await http.get(query)).text
 
 
 async def test_a_tenants_cancelled_job_is_nobody_elses(guarded: Service) -> None:

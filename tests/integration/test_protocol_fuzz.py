@@ -231,6 +231,7 @@ class OneClient(RuleBasedStateMachine):
         self.socket, self.is_over = None, True
 
 
+@pytest.mark.timeout(120 + MESSAGES // 100)
 async def test_any_order_of_a_client_s_steps_is_answered(own: Service) -> None:
     profile = settings(
         max_examples=max(15, MESSAGES // 500),

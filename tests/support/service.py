@@ -85,6 +85,7 @@ class Service:
         server = EmbeddedServer(folder / "valkey" if persistent else None, environment=redis_environment)
         port = free_port()
         own = {"port": str(port), "engine": engine, "model": model, "data_dir": str(folder / "data")}
+        own["origins"] = "http://page"
         environment = {f"STENO_{k.upper()}": v for k, v in (own | settings).items()}
         running = cls(port, server, environment, folder / "log")
         server.start()

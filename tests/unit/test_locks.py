@@ -25,7 +25,7 @@ def named(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=; ]", text)[0].replace("_", "-").lower() for text in requirements}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements-cuda.lock"])
 def test_a_lock_names_no_host_and_no_option(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text

@@ -33,7 +33,7 @@ from shared.redis.deliveries import Deliveries
 from shared.redis.job_index import JobIndex
 from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, check_redis_is_given, load_settings
 from shared.storage import JobStorage
 from worker.jobs import PARENT_PID
 
@@ -157,8 +157,6 @@ class JobsWorker(Worker):
 def serve(settings: Settings, *, burst: bool, interactive: bool = False) -> bool:
     """Work until asked to stop; with `burst`, until no job waits; with `interactive`, on such jobs only.
     Returns False when it ended for another reason."""
-    if not settings.redis_url:
-        raise BadParameter("STENO_REDIS_URL is not set; 'steno up' starts an embedded server")
     if not (url := jobs_address(settings.jobs_redis_url, settings.redis_url)):
         raise BadParameter("STENO_JOBS_REDIS_URL is not set; jobs can't be kept in a Redis Cluster")
     os.environ[PARENT_PID] = str(os.getpid())
@@ -203,7 +201,7 @@ def main() -> int:
     arguments: Any = parser.parse_args()
     _allow_fork_on_macos()
     try:
-        settings = load_settings()
+        settings = load_settings(check_redis_is_given)
         configure(settings.log_level)
         is_done = serve(settings, burst=arguments.burst, interactive=arguments.interactive)
         return 0 if is_done else 1

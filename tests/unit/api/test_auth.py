@@ -1,12 +1,16 @@
-"""API keys: every form in which clients send them, and who is let in."""
+"""API keys: every form in which clients send them, who is let in, and how keys change meanwhile."""
+
+import hashlib
+import logging
+from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 
-from api.app import create_app
-from api.auth import OPEN_PATHS, authenticate, chosen_subprotocol, needs_key, parse_keys
+from api.auth import OPEN_PATHS, authenticate, chosen_subprotocol, needs_key
+from api.keys import Keyholder, parse_keys
 from shared.errors import BadParameter, Unauthorized
 from shared.settings import Settings
+from tests.support.routes import all_routes
 
 KEY, OTHER = "sk-test-0123456789", "acme-key-1"
 RING = parse_keys(f" {KEY} , acme:{OTHER},acme:newer-key-2,")
@@ -65,11 +69,13 @@ def test_all_else_is_refused_without_saying_the_key(headers: dict[str, str], off
 
 def test_without_keys_everyone_is_let_in() -> None:
     assert parse_keys("") is None
-    assert parse_keys(" , ") is None
+    with pytest.raises(BadParameter):
+        parse_keys(" , ")
     assert authenticate(None, {"authorization": "Bearer whatever"}, []) == ""
 
 
 @pytest.mark.parametrize("text", ["short", "acme:short", "white space in it", "a/b+c=aaaaaa", ":0123456789x",
+                                  ":sha256:" + "0" * 64, "acme:sha256:" + "g" * 64, "acme:sha256:00",
                                   "b d:0123456789", "x" * 201, "ok-key-12345,kéy-12345678"])  # fmt: skip
 def test_keys_that_not_every_client_can_send_are_refused_at_the_start(text: str) -> None:
     with pytest.raises(BadParameter, match="STENO_API_KEYS") as refused:
@@ -94,15 +100,64 @@ def test_no_subprotocol_that_holds_a_key_is_sent_back(offered: list[str], taken:
     assert chosen_subprotocol(offered) == taken
 
 
+def test_a_key_may_be_given_as_its_digest_so_that_no_file_holds_it() -> None:
+    digest = hashlib.sha256(OTHER.encode()).hexdigest()
+    ring = parse_keys(f"acme:sha256:{digest}\nsha256:{hashlib.sha256(KEY.encode()).hexdigest().upper()}")
+    assert ring is not None
+    assert authenticate(ring, {"x-api-key": OTHER}, []) == "acme"
+    assert authenticate(ring, {"x-api-key": KEY}, []) == ""
+    with pytest.raises(Unauthorized):
+        authenticate(ring, {"x-api-key": digest}, [])
+
+
+def test_keys_change_with_their_file_and_a_broken_file_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"acme:{OTHER}\n")
+    keys = Keyholder(parse_keys(file.read_text()), file)
+    before = keys.signing_key()
+    keys.look()
+    assert keys.signing_key() == before
+    file.write_text(f"acme:{OTHER}\nacme:newer-key-2\n")
+    keys.look()
+    for key in (OTHER, "newer-key-2"):
+        assert authenticate(keys.ring, {"x-api-key": key}, []) == "acme"
+    file.write_text("acme:newer-key-2")
+    keys.look()
+    with pytest.raises(Unauthorized):
+        authenticate(keys.ring, {"x-api-key": OTHER}, [])
+    after = keys.signing_key()
+    with caplog.at_level(logging.ERROR):
+        for broken in ("", "acme:bad key", "\n,\n"):
+            file.write_text(broken)
+            keys.look()
+        file.unlink()
+        keys.look()
+    assert keys.signing_key() == after != before
+    assert len(caplog.records) == 4
+    assert "bad key" not in caplog.text
+
+
+def test_without_a_file_no_key_changes() -> None:
+    keys = Keyholder(None)
+    keys.look()
+    assert keys.ring is None
+    assert keys.signing_key() == b""
+
+
 def test_settings_do_not_show_keys() -> None:
     settings = Settings(api_keys=f"acme:{OTHER}")
     assert OTHER not in repr(settings)
 
 
 def test_every_route_but_the_open_ones_needs_a_key() -> None:
-    app: FastAPI = create_app(Settings(redis_url="redis://127.0.0.1:1"))
-    paths = {path for route in app.routes if (path := getattr(route, "path", ""))}
-    assert {path for path in paths if not needs_key(path)} <= OPEN_PATHS | {"/docs/oauth2-redirect"}
+    paths = {path for _, path in all_routes()}
+    assert "/v1/jobs/{job_id}" in paths
+    assert {path for path in paths if not needs_key(path)} <= OPEN_PATHS | {
+        "/docs/oauth2-redirect",
+        "/static/{name:path}",
+    }
     assert needs_key("/v1/anything")
     assert needs_key("/stream")
     assert needs_key("/static")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.auth import parse_keys, signing_key
 from api.ephemeral import KEY_CHARS_MAX, Claims, issue, read
+from api.keys import Keyholder, parse_keys
 from shared.errors import TooLarge
 
 SESSION: dict[str, Any] = {"audio": {"input": {"transcription": {"language": "de"}}}}
@@ -38,6 +38,8 @@ def test_what_is_no_key_says_nothing(text: str) -> None:
 
 
 def test_it_ends_with_the_api_keys_that_it_was_made_under() -> None:
-    before, after = parse_keys("acme:key-number-1"), parse_keys("acme:key-number-2")
-    assert signing_key(before) != signing_key(after) != signing_key(None)
-    assert read(issue(CLAIMS, signing_key(before)), signing_key(after), now_s=0) is None
+    before, after = (
+        Keyholder(parse_keys(text)).signing_key() for text in ("acme:key-number-1", "acme:key-number-2")
+    )
+    assert before != after != Keyholder(None).signing_key()
+    assert read(issue(CLAIMS, before), after, now_s=0) is None

@@ -35,6 +35,7 @@ def all_names() -> set[str]:
         REPORTS,
         HISTORY,
         keys.job_key("s1d"),
+        keys.tenant_sessions("s1d"),
     }
     return {generic(name, "s1d") for name in names}
 

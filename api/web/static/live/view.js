@@ -104,6 +104,11 @@ export class LiveView {
     this._ended();
   }
 
+  /** Seconds of sound in all sessions whose text is shown. */
+  get _nowS() {
+    return this._state === "idle" ? this._baseS : this._baseS + this._figures.capturedS;
+  }
+
   /** Let the microphone go. */
   async _hush() {
     const capture = this._capture;
@@ -132,7 +137,7 @@ export class LiveView {
     this._meter.frame(frame);
     this._frames += 1;
     this._loudest = Math.max(this._loudest, frame.peak);
-    const start = this._baseS + this._figures.capturedS;
+    const start = this._nowS;
     if (!this._session.send(samples)) return;
     this._figures.frame(samples.length, at);
     this._ring.push(start, samples, this._rate);
@@ -203,7 +208,7 @@ export class LiveView {
 
   _tick() {
     this._figures.tick(this._open !== null);
-    setText(byId("elapsed"), clock(this._baseS + this._figures.capturedS));
+    setText(byId("elapsed"), clock(this._nowS));
     const unsent = this._session.unackedS;
     setText(byId("figure-kept"), this._state === "away" || unsent > 6 ? `${Math.round(unsent)} s` : "–");
     if (this._frames > SILENT_S * 50) {
@@ -224,7 +229,7 @@ export class LiveView {
   _save(format) {
     const [write, type] = FORMATS[format];
     const name = new Date().toISOString().slice(0, 16).replace("T", "-").replace(":", "");
-    const facts = { language: this._language, duration: this._baseS + this._figures.capturedS };
+    const facts = { language: this._language, duration: this._nowS };
     download(`steno-${name}.${format}`, write(this._text.lines, facts), type);
   }
 
@@ -237,6 +242,7 @@ export class LiveView {
       this._words = 0;
       this._count();
       if (this._state === "idle") this._baseS = 0;
+      setText(byId("elapsed"), clock(this._nowS));
     };
     dialog.returnValue = "";
     dialog.showModal();
