@@ -8,7 +8,6 @@ from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from api.auth import tenant_of
 from api.faults import Fault
@@ -29,7 +28,6 @@ _FILE: Final = "audio_file"
 _OUTPUTS: Final = ("txt", "vtt", "srt", "tsv", "json")
 _DETECT_BYTES: Final = 30 * SAMPLE_RATE * SAMPLE_BYTES
 """Of raw audio, what its language is told from."""
-_CLIENT_GONE: Final = 499
 
 
 def asr_shape(fault: Fault) -> JSONResponse:
@@ -62,8 +60,6 @@ def asr_router(parts: JobParts) -> APIRouter:
             priority=NORMAL,  # whole films come here
         )
         transcript = await _transcribed(parts, request, options, raw=not encode)
-        if transcript is None:
-            return Response(status_code=_CLIENT_GONE)
         chosen = format_named(output)
         text = await run_sync(chosen.render, transcript, options.layout)
         return Response(text, media_type=f"{chosen.media_type}; charset=utf-8")
@@ -73,8 +69,6 @@ def asr_router(parts: JobParts) -> APIRouter:
         """Say which language is spoken in a file; of raw audio, in its first 30 s."""
         options = JobOptions(priority=INTERACTIVE)
         transcript = await _transcribed(parts, request, options, raw=not encode, raw_bytes_max=_DETECT_BYTES)
-        if transcript is None:
-            return Response(status_code=_CLIENT_GONE)
         code = transcript.language
         if not code:
             raise BadAudio("no speech was found, so no language")
@@ -85,29 +79,26 @@ def asr_router(parts: JobParts) -> APIRouter:
 
 async def _transcribed(
     parts: JobParts, request: Request, options: JobOptions, *, raw: bool, raw_bytes_max: int | None = None
-) -> Transcript | None:
-    """The transcript of the file in the form; None when the client hung up."""
+) -> Transcript:
+    """The transcript of the file in the form. Raises `ClientDisconnect` when the client hung up."""
     intake = parts.intake
+    check_job(options, await parts.presence.workers())
+    upload = await run_sync(intake.begin)
     try:
-        check_job(options, await parts.presence.workers())
-        upload = await run_sync(intake.begin)
-        try:
-            writer = _Writer(upload, raw=raw, raw_bytes_max=raw_bytes_max)
-            rules = FormRules(known=(), bytes_max=parts.upload_bytes_max, file=_FILE, strict=False)
-            form = await read_form(request, rules, partial(run_sync, writer.write))
-            if form.file_name is None:
-                raise BadParameter(f"{_FILE} is missing: the form must have the audio in it")
-            if not upload.size_bytes:
-                raise BadAudio(f"{_FILE} is empty: there is no audio in it")
-        except BaseException:
-            with CancelScope(shield=True):
-                await run_sync(intake.abandon, upload)
-            raise
-        submit = partial(intake.submit, upload, options, name=form.file_name, tenant=tenant_of(request))
-        record, _ = await run_sync(submit)
-        return (await transcript_of(parts.desk, record.id, request))[1]
-    except ClientDisconnect:
-        return None
+        writer = _Writer(upload, raw=raw, raw_bytes_max=raw_bytes_max)
+        rules = FormRules(known=(), bytes_max=parts.upload_bytes_max, file=_FILE, strict=False)
+        form = await read_form(request, rules, partial(run_sync, writer.write))
+        if form.file_name is None:
+            raise BadParameter(f"{_FILE} is missing: the form must have the audio in it")
+        if not upload.size_bytes:
+            raise BadAudio(f"{_FILE} is empty: there is no audio in it")
+    except BaseException:
+        with CancelScope(shield=True):
+            await run_sync(intake.abandon, upload)
+        raise
+    submit = partial(intake.submit, upload, options, name=form.file_name, tenant=tenant_of(request))
+    record, _ = await run_sync(submit)
+    return (await transcript_of(parts.desk, record.id, request))[1]
 
 
 class _Writer:

@@ -15,6 +15,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from shared.errors import BadParameter, BrokerLost, StenoError
 from shared.redis.connection import ConnectionLost
@@ -73,6 +75,8 @@ _RETRY_AFTER_S: Final = 1.0
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _TIMEOUT: Final = 408
+_CLIENT_GONE: Final = 499
+"""Nobody reads it; it is what access logs and metrics count."""
 _CODE_BY_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -176,7 +180,13 @@ def install(app: FastAPI, shapes: Shapes | None = None) -> None:
     app.add_exception_handler(HTTPException, answers.http_exception)
     for lost in ConnectionLost:
         app.add_exception_handler(lost, answers.broker_lost)
+    app.add_exception_handler(ClientDisconnect, _hung_up)
     app.add_exception_handler(Exception, answers.unexpected)
+
+
+async def _hung_up(_request: Request, _error: Exception) -> Response:
+    """A client that hangs up in mid-request is no fault of the server."""
+    return Response(status_code=_CLIENT_GONE)
 
 
 class _Answers:

@@ -13,7 +13,6 @@ from anyio.to_thread import run_sync
 from fastapi import Request as HttpRequest
 from fastapi import Response
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from api.auth import tenant_of
 from api.conversation import broker_lost
@@ -35,8 +34,6 @@ log = logging.getLogger(__name__)
 _PIECE_BYTES: Final = 1024**2
 """What is written at once."""
 _DOCUMENT_BYTES_MAX: Final = 64 * 1024
-_CLIENT_GONE: Final = 499
-"""Nobody reads it; it is for the access log."""
 
 
 class Files:
@@ -50,8 +47,6 @@ class Files:
         request = new_request()
         try:
             return await self._answer(http, request)
-        except ClientDisconnect:
-            return Response(status_code=_CLIENT_GONE)
         except StenoError as error:
             if error.blame == "server":
                 log.warning("a file for Deepgram's protocol: %s: %s", error.code, error.message)

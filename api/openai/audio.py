@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
 from api.auth import tenant_of
 from api.job_intake import Upload
@@ -32,8 +31,6 @@ INTERACTIVE_BYTES_MAX: Final = 32 * 1024**2
 _DOCUMENT_BYTES_MAX: Final = 96 * 1024**2
 """Of a JSON request, which has to be held in memory."""
 _PIECE_BYTES: Final = 1024**2
-_CLIENT_GONE: Final = 499
-"""Nobody reads it; it is for logs of proxies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +51,12 @@ class Audio:
     async def answer(self, request: Request, task: str) -> Response:
         """The transcript, or a stream of it."""
         headers = {REQUEST_ID: request_id()}
-        try:
-            record, asked = await self._submitted(request, task)
-            if asked.stream:
-                return streaming.EventStream(
-                    streaming.events(self._parts.desk, record.id, asked), headers=headers
-                )
-            _, transcript = await transcript_of(self._parts.desk, record.id, request)
-        except ClientDisconnect:
-            return Response(status_code=_CLIENT_GONE)
+        record, asked = await self._submitted(request, task)
+        if asked.stream:
+            return streaming.EventStream(
+                streaming.events(self._parts.desk, record.id, asked), headers=headers
+            )
+        _, transcript = await transcript_of(self._parts.desk, record.id, request)
         answer = reply(transcript, asked)
         answer.headers.update(headers)
         return answer

@@ -98,7 +98,7 @@ async def test_without_keys_a_strange_page_is_403(service: Service) -> None:
             await dial(service.ws_url + path, origin="http://page.example")
         assert refused.value.response.status_code == 403
     with pytest.raises(InvalidStatus) as tricked:  # its name leads here
-        await dial(service.ws_url + "/v1/stream", additional_headers={"Host": "page.example"})
+        await dial("ws://page.example/v1/stream", host="127.0.0.1", port=service.port)
     assert tricked.value.response.status_code == 403
 
 

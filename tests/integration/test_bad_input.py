@@ -166,7 +166,7 @@ async def test_garbage_as_audio_is_only_noise(service: Service) -> None:
 
 async def test_a_plain_http_request_to_the_socket_is_refused(service: Service) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-    writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()

@@ -116,7 +116,7 @@ async def test_an_edge_that_is_killed_in_mid_upload_leaves_no_job_and_its_file_i
         folder = Path(service.environment["STENO_DATA_DIR"]) / "jobs"
         _, writer = await asyncio.open_connection("127.0.0.1", service.port)
         writer.write(
-            b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n"
+            b"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000000\r\n"
             b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
             b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(2_000_000)
         )

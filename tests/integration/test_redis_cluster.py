@@ -130,10 +130,9 @@ async def test_sessions_live_on_every_node_and_announcements_stay_there(
 async def test_what_all_workers_do_is_seen_from_any_edge(own: Service) -> None:
     async with Watch(own.url) as watch, raw_session(own.ws_url) as session:
         ready = await session.until("ready")
-        known = lambda s: s.fleet is not None and all(w.age_s is not None for w in s.fleet.workers)  # noqa: E731
+        known = lambda s: s.fleet and len([w for w in s.fleet.workers if w.age_s is not None]) == 2  # noqa: E731
         found = await seen(watch, lambda s: known(s) and ready["session"][:8] in [r.id for r in s.sessions])
         assert found.fleet is not None
-        assert len(found.fleet.workers) == 2
         assert found.fleet.capacity == sum(worker.capacity for worker in found.fleet.workers)
         assert found.fleet.jobs is not None
         await session.say("end")

@@ -249,7 +249,7 @@ async def test_who_says_nothing_is_sent_away_as_the_surface_does_it(edge: Edge, 
     "head",
     [
         b"",
-        b"POST /v1/listen HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /v1/listen HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
         b"GET /v1/realtime HTTP/1.1\r\n",
         b'{"type": "audio-chunk", "payload_length": 4000000}\n',
     ],
@@ -307,7 +307,9 @@ async def test_an_upload_that_trickles_is_ended(
     edge: Edge, times: Times, path: str, field: str, reads: Callable[[dict[str, Any]], str]
 ) -> None:
     body, kind = multipart(field) if field else (b"RIFF", "audio/wav")
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\nContent-Type: {kind}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 999999\r\nContent-Type: {kind}\r\n\r\n"
+    )
     async with undisturbed(edge):
         times.set(HURRIED_S)
         reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
