@@ -1,7 +1,7 @@
 """Clients that can't be run whole in a test, byte for byte as they are on the wire: Home Assistant's Wyoming
-integration, the HACS integration `openai_stt_ha`, and Open WebUI. What they send was read in their sources,
-and taken down from the packages that write it for them (wyoming 1.10.2, httpx, aiohttp 3.14); what they read
-of an answer is what is asserted. Scripted engine."""
+integration, the HACS integration `openai_stt_ha`, and Open WebUI. What they send was read in their sources
+(of Open WebUI in an older version's) and taken down from the packages that write it for them (wyoming 1.10.2,
+httpx, aiohttp 3.14); what they read of an answer is what is asserted. Scripted engine."""
 
 import asyncio
 import base64
