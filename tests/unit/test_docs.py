@@ -14,8 +14,6 @@ CODE = "\n".join(
 )
 OTHERS = {"Address already in use"}
 """Words of the system."""
-BY_OTHERS_YET = {"docs/images/live.png"}
-"""A picture of the web page, whose line in the README is a comment until it is there."""
 
 
 def headings(text: str) -> set[str]:
@@ -31,8 +29,6 @@ def test_links_lead_somewhere(document: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         path = (document.parent / name).resolve() if name else document
-        if str(path.relative_to(ROOT)) in BY_OTHERS_YET:
-            continue
         assert path.exists(), f"{document.name}: {target}"
         if anchor and path.suffix == ".md":
             assert anchor in headings(path.read_text()), f"{document.name}: {target}"
