@@ -39,6 +39,7 @@ async def said(line: Line, cuts: list[int], changes: list[ConnectionChange]) -> 
         return session.transcript.text
 
 
+@pytest.mark.slow
 async def test_three_cuts_in_mid_word_do_not_show_in_the_transcript(english: Service) -> None:
     middle_s = [0.8 + clip("en_quilter").duration_s * share for share in (0.3, 0.55, 0.8)]
     changes: list[ConnectionChange] = []

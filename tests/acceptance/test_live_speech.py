@@ -109,6 +109,7 @@ async def test_a_change_of_language_is_heard_without_partials_too(multilingual: 
     assert [final["language"] for final in session.of("final")] == ["en", "de"]
 
 
+@pytest.mark.slow
 async def test_a_translation_goes_on_when_the_language_changes(multilingual: Service) -> None:
     audio = spoken("de_zeit", "fr_course", gap_s=1.2)
     session = await transcribe(multilingual.ws_url, audio, task="translate")

@@ -12,7 +12,7 @@ from tests.support.data import clip
 from tests.support.media import write_media
 from tests.support.service import Service
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MARKUP = "<img src=x onerror=alert(1)>.flac"
 

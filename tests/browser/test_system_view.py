@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 from tests.support.browser import page_of, shoot
 from tests.support.service import Service
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_a_live_session_is_seen(browser: Browser, service: Service) -> None:

@@ -77,6 +77,7 @@ async def test_live_from_a_file(service: Service, capsys: pytest.CaptureFixture[
     assert whole.split() == [word for line in finals for word in line.split()[1:]]
 
 
+@pytest.mark.slow
 def test_live_without_async(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     live_sync.main(CLIP, service.url)
     assert capsys.readouterr().out.split()

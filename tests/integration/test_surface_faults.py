@@ -254,6 +254,7 @@ async def test_who_says_nothing_is_sent_away_as_the_surface_does_it(edge: Edge, 
         b'{"type": "audio-chunk", "payload_length": 4000000}\n',
     ],
 )
+@pytest.mark.slow
 async def test_a_head_or_event_that_never_ends_is_cut_off(edge: Edge, times: Times, head: bytes) -> None:
     """Slow loris: a byte now and then does not help."""
     times.set(HURRIED_S)

@@ -7,7 +7,7 @@ it is taken from the other.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.events import Word
@@ -18,6 +18,10 @@ _APART_S: Final = 0.6
 _EDGE_S: Final = 0.1
 """Word times are not surer than this: where no word is the same, one that may belong to either side is kept
 on both rather than lost."""
+_WORD_S_MAX: Final = 1.0
+"""A word at a window's edge that is longer was given the time of speech that was not understood there;"""
+_WORD_S: Final = 0.3
+"""this much of it, away from the edge, is the word itself."""
 
 
 @dataclass(slots=True)
@@ -82,6 +86,8 @@ class Seams:
 def seam(left: Sequence[Word], right: Sequence[Word], cut_s: float, overlap_s: float) -> tuple[int, int]:
     """How many words of `left` stand before those of `right`, and the first of `right` that stands behind
     them. Both overlap for `overlap_s` around `cut_s`."""
+    left = [*left[:-1], *(_shortened(word, end=word.start + _WORD_S) for word in left[-1:])]
+    right = [*(_shortened(word, start=word.end - _WORD_S) for word in right[:1]), *right[1:]]
     reach_s = overlap_s / 2 + _APART_S
     pairs = [
         (i, j)
@@ -103,6 +109,10 @@ def seam(left: Sequence[Word], right: Sequence[Word], cut_s: float, overlap_s: f
     if ends and begins < len(right) and fold(left[ends - 1].text) == fold(right[begins].text):
         begins += 1
     return ends, begins
+
+
+def _shortened(word: Word, **times: float) -> Word:
+    return replace(word, **times) if word.end - word.start > _WORD_S_MAX else word
 
 
 def _same(before: Word, after: Word) -> bool:

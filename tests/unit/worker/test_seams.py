@@ -45,6 +45,12 @@ def test_without_a_common_word_the_middle_of_the_overlap_decides() -> None:
     assert joined([], []) == ""
 
 
+def test_a_first_word_with_the_time_of_what_was_not_understood_takes_no_words_away() -> None:
+    left = said(("else", 9.4), ("he", 9.8), ("said", 10.4))
+    his = Word(text="His", start=9.0, end=11.4, probability=0.5)
+    assert joined(left, [his, *said(("statement", 11.5))]) == "else he said His statement"
+
+
 @given(
     st.lists(st.integers(0, 5), min_size=30, max_size=200),
     st.floats(0.35, 0.7),
