@@ -159,7 +159,7 @@ async def test_sessions_of_a_dead_worker_go_on_at_the_other(own: Service, cluste
         await asyncio.gather(*speaking)
     check(sessions, talks)
     own.start("worker", name="second")
-    own.wait_until_workers(2)
+    await asyncio.to_thread(own.wait_until_workers, 2)
 
 
 async def until_speech(session: RawSession) -> None:
