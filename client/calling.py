@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from client.credentials import key_headers
-from client.errors import BadReply, ConnectionLost, TimedOut, from_response
+from client.errors import BadReply, TimedOut, from_response, unanswered
 from client.options import http_address
 from shared.codec import CodecError, from_map
 
@@ -51,7 +51,7 @@ class Caller:
             raise TimedOut(f"no answer from {self.address} in time; try again") from None
         except httpx.TransportError as error:
             why = str(error) or "the connection broke"
-            raise ConnectionLost(f"can't reach {self.address} ({why}); is it running?") from None
+            raise unanswered(self.address, why) from None
         _check(reply)
         return reply
 

@@ -7,7 +7,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
-from client.errors import BadReply, ConnectionLost, from_response
+from client.errors import BadReply, ConnectionLost, from_response, unanswered
 from client.incoming import Received, closed_early, parse
 
 _MESSAGE_BYTES_MAX: Final = 1024 * 1024
@@ -46,7 +46,7 @@ async def dial(address: str, headers: Mapping[str, str] | None = None) -> Client
         raise _not_steno(server) from None
     except OSError as error:
         why = error.strerror or error
-        raise ConnectionLost(f"can't connect to {server} ({why}); is it running?") from None
+        raise unanswered(server, why) from None
 
 
 async def receive(connection: ClientConnection) -> Received | None:

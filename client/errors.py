@@ -67,6 +67,11 @@ class NotInstalled(StenoError):
     blame = "client"
 
 
+def unanswered(address: str, why: object) -> ConnectionLost:
+    """Nobody listens at an address of a server."""
+    return ConnectionLost(f"can't reach {address} ({why}); start it with 'steno up', or give another address")
+
+
 _BY_CODE = {
     cls.code: cls
     for cls in vars(shared.errors).values()

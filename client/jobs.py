@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from client.calling import Caller, Timeout, parsed
-from client.errors import ConnectionLost, JobFailed, TimedOut, from_server
+from client.errors import JobFailed, TimedOut, from_server, unanswered
 from client.job_events import JobEvent, JobGone, events_in
 from client.options import DEFAULT_URL, to_query
 from shared.jobs import FAILED, FINISHED, JobOptions, JobRecord
@@ -163,9 +163,7 @@ class Jobs:
                             return
             except httpx.TransportError as error:
                 if isinstance(error, httpx.ConnectError):
-                    raise ConnectionLost(
-                        f"can't reach {self._http.address} ({error}); is it running?"
-                    ) from None
+                    raise unanswered(self._http.address, error) from None
             await asyncio.sleep(_POLL_S)
 
     async def deliveries(self, job_id: str) -> tuple[Delivery, ...]:

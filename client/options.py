@@ -91,7 +91,7 @@ def _split(url: str) -> SplitResult:
     except ValueError:  # a port that is no number
         valid, parts = False, urlsplit("")
     if not valid:
-        raise BadParameter(f"{url!r} is not an address like {DEFAULT_URL}")
+        raise BadParameter(f"{url!r} is not an address; give one like {DEFAULT_URL}")
     return parts
 
 

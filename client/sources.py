@@ -15,7 +15,7 @@ from client.errors import NotInstalled
 from client.options import StreamOptions
 from shared.audio.media import decode_chunks
 from shared.audio.pcm import SAMPLE_RATE
-from shared.errors import BadParameter, Unavailable
+from shared.errors import BadAudio, BadParameter, Unavailable
 
 CHUNK_S: Final = 0.1
 """Short enough to add little to the delay of a word, long enough that a message is mostly audio."""
@@ -89,9 +89,15 @@ def open_source(name: str, options: StreamOptions, on_loss: Say = lambda _what: 
         return Source(_read_raw(sys.stdin.fileno(), round(CHUNK_S * options.bytes_per_s)), is_live=False)
     path = Path(name)
     if not path.is_file():
+        if path.is_dir():
+            raise BadParameter(f"{name} is a directory; name a file in it")
         raise BadParameter(f"{name}: no such file")
     chunks = decode_chunks(path, chunk_samples=round(CHUNK_S * SAMPLE_RATE), on_damage=on_loss)
-    return Source(chain([next(chunks)], chunks), is_live=False)  # what is no audio shows here
+    try:
+        first = next(chunks)
+    except BadAudio as error:
+        raise BadAudio(f"{name}: {error.message}") from error
+    return Source(chain([first], chunks), is_live=False)
 
 
 class Feed:

@@ -1,6 +1,7 @@
 """`steno demo`: the whole service for a minute, shown on one clip."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -30,6 +31,9 @@ def demo(
     clip: Annotated[Path, typer.Option(help="Media file to show it on.", show_default=False)] = _BUNDLED,
     model: flags.Model = None,
     device: flags.Device = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print every live message, then the file's result, as JSON lines.")
+    ] = False,
 ) -> None:
     """Start the service on a free port with a directory of its own, transcribe a clip live at the speed it
     is spoken and then as a file, and stop."""
@@ -47,23 +51,23 @@ def demo(
             host="127.0.0.1", port=_free_port(), data_dir=Path(folder), model=model, device=device
         )
         stack.check(settings)
-        was_stopped = run_until_stopped(lambda hurry: _show(settings, clip, hurry))
+        was_stopped = run_until_stopped(lambda hurry: _show(settings, clip, hurry, as_json=as_json))
     if was_stopped:
         raise typer.Exit(INTERRUPTED_STATUS)
 
 
-async def _show(settings: Settings, clip: Path, hurry: asyncio.Event) -> None:
+async def _show(settings: Settings, clip: Path, hurry: asyncio.Event, *, as_json: bool) -> None:
     _say(f"Starting Steno with model {settings.model}.")
     async with stack.running(settings, hurry=hurry) as service:
         _say(f"Ready on {service.address}.\n\n{clip.name}, live:\n")
-        await _show_live(service.address, clip)
+        await _show_live(service.address, clip, as_json=as_json)
         _say(f"\n{clip.name}, as a file:\n")
-        await _show_job(service.address, clip)
-        _say("\nStopping.")
+        await _show_job(service.address, clip, as_json=as_json)
+        _say("\nStopping. 'steno up' runs it until Ctrl-C, with a page in the browser.")
 
 
-async def _show_live(url: str, clip: Path) -> None:
-    output = choose_output(as_json=False)
+async def _show_live(url: str, clip: Path, *, as_json: bool) -> None:
+    output = choose_output(as_json=as_json)
     options = StreamOptions(partials=output.wants_partials)
     source = open_source(str(clip), options, say_loss)
     async with connect(url, options=options) as session:
@@ -71,11 +75,14 @@ async def _show_live(url: str, clip: Path) -> None:
             await follow(session, Feed(source), speed=1.0, output=output)
 
 
-async def _show_job(url: str, clip: Path) -> None:
+async def _show_job(url: str, clip: Path, *, as_json: bool) -> None:
     with progress_bars() as progress:
         bar = Bar(progress, clip)
         async with Jobs(url) as jobs:
-            text = await transcribe_file(jobs, clip, JobOptions(), "srt", bar.follow)
+            kind = "json" if as_json else "srt"
+            text = await transcribe_file(jobs, clip, JobOptions(), kind, bar.follow)
+    if as_json:
+        text = json.dumps(json.loads(text), ensure_ascii=False) + "\n"
     print(text, end="", flush=True)
 
 

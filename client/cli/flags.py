@@ -14,6 +14,9 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (STENO_DEVIC
 RedisUrl = Annotated[
     str | None, typer.Option(help="Redis to use instead of the embedded server (STENO_REDIS_URL).")
 ]
+CommonRedisUrl = Annotated[
+    str | None, typer.Option(help="Redis that all processes of the service use (STENO_REDIS_URL).")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where files are kept (STENO_DATA_DIR).")]
 
 

@@ -2,6 +2,7 @@
 machine that only has the client need not have the server's packages."""
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -42,7 +43,11 @@ class _Lazily(TyperGroup):
         return TyperCommand(cmd_name, help=_COMMANDS[cmd_name][1]) if cmd_name in _COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is to be run."""
+        """The command that is to be run; for an unknown one an error that says what may be meant."""
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            near = get_close_matches(args[0], _COMMANDS)
+            meant = f"did you mean {' or '.join(near)}?" if near else "'steno --help' lists them"
+            ctx.fail(f"There is no command '{args[0]}'; {meant}")
         name, command, rest = super().resolve_command(ctx, args)
         return name, _load(name) if command else None, rest
 

@@ -16,7 +16,7 @@ app = typer.Typer(
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """Show the names of models, where each comes from, and whether it is on this machine."""
+    """Show models, where each comes from, and which are here."""
     from shared.models import ALIASES, default_cache_dir
     from shared.models.catalogue import PACKAGED
     from shared.models.resolver import is_cached

@@ -19,7 +19,7 @@ def python(module: str) -> tuple[str, ...]:
 def api(
     host: flags.Host = None,
     port: flags.Port = None,
-    redis_url: flags.RedisUrl = None,
+    redis_url: flags.CommonRedisUrl = None,
     data_dir: flags.DataDir = None,
 ) -> None:
     """Run one edge: sockets and HTTP in, Redis out."""
@@ -31,7 +31,7 @@ def wyoming(
     port: Annotated[
         int | None, typer.Option(help="Port that Home Assistant connects to. [default: 10300]")
     ] = None,
-    redis_url: flags.RedisUrl = None,
+    redis_url: flags.CommonRedisUrl = None,
 ) -> None:
     """Run one Wyoming server without an edge: TCP in, Redis out."""
     given = flags.as_environment(host=host, redis_url=redis_url)
@@ -41,7 +41,7 @@ def wyoming(
 def worker(
     model: flags.Model = None,
     device: flags.Device = None,
-    redis_url: flags.RedisUrl = None,
+    redis_url: flags.CommonRedisUrl = None,
     data_dir: flags.DataDir = None,
 ) -> None:
     """Run one device worker: it owns the model."""
@@ -52,7 +52,7 @@ def worker(
 
 
 def job_worker(
-    redis_url: flags.RedisUrl = None,
+    redis_url: flags.CommonRedisUrl = None,
     data_dir: flags.DataDir = None,
     interactive: Annotated[bool, typer.Option("--interactive", help="Take interactive jobs only.")] = False,
 ) -> None:

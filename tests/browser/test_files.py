@@ -43,6 +43,9 @@ async def test_files_become_text_that_is_played_and_saved(page: Page, tmp_path: 
     await expect(failed.locator(".file-state")).to_contain_text("This file has no sound that can be read.")
     await expect(failed.get_by_role("button", name="Retry")).to_be_visible()
     await shoot(page, "files-done")
+    await page.click("nav a[data-view=jobs]")
+    row = page.locator("#job-rows tr", has_text="broken.mp3").first
+    await expect(row.locator(".reason")).to_contain_text("This file has no sound that can be read. Try")
 
 
 async def test_jobs_are_listed_filtered_read_and_deleted(page: Page) -> None:
@@ -57,6 +60,12 @@ async def test_jobs_are_listed_filtered_read_and_deleted(page: Page) -> None:
     await row.get_by_role("button", name="Read").click()
     await page.locator("#job-transcript .line").first.wait_for()
     await shoot(page, "jobs-read")
+    await page.get_by_role("button", name="Close", exact=True).click()
+    await expect(page.locator("#job-transcript")).to_be_hidden()
+    await page.locator("#job-filter input[value=running]").check()
+    await expect(page.locator("#job-empty")).to_contain_text("No job is running.")
+    await page.locator("#job-filter input[value=finished]").check()
+    await row.wait_for()
     count = await page.locator("#job-rows tr").count()
     await page.locator("#job-filter input[value='']").check()
     await row.get_by_role("button", name="Delete").click()

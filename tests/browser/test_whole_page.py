@@ -10,6 +10,7 @@ from tests.support.service import Service
 pytestmark = pytest.mark.anyio
 
 VIEWS = ("live", "files", "jobs", "system")
+TOO_WIDE = "places => places.filter(place => place.scrollWidth > place.clientWidth).length"
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 
 
@@ -26,6 +27,9 @@ async def test_every_view_passes_axe_and_fits(
             found = (await Axe().run(page, options=RULES)).response["violations"]
             assert not found, [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
             assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+            if view == "system":
+                await page.get_by_role("region", name="Workers").wait_for()
+            assert await page.locator(".table-place:visible").evaluate_all(TOO_WIDE) == 0
             await shoot(page, f"{view}-{screen}-{scheme}")
 
 

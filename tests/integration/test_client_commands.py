@@ -187,12 +187,14 @@ def test_a_session_that_the_server_ends_is_no_failure() -> None:
     ("words", "said"),
     [
         (["none.wav"], "none.wav: no such file"),
-        ([__file__], "not audio"),
+        ([Path(__file__).parent], "is a directory; name a file in it"),
+        ([__file__], f"{__file__}: the file is not audio"),
         ([DEMO, "--speed", "fast"], "--speed must be a number from 0, or max"),
         ([DEMO, "--sample-rate", "8000"], "raw audio from standard input"),
         ([DEMO, "--language", "klingon"], "language must be"),
         ([DEMO, "--url", "localhost"], "'localhost' is not an address"),
-        ([DEMO, "--url", "ws://127.0.0.1:1"], "can't connect to ws://127.0.0.1:1"),
+        ([DEMO, "--url", "ws://127.0.0.1:1"], "start it with 'steno up'"),
+        ([DEMO, "--url", "ws://127.0.0.1:1"], "can't reach ws://127.0.0.1:1"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(words: list[object], said: str) -> None:

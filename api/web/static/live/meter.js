@@ -18,17 +18,20 @@ export class Meter {
     this._peak = 0;
     this._clipTimer = 0;
     this._saidAt = 0;
+    this._isAtRest = false;
   }
 
   /** Take a frame of the capture. */
   frame({ peak, isClipped }) {
+    if (this._isAtRest) this._wake();
     this._peak = Math.max(this._peak, peak);
     if (isClipped) this._clipped();
     this._request ??= requestAnimationFrame((now) => this._draw(now));
   }
 
-  /** Somebody speaks, or does not. */
+  /** Somebody speaks, or does not; what is told of after the end changes nothing. */
   speaking(isSpeaking) {
+    if (this._isAtRest) return;
     this._vad.classList.toggle("on", isSpeaking);
     setText(this._vad, isSpeaking ? "Speech" : "Silence");
   }
@@ -41,7 +44,13 @@ export class Meter {
     this._paint();
     this._meter.setAttribute("aria-valuenow", FLOOR_DB);
     this.speaking(false);
+    this._isAtRest = true;
     setText(this._vad, "Off");
+  }
+
+  _wake() {
+    this._isAtRest = false;
+    this.speaking(false);
   }
 
   _draw(now) {

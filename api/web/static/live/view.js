@@ -122,6 +122,7 @@ export class LiveView {
     if (this._state === "idle") return;
     this._baseS += this._figures.capturedS;
     this._text.noPartial();
+    this._figures.end();
     this._settings.lock(false);
     this._show("idle");
   }

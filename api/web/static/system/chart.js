@@ -1,6 +1,7 @@
 /** Lines over time as SVG. */
 
 import { h } from "../common/dom.js";
+import { clock } from "../common/format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [210, 48, 24, 8, 4];
@@ -17,11 +18,10 @@ export function chart({ title, series, from, to, unit, width }) {
     parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
     parts.push(svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, `${round(value)} ${unit}`));
   }
-  for (const minutes of width < 500 ? [60, 30, 0] : [60, 45, 30, 15, 0]) {
-    const at = to - minutes * 60;
-    if (at < from - 1) continue;
-    const text = minutes ? `−${minutes} min` : "now";
-    const anchor = minutes ? "middle" : "end";
+  for (const share of width < 500 ? [1, 0.5, 0] : [1, 0.75, 0.5, 0.25, 0]) {
+    const at = to - share * (to - from);
+    const text = share ? `−${clock(to - at)}` : "now";
+    const anchor = share ? "middle" : "end";
     parts.push(svg("text", { x: Math.max(LEFT + 12, x(at)), y: HEIGHT - 4, "text-anchor": anchor }, text));
   }
   series.forEach(({ values }, i) => parts.push(...lines(values, x, y, i ? "second" : "first")));
@@ -58,7 +58,7 @@ function svg(tag, attributes, ...children) {
 
 function niceAbove(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 3, 5, 10].map((factor) => factor * unit).find((step) => step >= value);
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * unit).find((step) => step >= value);
 }
 
 function round(value) {

@@ -3,12 +3,15 @@
 import { byId, h } from "../common/dom.js";
 import { clock, counted, percent, seconds } from "../common/format.js";
 import { Problems } from "../common/problems.js";
+import { headRow, row } from "../common/table.js";
 import { fromAnswer, unreachable } from "../steno/errors.js";
 import { chart, keys } from "./chart.js";
 
 const LOOK_MS = 1000;
 const SESSIONS = 50;
 const HISTORY_S = 3600;
+/** What the chart shows: no more than the server has told of. */
+const SPANS_S = [300, 900, HISTORY_S];
 
 export class SystemView {
   constructor(server, askKey) {
@@ -92,70 +95,73 @@ function tiles({ sessions = 0, capacity = 0, waiting = 0, oldest_unserved_s: bac
   const queued = Object.values(jobs?.queued ?? {}).reduce((sum, count) => sum + count, 0);
   const rows = [
     ["Live sessions", String(sessions), `of ${capacity}${waiting ? `, ${waiting} waiting` : ""}`],
-    ["Workers", String(workers.length), workers.some(({ state }) => state === "draining") ? "one drains" : ""],
+    ["Workers", String(workers.length), counts(workers.map(({ state }) => state))],
     ["Backlog", seconds(backlog, 1), "age of the oldest decode that waits"],
-    ["Word shown", seconds(minute.word_p50_s), `95 %: ${seconds(minute.word_p95_s)}`],
+    ["Word shown", seconds(minute.word_p50_s), `95 % within ${seconds(minute.word_p95_s)}`],
     ["Busy", minute.busy === undefined ? "–" : percent(minute.busy), "of the decoding time, last minute"],
-    ["File jobs", jobs ? String(jobs.running ?? 0) : "off", jobs ? `${queued} queued` : ""],
+    ["File jobs", jobs ? String(jobs.running ?? 0) : "off", jobs ? `running, ${queued} queued` : ""],
   ];
   const tile = ([name, value, under]) =>
     h("div", { class: "card tile" }, h("dt", {}, name), h("dd", {}, value), h("dd", { class: "under" }, under));
   return h("dl", { class: "tiles" }, ...rows.map(tile));
 }
 
+/** `2 ready, 1 draining`. */
+function counts(states) {
+  const names = [...new Set(states)];
+  return names.map((name) => `${states.filter((state) => state === name).length} ${name}`).join(", ");
+}
+
 function latency(history, now, width) {
   const values = (name) => history.filter((sample) => name in sample).map((sample) => [sample.at, sample[name]]);
+  const oldest = history.length ? now - history[0].at : 0;
+  const shownS = SPANS_S.find((span) => span >= oldest) ?? HISTORY_S;
   const series = [
     { name: "median", values: values("word_p50_s") },
-    { name: "95 %", values: values("word_p95_s") },
+    { name: "95 % within", values: values("word_p95_s") },
   ];
   const title = "Word latency";
   const head = h("div", { class: "chart-head" }, h("h2", {}, "From a word's sound to its text, at the workers"), keys(series));
-  const drawn = chart({ title, series, from: now - HISTORY_S, to: now, unit: "s", width: Math.max(280, width) });
+  const drawn = chart({ title, series, from: now - shownS, to: now, unit: "s", width: Math.max(280, width) });
   return h("section", { class: "card" }, head, drawn);
 }
 
 function workers(rows) {
-  const row = ({ id, model, device, state, sessions, capacity, load, busy }) =>
-    h(
-      "tr",
-      {},
+  const cells = ({ id, model, device, state, sessions, capacity, load, busy }) => [
       h("td", { class: "name", title: id }, id),
       h("td", {}, `${model} · ${device}`),
       h("td", {}, h("span", { class: "status", data: { status: state === "ready" ? "finished" : "running" } }, state)),
       h("td", {}, `${sessions} of ${capacity}`),
       h("td", {}, percent(load)),
       h("td", {}, busy === undefined ? "–" : percent(busy)),
-    );
+    ];
   const none = "No worker lives. Look at its log, or run steno doctor.";
-  return table("Workers", ["Worker", "Model", "State", "Sessions", "Load", "Busy"], rows.map(row), none);
+  return table("Workers", ["Worker", "Model", "State", "Sessions", "Load", "Busy"], rows.map(cells), none);
 }
 
 function sessionTable(rows, total, isOperator) {
   const hasTenants = rows.some(({ tenant }) => tenant);
-  const row = ({ id, tenant, surface, state, age_s: age, lag_s: lag, worker }) =>
-    h(
-      "tr",
-      {},
+  const cells = ({ id, tenant, surface, state, age_s: age, lag_s: lag, worker }) => [
       h("td", {}, h("code", {}, id)),
       h("td", {}, surface || "–"),
       h("td", {}, state),
       h("td", {}, clock(age)),
       h("td", {}, seconds(lag ?? 0, 1)),
-      isOperator ? h("td", { class: "name" }, worker ?? "–") : null,
-      hasTenants ? h("td", {}, tenant || "–") : null,
-    );
+      ...(isOperator ? [h("td", { class: "name" }, worker ?? "–")] : []),
+      ...(hasTenants ? [h("td", {}, tenant || "–")] : []),
+    ];
   const more = [...(isOperator ? ["Worker"] : []), ...(hasTenants ? ["Tenant"] : [])];
   const heads = ["Session", "Protocol", "State", "Age", "Lag", ...more];
   const title = total > rows.length ? `Sessions: ${rows.length} of ${counted(total, "session")}` : "Sessions";
   const none = total ? "No worker has told of them yet." : "Nobody speaks now. Open Live to be the first.";
-  return table(title, heads, rows.map(row), none);
+  return table(title, heads, rows.map(cells), none);
 }
 
 function table(title, heads, rows, none) {
-  const header = h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)));
+  const group = { role: "rowgroup" };
+  const body = rows.map((cells) => row(heads, cells));
   const content = rows.length
-    ? h("table", {}, h("thead", {}, header), h("tbody", {}, ...rows))
+    ? h("table", { role: "table" }, h("thead", group, headRow(heads)), h("tbody", group, ...body))
     : h("p", { class: "quiet-text" }, none);
   const place = { class: rows.length ? "table-place" : "", tabindex: rows.length ? "0" : null };
   const region = rows.length ? { role: "region", "aria-label": title } : {};
