@@ -5,6 +5,8 @@ set -euo pipefail
 packages=(
   libportaudio2 # the microphone, for the `mic` extra
   chromium      # tests/browser
+  firefox-esr   # tests/browser/test_firefox.py
+  pulseaudio    # a speaker for it that nobody hears
   fonts-inter   # what its screenshots are written in
 )
 

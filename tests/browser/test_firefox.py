@@ -61,6 +61,17 @@ async def test_a_microphone_of_its_own_and_speech_become_text(
     await tab.shoot(ARTEFACTS / "firefox-live.png")
 
 
+async def test_without_a_speaker_it_says_so(tmp_path: Path, service: Service) -> None:
+    """Firefox would wait for ever."""
+    async with firefox(tmp_path, can_play=False) as tab:
+        await tab.go(service.url)
+        await tab.until("document.querySelector('nav a[aria-current]') !== null")
+        await tab.click("#record")
+        await tab.until("!document.querySelector('#live-problem').hidden")
+        told = await tab.value("document.querySelector('#live-problem strong').textContent")
+        assert told == "The browser's sound does not start."
+
+
 async def test_a_file_becomes_text_and_every_view_fits(tab: Tab, service: Service) -> None:
     await tab.go(f"{service.url}/#/files")
     await tab.until("document.querySelector('nav a[aria-current]') !== null")

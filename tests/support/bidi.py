@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from shared.tasks import end_tasks
+
 _NAMES = ("firefox-esr", "firefox")
 _LISTENS = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
 _START_S_MAX = 60.0
 _WAIT_S_MAX = 60.0
+_END_S_MAX = 10.0
 _MESSAGE_BYTES_MAX = 1 << 26
 _PREFERENCES: dict[str, bool | int | str] = {
     "app.update.enabled": False,
@@ -106,13 +109,27 @@ class Tab:
 
 
 @asynccontextmanager
-async def firefox(profile: Path) -> AsyncGenerator[Tab]:
-    """A Firefox with one tab. Skips the test when there is none."""
+async def firefox(profile: Path, *, can_play: bool = True) -> AsyncGenerator[Tab]:
+    """A Firefox with one tab, on a machine that can play sound or not. Skips the test when there is none."""
     executable = next(filter(None, map(shutil.which, _NAMES)), None)
     if executable is None:
         pytest.skip("there is no Firefox; deploy/ci/system-packages.sh installs it")
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in _PREFERENCES.items()]
-    (profile / "user.js").write_text("\n".join(lines), encoding="utf-8")
+    await asyncio.to_thread((profile / "user.js").write_text, "\n".join(lines), encoding="utf-8")
+    async with AsyncExitStack() as stack:
+        sound = await stack.enter_async_context(_speaker(profile)) if can_play else f"unix:{profile}/none"
+        address = await stack.enter_async_context(_browser(executable, profile, {"PULSE_SERVER": sound}))
+        socket = await stack.enter_async_context(
+            connect(f"{address}/session", max_size=_MESSAGE_BYTES_MAX, ping_interval=None, proxy=None)
+        )
+        tab = Tab(socket)
+        await tab.begin()
+        yield tab
+
+
+@asynccontextmanager
+async def _browser(executable: str, profile: Path, environment: dict[str, str]) -> AsyncGenerator[str]:
+    """Where it listens."""
     process = await asyncio.create_subprocess_exec(
         executable,
         "--headless",
@@ -121,25 +138,68 @@ async def firefox(profile: Path) -> AsyncGenerator[Tab]:
         f"--profile={profile}",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env={"HOME": str(profile), "PATH": "/usr/bin:/bin", "MOZ_CRASHREPORTER_DISABLE": "1"},
+        env=_environment(profile) | environment,
     )
-    assert process.stderr is not None
-    try:
+    async with _ended(process):
+        assert process.stderr is not None
         async with asyncio.timeout(_START_S_MAX):
             address = await _address(process.stderr)
-        draining = asyncio.create_task(process.stderr.read())
-        async with connect(
-            f"{address}/session", max_size=_MESSAGE_BYTES_MAX, ping_interval=None, proxy=None
-        ) as socket:
-            tab = Tab(socket)
-            await tab.begin()
-            yield tab
-        process.terminate()
-        await draining
+        draining = asyncio.create_task(process.stderr.read(), name="draining")
+        try:
+            yield address
+        finally:
+            await end_tasks([draining])
+
+
+@asynccontextmanager
+async def _speaker(folder: Path) -> AsyncGenerator[str]:
+    """A sound server whose speaker nobody hears; its address. Firefox processes no sound on a machine that
+    can't play any."""
+    if (executable := shutil.which("pulseaudio")) is None:
+        pytest.skip("there is no PulseAudio; deploy/ci/system-packages.sh installs it")
+    socket = folder / "sound"
+    process = await asyncio.create_subprocess_exec(
+        executable,
+        "-n",
+        "--daemonize=no",
+        "--exit-idle-time=-1",
+        "--load=module-null-sink",
+        f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(folder),
+    )
+    async with _ended(process):
+        async with asyncio.timeout(_START_S_MAX):
+            while not await asyncio.to_thread(socket.exists):  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.05)
+        yield f"unix:{socket}"
+
+
+@asynccontextmanager
+async def _ended(process: asyncio.subprocess.Process) -> AsyncGenerator[None]:
+    """At the end it is asked to end, and killed if it does not."""
+    try:
+        yield
     finally:
         if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(_END_S_MAX):
+                await process.wait()
+        except TimeoutError:
             process.kill()
-        await process.wait()
+            await process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of the user's own."""
+    return {
+        "HOME": str(folder),
+        "PATH": "/usr/bin:/bin",
+        "XDG_RUNTIME_DIR": str(folder),
+        "MOZ_CRASHREPORTER_DISABLE": "1",
+    }
 
 
 def _write(path: Path, content: bytes) -> None:

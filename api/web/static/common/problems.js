@@ -14,8 +14,15 @@ const TABLE = {
   ],
   not_shared: ["Nothing was shared.", "Start again, and choose a tab whose sound is to be written down."],
   busy_microphone: ["The microphone can't be read.", "Close other programs that may use it, then start again."],
-  no_audio_shared: ["What you shared has no sound.", "Share a tab, and tick “Also share tab audio” before you do."],
-  unsupported: ["This browser can't do that.", "Use the microphone, or a current Chrome, Edge or Firefox."],
+  no_audio_shared: [
+    "What you shared has no sound.",
+    "Share a tab, and tick “Also share tab audio”; only Chrome, Edge and their kin can do that.",
+  ],
+  no_output: [
+    "The browser's sound does not start.",
+    "Connect headphones or a speaker: Firefox records only where it can play. Then load the page again.",
+  ],
+  unsupported: ["This browser can't do that.", "Use the microphone, or Chrome or Edge on a computer."],
   microphone_gone: ["The microphone is gone.", "The text up to here is complete. Connect it again, then start again."],
   silent_microphone: [
     "The microphone sends silence.",

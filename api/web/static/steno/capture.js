@@ -2,6 +2,7 @@
 
 import { StenoError } from "./errors.js";
 
+const START_MS_MAX = 5000;
 const BY_NAME = {
   NotAllowedError: ["denied", "the browser was not allowed to use it"],
   SecurityError: ["denied", "the browser was not allowed to use it"],
@@ -25,7 +26,7 @@ export class Capture extends EventTarget {
     try {
       stream = await (source === "tab" ? shared() : microphone(deviceId, processing));
       await context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
-      await context.resume();
+      await started(context);
       return new Capture(context, stream);
     } catch (error) {
       stopTracks(stream);
@@ -68,6 +69,16 @@ export class Capture extends EventTarget {
   _emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** Firefox starts no sound, and says nothing, on a machine that can't play any. */
+async function started(context) {
+  let timer = 0;
+  const late = new Promise((_, reject) => {
+    const error = new StenoError("no_output", "the browser's sound does not start: it may need a speaker");
+    timer = setTimeout(() => reject(error), START_MS_MAX);
+  });
+  await Promise.race([context.resume(), late]).finally(() => clearTimeout(timer));
 }
 
 function microphone(deviceId, processing) {

@@ -2,7 +2,7 @@
 
 /** What went wrong. `code` is a stable word: the server's own (docs/protocol.md), or one of the browser's:
  * `unreachable`, `lost`, `insecure`, `no_microphone`, `denied`, `busy_microphone`, `not_shared`,
- * `no_audio_shared`, `unsupported`. */
+ * `no_audio_shared`, `no_output`, `unsupported`. */
 export class StenoError extends Error {
   constructor(code, message, { retryable = false, retryAfterS = null, status = 0, cause } = {}) {
     super(message, { cause });
