@@ -42,6 +42,10 @@ def listed(
     if as_json:
         _print_json([to_map(job) for job in jobs])
         return
+    if not jobs:
+        which = f" that are {status}" if status else ""
+        print(f"steno: there are no jobs{which}; 'steno transcribe FILE' makes one", file=sys.stderr)
+        return
     table = Table(box=None, pad_edge=False)
     for name in ("job", "status", "done", "created"):
         table.add_column(name, no_wrap=True, min_width=_ID_CHARS if name == "job" else None)

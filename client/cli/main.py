@@ -55,6 +55,7 @@ class _Lazily(TyperGroup):
 app = typer.Typer(
     cls=_Lazily,
     help="Self-hosted transcription: live speech and files.",
+    epilog="Begin with 'steno up'. 'steno COMMAND --help' has the flags.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

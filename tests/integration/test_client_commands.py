@@ -360,6 +360,14 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
+def test_a_list_without_jobs_says_so() -> None:
+    with answering(lambda _asked: Answer(200, {"jobs": []})) as server:
+        status, out, err = run("jobs", "list", "--status", "failed", "--url", server.url)
+        assert (status, out) == (0, "")
+        assert err == "steno: there are no jobs that are failed; 'steno transcribe FILE' makes one\n"
+        assert run("jobs", "list", "--json", "--url", server.url) == (0, "[]\n", "")
+
+
 def test_jobs_are_listed_shown_cancelled_and_tried_again(service: Service, tmp_path: Path) -> None:
     status, out, _ = run("transcribe", DEMO, "--again", "--url", service.url)
     assert status == 0
