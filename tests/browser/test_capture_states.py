@@ -28,13 +28,15 @@ LOUDNESS = """(gain) => {
     return stream;
   };
 }"""
-WATCH_NODES = """const Node = AudioWorkletNode;
-window.AudioWorkletNode = class extends Node {
-  constructor(...options) {
-    super(...options);
-    window.capture = this.port;
-  }
-};"""
+WATCH_NODES = """() => {
+  const Node = AudioWorkletNode;
+  window.AudioWorkletNode = class extends Node {
+    constructor(...options) {
+      super(...options);
+      window.capture = this.port;
+    }
+  };
+}"""
 MINUTES = """(seconds) => {
   const samples = new Int16Array(48_000 * seconds);
   window.capture.onmessage({ data: { samples, peak: 0.1, rms: 0.1, isClipped: false, at: Date.now() } });

@@ -91,8 +91,9 @@ async def test_a_file_becomes_text_and_every_view_fits(tab: Tab, service: Servic
     assert await tab.value("document.querySelectorAll('#cards .line').length > 0")
     await tab.shoot(ARTEFACTS / "firefox-files.png")
     await tab.size(**PHONE)
-    for view in ("live", "files", "jobs", "system"):
+    held = {"live": "#record", "files": ".line", "jobs": "#job-rows tr", "system": "#system-body table"}
+    for view, what in held.items():
         await tab.go(f"{service.url}/#/{view}")
-        await tab.until(f"!document.querySelector('#view-{view}').hidden")
+        await tab.until(f"document.querySelector('#view-{view}:not([hidden]) {what}') !== null")
         assert await tab.value(WIDE) <= PHONE["width"]
         await tab.shoot(ARTEFACTS / f"firefox-{view}-phone.png")

@@ -55,7 +55,7 @@ export class Meter {
 
   _draw(now) {
     this._request = null;
-    const db = Math.max(FLOOR_DB, 20 * Math.log10(Math.max(this._peak, 1e-4)));
+    const db = Math.min(0, Math.max(FLOOR_DB, 20 * Math.log10(Math.max(this._peak, 1e-4))));
     this._shown = Math.max(1 - db / FLOOR_DB, this._shown * DECAY);
     this._peak = 0;
     this._paint();
