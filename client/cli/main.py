@@ -13,7 +13,7 @@ from shared.errors import StenoError
 
 FAILED_STATUS: Final = 2
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "up": ("client.cli.up:up", "Run the whole service on this machine."),
     "demo": ("client.cli.demo:demo", "Run the service on a bundled clip, then stop it."),
     "listen": ("client.cli.listen:listen", "Transcribe live: a file, standard input or the microphone."),
@@ -36,20 +36,20 @@ class _Lazily(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of the help."""
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """What the help and the completion of names need of a command."""
-        return TyperCommand(cmd_name, help=_COMMANDS[cmd_name][1]) if cmd_name in _COMMANDS else None
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is to be run; for an unknown one an error that says what may be meant."""
-        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
-            near = get_close_matches(args[0], _COMMANDS)
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS)
             meant = f"did you mean {' or '.join(near)}?" if near else "'steno --help' lists them"
             ctx.fail(f"There is no command '{args[0]}'; {meant}")
         name, command, rest = super().resolve_command(ctx, args)
-        return name, _load(name) if command else None, rest
+        return name, load(name) if command else None, rest
 
 
 app = typer.Typer(
@@ -88,8 +88,9 @@ def root(
     """Self-hosted transcription: live speech and files."""
 
 
-def _load(name: str | None) -> Any:
-    target, _ = _COMMANDS[name or ""]
+def load(name: str | None) -> Any:
+    """A command, imported."""
+    target, _ = COMMANDS[name or ""]
     module, _, attribute = target.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):

@@ -130,6 +130,16 @@ async def text_of(download: Download) -> str:
     return await asyncio.to_thread(path.read_text, encoding="utf-8")
 
 
+JOB_LIST = re.compile(r".*/v1/jobs\?.*")
+FAILED_JOB = {
+    "id": "f" * 32,
+    "name": "<img src=x onerror=alert(1)> and a name that is longer than a telephone is wide.mp3",
+    "status": "failed",
+    "progress": 0.4,
+    "duration": 61.0,
+    "created_at": "2026-01-01T12:00:00Z",
+    "error": {"code": "engine_fault", "message": "<b>it broke</b>", "retryable": True},
+}
 READY = {
     "type": "ready",
     "seq": 1,

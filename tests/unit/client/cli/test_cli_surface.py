@@ -18,7 +18,7 @@ def commands(group: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command that does something, by the words that call it."""
     context = typer.Context(group)
     for name in group.list_commands(context):
-        command = main._load(name) if not names else group.get_command(context, name)
+        command = main.load(name) if not names else group.get_command(context, name)
         if hasattr(command, "list_commands"):
             yield from commands(command, *names, name)
         else:
@@ -37,7 +37,7 @@ def test_what_ends_can_say_it_as_json(names: tuple[str, ...]) -> None:
 def test_every_line_of_the_list_of_commands_is_whole() -> None:
     """On a terminal of 80 columns."""
     lines = {name: command.get_short_help_str(66) for name, command in ALL.items()}
-    lines |= {(name,): line for name, (_, line) in main._COMMANDS.items()}
+    lines |= {(name,): line for name, (_, line) in main.COMMANDS.items()}
     assert [name for name, line in lines.items() if line.endswith("...") or len(line) > 66] == []
 
 
