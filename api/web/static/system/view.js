@@ -97,13 +97,17 @@ function tiles({ sessions = 0, capacity = 0, waiting = 0, oldest_unserved_s: bac
     ["Live sessions", String(sessions), `of ${capacity}${waiting ? `, ${waiting} waiting` : ""}`],
     ["Workers", String(workers.length), counts(workers.map(({ state }) => state))],
     ["Backlog", seconds(backlog, 1), "age of the oldest decode that waits"],
-    ["Word shown", seconds(minute.word_p50_s), `95 % within ${seconds(minute.word_p95_s)}`],
+    ["Word shown", seconds(minute.word_p50_s), within(minute.word_p95_s)],
     ["Busy", minute.busy === undefined ? "–" : percent(minute.busy), "of the decoding time, last minute"],
     ["File jobs", jobs ? String(jobs.running ?? 0) : "off", jobs ? `running, ${queued} queued` : ""],
   ];
   const tile = ([name, value, under]) =>
     h("div", { class: "card tile" }, h("dt", {}, name), h("dd", {}, value), h("dd", { class: "under" }, under));
   return h("dl", { class: "tiles" }, ...rows.map(tile));
+}
+
+function within(latencyS) {
+  return latencyS === undefined ? "no words in the last minute" : `95 % within ${seconds(latencyS)}`;
 }
 
 /** `2 ready, 1 draining`. */
@@ -122,6 +126,9 @@ function latency(history, now, width) {
   ];
   const title = "Word latency";
   const head = h("div", { class: "chart-head" }, h("h2", {}, "From a word's sound to its text, at the workers"), keys(series));
+  if (!series.some(({ values }) => values.length)) {
+    return h("section", { class: "card" }, head, h("p", { class: "quiet-text" }, "No word was spoken in the last hour."));
+  }
   const drawn = chart({ title, series, from: now - shownS, to: now, unit: "s", width: Math.max(280, width) });
   return h("section", { class: "card" }, head, drawn);
 }
