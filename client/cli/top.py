@@ -37,14 +37,14 @@ def top(
     once. With an API key that is no operator's: your own sessions."""
     server = asking.server(url, key)
     on_terminal = sys.stdout.isatty()  # FORCE_COLOR makes no terminal of a pipe
-    console = Console(highlight=False, emoji=False, markup=False, force_terminal=on_terminal)
+    width = None if on_terminal else _PIPE_CHARS
+    console = Console(highlight=False, emoji=False, markup=False, force_terminal=on_terminal, width=width)
     if as_json or once or not on_terminal:
         system = asyncio.run(_look(server))
         if as_json:
             print(json.dumps(to_map(system), ensure_ascii=False, indent=1))
             return
-        width = console.width if on_terminal else _PIPE_CHARS
-        console.print(view(system, where=server.url, width=width), width=width, no_wrap=True, crop=False)
+        console.print(view(system, where=server.url, width=console.width), no_wrap=True, crop=False)
         return
     asyncio.run(_watch(server, console))
 

@@ -86,7 +86,9 @@ def _chart(history: Sequence[Sample], width: int) -> Text:
     for value in values:
         bar = " " if value is None else _BARS[min(7, int(8 * value / (highest or 1)))]
         line.append(bar, _late(value))
-    line.append(f" 95th over {len(values) * SLOT_S / 60:.0f} min, up to {highest:.2f} s", style="dim")
+    covered_s = len(values) * SLOT_S
+    covered = f"{covered_s} s" if covered_s < 60 else f"{covered_s / 60:.0f} min"
+    line.append(f" 95th over {covered}, up to {highest:.2f} s", style="dim")
     return line
 
 

@@ -104,6 +104,7 @@ def test_top_in_a_pipe_shows_it_once_without_colour(service: Service) -> None:
     assert plain.returncode == 0, plain.stderr
     assert "1 worker" in plain.stdout
     assert "\x1b" not in plain.stdout
+    assert "…" not in plain.stdout  # no line is cut
     found = json.loads(steno("top", "--json", STENO_URL=service.url).stdout)
     assert found["fleet"]["capacity"] == 64
 

@@ -117,3 +117,5 @@ def test_the_chart_leaves_room_for_times_without_workers() -> None:
     history = tuple(Sample(at=at, span_s=10, word_p95_s=0.5) for at in (100, 110, 180))
     text = drawn(System(scope="all", now=185.0, fleet=Fleet(minute=EMPTY, hour=EMPTY, history=history)))
     assert "██      █ 95th over 2 min" in text
+    young = Fleet(minute=EMPTY, hour=EMPTY, history=history[:2])
+    assert "██ 95th over 20 s" in drawn(System(scope="all", now=115.0, fleet=young))
