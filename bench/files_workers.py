@@ -10,7 +10,10 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import re
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
@@ -21,12 +24,16 @@ from typing import Any, Final
 from bench.dataset import Program
 from bench.file_peers import Peers
 from bench.file_service import all_of, pin, workers, write_wav
-from bench.server import running
+from bench.server import free_port, running
 from bench.usage import Usage, Watch
 
 _BATCH: Final = 4
 """Rows of the plain decoders' batches, as many as a worker decodes together with one thread."""
 _WARM_S: Final = 20.0
+
+_DEVICE_S: Final = 'steno_device_seconds_total{kind="file"}'
+_ROWS: Final = 'steno_decode_batch_size_sum{kind="file"}'
+_BATCHES: Final = 'steno_decode_batch_size_count{kind="file"}'
 
 _started: Barrier
 _peers: Peers
@@ -43,13 +50,13 @@ def scaling(
     plain: list[float] = []
     figures: dict[str, Any] = {"audio_s": round(audio_s, 1)}
     for count in options.workers:
-        took_s, usage = _service(found, count, options, settings, scratch)
+        took_s, spent = _service(found, count, options, settings, scratch)
         service.append(audio_s / took_s)
         plain.append(count * audio_s / plain_decoders(count, found, **choice))
         figures[f"{count} workers"] = {
             "wall_s": round(took_s, 2),
             "audio_s_per_s": round(service[-1], 2),
-            **_spent(usage, audio_s, took_s, count),
+            **spent,
             "plain_audio_s_per_s": round(plain[-1], 2),
         }
     figures["ratios"] = [round(after / before, 3) for before, after in pairwise(service)]
@@ -63,30 +70,48 @@ def _service(
     options: argparse.Namespace,
     settings: Mapping[str, str],
     scratch: Path,
-) -> tuple[float, Usage]:
+) -> tuple[float, dict[str, float]]:
     """Seconds until all recordings are transcribed, asked for at once, and what that took."""
     paths = [write_wav(scratch / f"{n}.wav", recording.pcm16) for n, recording in enumerate(found)]
-    chosen = {**settings, "workers": str(count), "threads": "1"}
+    port = free_port()
+    chosen = {**settings, "workers": str(count), "threads": "1", "metrics_port": str(port)}
     with running(settings=chosen, log=options.log) as server:
         warm = write_wav(scratch / "warm.wav", found[0].pcm16, seconds=_WARM_S * count)
         asyncio.run(all_of(server, [warm], language=options.language))
         pin(workers(server))
+        before = _counted(port, count)
         with Watch(server.pid) as watch:
             took_s = asyncio.run(all_of(server, paths, language=options.language))
-        return took_s, watch.usage()
+        spent = Counter(_counted(port, count))
+        spent.subtract(before)
+    audio_s = sum(recording.duration_s for recording in found)
+    return took_s, _figures(spent, watch.usage(), audio_s, count * took_s)
 
 
-def _spent(usage: Usage, audio_s: float, took_s: float, count: int) -> dict[str, float]:
-    """CPU of the workers and of what is beside them (edge, Redis, job workers), seconds for each second of
-    audio; the part of the time that the workers' cores were theirs; and cores that others had, who are
-    neither the service nor this process."""
-    worker_s = usage.cpu_s_by_command.get("worker", 0.0)
+def _figures(spent: Mapping[str, float], usage: Usage, audio_s: float, worker_s: float) -> dict[str, float]:
+    """Seconds for each second of audio: of batches on the devices, and of CPU of the workers and of what is
+    beside them (edge, Redis, job workers). Also how long batches were, for what part of the time the devices
+    had one, and how many cores others had, who are neither the service nor this process."""
+    cpu_s = usage.cpu_s_by_command.get("worker", 0.0)
     return {
-        "worker_cpu_s_per_audio_s": round(worker_s / audio_s, 4),
-        "beside_cpu_s_per_audio_s": round((usage.cpu_s - worker_s) / audio_s, 4),
-        "workers_busy": round(worker_s / took_s / count, 3),
+        "device_s_per_audio_s": round(spent[_DEVICE_S] / audio_s, 4),
+        "rows_per_batch": round(spent[_ROWS] / spent[_BATCHES], 2),
+        "devices_busy": round(spent[_DEVICE_S] / worker_s, 3),
+        "worker_cpu_s_per_audio_s": round(cpu_s / audio_s, 4),
+        "beside_cpu_s_per_audio_s": round((usage.cpu_s - cpu_s) / audio_s, 4),
         "others_cores": usage.others_cores,
     }
+
+
+def _counted(port: int, count: int) -> dict[str, float]:
+    """What all workers have counted of windows of files."""
+    total: Counter[str] = Counter()
+    for number in range(count):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port + number}/metrics", timeout=5) as reply:
+            text = reply.read().decode()
+        found = dict(re.findall(r"^(steno_\S+) (\S+)$", text, re.MULTILINE))
+        total.update({name: float(found.get(name, 0.0)) for name in (_DEVICE_S, _ROWS, _BATCHES)})
+    return dict(total)
 
 
 def plain_decoders(count: int, found: Sequence[Program], *, model: str, compute_type: str) -> float:
