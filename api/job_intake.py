@@ -21,6 +21,8 @@ from shared.redis.job_index import JobIndex, KeyOwner, Place
 
 _RETRY_AFTER_S: Final = 1.0
 _FULL_RETRY_S: Final = 30.0
+_WAITING_S: Final = 30 * 24 * 3600
+"""After this RQ forgets a job that was never begun: nobody works here any more. Its files are swept then."""
 _CLAIMS_MAX: Final = 5
 """How often an idempotency key may turn out to stand for a job that is gone, in one request."""
 
@@ -189,8 +191,7 @@ class JobIntake:
             timeout=self._parts.timeout_s,
             result_ttl=self._parts.ttl_s,
             failure_ttl=self._parts.ttl_s,
-            # Files of a job that waits for so long are swept.
-            ttl=self._parts.ttl_s,
+            ttl=max(_WAITING_S, self._parts.ttl_s),
             retry=Retry(max=jobs.RETRIES),
             meta=meta,
         )

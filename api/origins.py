@@ -1,5 +1,6 @@
 """Which web pages may speak to the edge. Browsers send no key by themselves, so that one that came with a key
 was sent by whom it belongs to; without keys a page from anywhere could use the edge of whoever looks at it.
+A page that is let in may read its answers, too (CORS), wherever it is from.
 
 Programs send no `Origin`, and are not asked for one.
 """
@@ -11,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -20,6 +22,9 @@ from api.keys import Keyholder
 from shared.errors import BadParameter, Forbidden
 
 ANY: Final = "*"
+_METHODS: Final = ("GET", "POST", "DELETE")
+_READABLE: Final = ("Retry-After", "steno-ignored")
+"""Headers of answers that a page of another origin may read, beside those that it always may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,19 @@ def parse_origins(text: str, *, is_local: bool) -> Origins:
 
 
 class OriginCheck:
-    """ASGI middleware: refuses pages with 403 in the shape of the path, WebSockets before they are
-    accepted."""
+    """ASGI middleware: refuses pages with 403 in the shape of the path, WebSockets before they are accepted.
+    Answers to others carry CORS headers, and their preflights are answered here: these come without a key."""
 
     def __init__(self, app: ASGIApp, *, origins: Origins, keys: Keyholder, shapes: Shapes) -> None:
         self._app = app
+        # Who comes here was let in. Cookies are not used, and any header may be sent: keys have several.
+        self._readable = CORSMiddleware(
+            app,
+            allow_origin_regex=".*",
+            allow_methods=_METHODS,
+            allow_headers=("*",),
+            expose_headers=_READABLE,
+        )
         self._origins = origins
         self._keys = keys
         self._shapes = shapes
@@ -82,6 +95,8 @@ class OriginCheck:
                 else:
                     await refusal(scope, receive, send)
                 return
+            await self._readable(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 

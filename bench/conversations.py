@@ -68,7 +68,7 @@ def voices_of(folder: Path, speakers: Sequence[str], *, language: str = "en") ->
 
 
 def _pieces(path: Path) -> list[bytes]:
-    splitter, pieces = Splitter(SileroVad(), Cutter(_PIECES)), list[bytes]()
+    splitter, pieces = Splitter(SileroVad().frames, Cutter(_PIECES)), list[bytes]()
     for chunk in decode_chunks(path):
         pieces += [stretch.pcm16 for stretch in splitter.push(chunk)]
         if splitter.samples > _OF_EACH_S * SAMPLE_RATE:

@@ -5,7 +5,8 @@ and its batched pipeline at several batch sizes) and of Steno's jobs on the fold
 same machine and in the same run: each recording goes through all of them before the next one. A job goes
 through everything: upload, job worker, Redis, device worker, assembly.
 
-    --workers 1,2     seconds for all recordings with so many workers of one decode each, on a core each
+    --workers 1,2     seconds for all recordings with so many workers of one decode each, on a core each, and
+                      with as many plain decoders that share nothing: what the machine gives
     --long HOURS      a file of that length: seconds to its first finished segment, and from its cancel to an
                       idle device
     --memory MINUTES  largest resident sizes by length of file, with the scripted engine
@@ -24,7 +25,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +34,16 @@ from bench import environment
 from bench.dataset import BUNDLED, Program, recordings
 from bench.file_peers import Heard, Peers
 from bench.file_service import (
-    all_of,
     first_segment_and_cancel,
     heard_by,
     peaks_beside,
-    pin,
     transcribe,
-    workers,
     write_wav,
 )
 from bench.files_crowd import crowd
 from bench.files_live import live_beside_files
 from bench.files_speakers import HELD_OUT, speakers
+from bench.files_workers import scaling
 from bench.scoring import WordErrors, left_out, total, word_errors
 from bench.server import running
 
@@ -174,23 +172,7 @@ def _said(recording: Program) -> str:
 
 
 def _scaling(found: list[Program], options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    paths = [write_wav(scratch / f"{n}.wav", recording.pcm16) for n, recording in enumerate(found)]
-    audio_s = sum(recording.duration_s for recording in found)
-    figures: dict[str, Any] = {"audio_s": round(audio_s, 1)}
-    took: list[float] = []
-    for count in options.workers:
-        chosen = {**_settings(options), "workers": str(count), "threads": "1"}
-        with running(settings=chosen, log=options.log) as server:
-            warm = write_wav(scratch / "warm.wav", found[0].pcm16, seconds=20 * count)
-            asyncio.run(all_of(server, [warm], language=options.language))
-            pin(workers(server))
-            took.append(asyncio.run(all_of(server, paths, language=options.language)))
-        figures[f"{count} workers"] = {
-            "wall_s": round(took[-1], 2),
-            "audio_s_per_s": round(audio_s / took[-1], 2),
-        }
-    figures["ratios"] = [round(before / after, 3) for before, after in pairwise(took)]
-    return figures
+    return scaling(found, options, _settings(options), scratch)
 
 
 def _long(found: list[Program], options: argparse.Namespace, scratch: Path) -> dict[str, Any]:

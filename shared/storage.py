@@ -9,6 +9,7 @@ The edge and the job workers must see the same storage (`STENO_STORAGE_URL`): by
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -27,12 +28,15 @@ _SOURCE: Final = "source"
 _OPTIONS: Final = "options.json"
 _RESULT: Final = "result.json"
 _MEASURED_S: Final = 10.0
-"""How long a measurement of what is stored holds, beside what this process adds to it."""
+"""How long a measurement of what is stored holds at least, beside what this process adds to it."""
+_MEASURED_PART: Final = 50
+"""How long it holds, in times of what it took: a store with very many files is listed for a fiftieth of the
+time."""
 
 
 class JobStorage:
     """The files of all jobs under `url`. `bytes_max` bounds them all together, 0 is no bound; several edges
-    may go over it by what they take in within 10 s."""
+    may go over it by what they take in between two measurements."""
 
     def __init__(self, url: str, *, bytes_max: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._files = Files(url)
@@ -126,29 +130,65 @@ class JobStorage:
 
 
 class _Quota:
-    """How much more may be stored."""
+    """How much more may be stored. What is stored is listed now and then, by one thread, and what is written
+    here meanwhile is added; nobody is refused by a list that is older than `_MEASURED_S`."""
 
     def __init__(self, files: Files, bytes_max: int, clock: Callable[[], float]) -> None:
         self._files = files
         self._bytes_max = bytes_max
         self._clock = clock
+        self._lock = threading.Lock()
+        self._measuring = threading.Lock()
         self._measured_at_s = float("-inf")
+        self._holds_s = 0.0
         self._used_bytes = 0
+        self._written_bytes = 0
+        """All that was counted here, ever."""
 
     def take(self, count: int) -> None:
         """Count bytes that are about to be written. Raises `StorageFull`."""
         if not self._bytes_max:
             return
-        now_s = self._clock()
-        if now_s - self._measured_at_s > _MEASURED_S:
-            self._measured_at_s = now_s
-            self._used_bytes = sum(entry.size_bytes for entry in self._files.entries())
-        if self._used_bytes + count > self._bytes_max:
-            raise StorageFull(
-                "the server's storage for files is full; try again when older jobs have been deleted",
-                retry_after_s=60.0,
-            )
-        self._used_bytes += count
+        if self._is_older_than(self._holds_s):
+            self._measure(wait=self._measured_at_s == float("-inf"))
+        if self._fits(count):
+            return
+        if self._is_older_than(_MEASURED_S):
+            self._measure(wait=True)
+            if self._fits(count):
+                return
+        raise StorageFull(
+            "the server's storage for files is full; try again when older jobs have been deleted",
+            retry_after_s=60.0,
+        )
+
+    def _is_older_than(self, age_s: float) -> bool:
+        return self._clock() - self._measured_at_s > age_s
+
+    def _fits(self, count: int) -> bool:
+        with self._lock:
+            if self._used_bytes + count > self._bytes_max:
+                return False
+            self._used_bytes += count
+            self._written_bytes += count
+            return True
+
+    def _measure(self, *, wait: bool) -> None:
+        """List what is stored. Without `wait` not if another thread does."""
+        seen_s = self._measured_at_s
+        if not self._measuring.acquire(blocking=wait):
+            return
+        try:
+            if self._measured_at_s != seen_s:  # another thread did, while this one waited
+                return
+            began_s, before_bytes = self._clock(), self._written_bytes
+            stored_bytes = sum(entry.size_bytes for entry in self._files.entries())
+            with self._lock:
+                self._used_bytes = stored_bytes + self._written_bytes - before_bytes
+            self._measured_at_s = self._clock()
+            self._holds_s = max(_MEASURED_S, _MEASURED_PART * (self._measured_at_s - began_s))
+        finally:
+            self._measuring.release()
 
 
 class _Counted:

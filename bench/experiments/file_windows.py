@@ -62,7 +62,7 @@ def _say(name: str, rows: Sequence[tuple[WordErrors, int, float, float]]) -> Non
 
 
 def _cut(recording: Program, config: CutterConfig) -> list[Stretch]:
-    splitter = Splitter(SileroVad(), Cutter(config))
+    splitter = Splitter(SileroVad().frames, Cutter(config))
     return [*splitter.push(recording.pcm16), *splitter.flush()]
 
 

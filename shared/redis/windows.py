@@ -69,6 +69,16 @@ class WindowResult:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Windows on a stream."""
+
+    unclaimed: int
+    """No worker has taken them yet."""
+    claimed: int
+    """Workers have them in hand."""
+
+
 class WindowQueue:
     """The job's side: without an event loop, because RQ's is."""
 
@@ -85,14 +95,15 @@ class WindowQueue:
         """Offer a window to the workers. Returns the entry, which lasts until the window is settled."""
         return cast(bytes, self._client.xadd(self._stream, {"w": pack(window), "j": self._job}))
 
-    def unclaimed(self) -> int:
-        """Windows that no worker has taken yet, of all jobs that share the stream."""
+    def backlog(self) -> Backlog:
+        """Windows that wait or are decoded, of all jobs that share the stream."""
         length = self._client.xlen(self._stream)
         try:
-            claimed: Any = self._client.xpending(self._stream, GROUP)
+            pending: Any = self._client.xpending(self._stream, GROUP)
         except ResponseError:  # no worker has been here: there is no group
-            return length
-        return length - int(claimed["pending"])
+            return Backlog(unclaimed=length, claimed=0)
+        claimed = int(pending["pending"])
+        return Backlog(unclaimed=length - claimed, claimed=claimed)
 
     def is_waiting(self, entry: bytes) -> bool:
         """Whether the window of that entry is still to be settled. When it is not, and has no result, Redis

@@ -39,7 +39,7 @@ def engine() -> Generator[Engine]:
 
 
 def windows(config: CutterConfig) -> list[Stretch]:
-    splitter = Splitter(SileroVad(), Cutter(config))
+    splitter = Splitter(SileroVad().frames, Cutter(config))
     return [*splitter.push(PCM16), *splitter.flush()]
 
 

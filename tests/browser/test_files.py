@@ -136,8 +136,7 @@ async def test_a_long_list_of_jobs_comes_in_pages(page: Page, service: Service) 
     await expect(rows.first).to_contain_text("29.flac")
     await expect(rows).to_have_count(25)
     await page.click("#job-more")
-    await expect(page.locator("#job-rows tr", has_text="0.flac").last).to_be_visible()
-    assert await rows.count() >= 30
+    await expect(rows.nth(29)).to_be_visible()
 
 
 def refusal(status: int, code: str) -> Callable[[Route], Awaitable[None]]:

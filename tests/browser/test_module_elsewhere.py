@@ -1,12 +1,15 @@
-"""The program of docs/sdk-js.md, in a page of another origin."""
+"""The module in a page of another origin: the program of docs/sdk-js.md, and a file job."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.support.data import clip
 from tests.support.http_stub import Answer, answering
+from tests.support.media import write_media
 from tests.support.service import Service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -36,3 +39,42 @@ async def test_the_program_of_the_manual_runs(browser: Browser, tmp_path: Path) 
         await expect(page.locator("#stop")).to_have_text(re.compile(r"\d\.\d s"))
         await context.close()
     assert not errors
+
+
+JOB = """
+import { Jobs } from "EDGE/static/steno.js";
+const shown = document.querySelector("#text");
+const jobs = new Jobs({ url: "EDGE/" });
+try {
+  const bytes = await (await fetch("data:audio/wav;base64,AUDIO")).arrayBuffer();
+  const job = await jobs.submit(new File([bytes], "a.wav"), { language: "en" });
+  let segments = 0;
+  for await (const { type } of jobs.events(job.id)) segments += type === "segment";
+  const text = await jobs.result(job.id, "txt");
+  await jobs.remove(job.id);
+  const { jobs: left } = await jobs.list();
+  shown.textContent = `${segments > 0}, ${text.length > 0}, ${left.length}`;
+} catch (error) {
+  shown.textContent = error.code ?? String(error);
+}
+"""
+
+
+@pytest.mark.parametrize(("is_let_in", "shown"), [(True, "true, true, 0"), (False, "unreachable")])
+async def test_a_file_job_of_another_page(
+    browser: Browser, tmp_path: Path, is_let_in: bool, shown: str
+) -> None:
+    """Upload, events, result, delete, list; a page that is not let in gets nowhere."""
+    audio = write_media(tmp_path / "a.wav", clip("en_twain").samples()[: 3 * 16_000]).read_bytes()
+    context = await browser.new_context()
+    page = await context.new_page()
+    pages: list[bytes] = []
+    headers = {"Content-Type": "text/html; charset=utf-8"}
+    with answering(lambda asked: Answer(200, pages[0], headers)) as elsewhere:
+        origins = elsewhere.url if is_let_in else "https://other.example"
+        with Service.running(tmp_path, engine="scripted", origins=origins) as service:
+            program = JOB.replace("EDGE", service.url).replace("AUDIO", b64encode(audio).decode())
+            pages.append(f'<p id="text"></p><script type="module">{program}</script>'.encode())
+            await page.goto(elsewhere.url)
+            await expect(page.locator("#text")).to_have_text(shown, timeout=60_000)
+            await context.close()

@@ -1,5 +1,6 @@
 """`steno listen` and `steno transcribe` as they are run: in a pipe, on a terminal, interrupted."""
 
+import contextlib
 import json
 import os
 import pty
@@ -12,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.events import Error, Resumed
 from tests.support.data import clip
 from tests.support.http_stub import Answer, Asked, answering
+from tests.support.media import write_media
 from tests.support.service import Service
 from tests.support.wire import READY, Talk, final, partial, plain_session, speaking
 
@@ -271,16 +274,56 @@ def test_ctrl_c_cancels_the_jobs_at_the_server() -> None:
 
 def test_a_run_that_was_killed_goes_on_with_its_job(service: Service, tmp_path: Path) -> None:
     """Nothing is uploaded or transcribed a second time; with --again it is."""
-    first = run("transcribe", DEMO, "--url", service.url, "--format", "json")
+    # A file that nobody else sends.
+    talk = write_media(tmp_path / "talk.flac", clip("en_demo").samples()[8_000:])
+    before = count(service)
+    with start("transcribe", talk, "--url", service.url, "--format", "json") as killed:
+        deadline = time.monotonic() + 60
+        while count(service) == before:
+            assert time.monotonic() < deadline, "nothing was uploaded"
+        killed.kill()
+    first = run("transcribe", talk, "--url", service.url, "--format", "json")
+    assert (first[0], first[2]) == (0, "")
     copy = tmp_path / "renamed.flac"
-    copy.write_bytes(DEMO.read_bytes())
-    before = listed(service)
+    copy.write_bytes(talk.read_bytes())
     assert run("transcribe", copy, "--url", service.url, "--format", "json") == first
     subtitles = run("transcribe", copy, "--url", service.url, "--format", "srt", "--max-lines", 1)
     assert " --> " in subtitles[1]
-    assert listed(service) == before
-    assert run("transcribe", DEMO, "--url", service.url, "--format", "json", "--again") == first
-    assert len(listed(service)) == len(before) + 1
+    assert count(service) == before + 1
+    assert run("transcribe", talk, "--url", service.url, "--format", "json", "--again") == first
+    assert count(service) == before + 2
+
+
+def count(service: Service) -> int:
+    return len(httpx.get(f"{service.url}/v1/jobs?limit=200").json()["jobs"])
+
+
+def test_a_terminal_sees_a_bar_for_each_file(service: Service) -> None:
+    """On standard error, gone at the end; what is piped has none of it."""
+    master, slave = pty.openpty()
+    stew = clip("en_stew").path
+    shown = bytearray()
+
+    def look() -> None:
+        with contextlib.suppress(OSError):  # the other side is closed
+            while data := os.read(master, 65536):
+                shown.extend(data)
+
+    watching = threading.Thread(target=look)
+    with start("transcribe", DEMO, stew, "--url", service.url, "--again", stderr=slave) as process:
+        os.close(slave)
+        watching.start()
+        out, _ = process.communicate(timeout=60)
+    watching.join(60)
+    os.close(master)
+    assert process.returncode == 0
+    text = shown.decode()
+    for name in (DEMO.name, stew.name):
+        assert name in text
+        assert name not in out
+    assert "finished" in text
+    assert "100%" in text
+    assert "\x1b" not in out
 
 
 def listed(service: Service) -> list[dict[str, Any]]:

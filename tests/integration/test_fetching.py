@@ -1,5 +1,7 @@
 """A file is fetched from an address, from hosts that the operator allows and from nowhere else."""
 
+import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -98,6 +100,31 @@ async def test_too_large_a_file_is_not_fetched_to_its_end(desk: Edge) -> None:
     assert not list(desk.data_dir.glob("jobs/*/input"))
     assert not list(desk.data_dir.glob("jobs/*/.new-*"))
     assert UPLOAD_BYTES_MAX > 200_000
+
+
+async def test_a_file_that_trickles_is_given_up_in_time(desk: Edge) -> None:
+    """No piece of it keeps the connection silent for long."""
+
+    async def trickle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"\0")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    desk.settings["STENO_FETCH_S_MAX"] = "1"
+    async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(60):
+            job = await ended(desk, f"http://127.0.0.1:{port}/a.wav")
+    assert job["error"] == {
+        "code": "fetch_failed",
+        "message": "the file did not come within 1 s",
+        "retryable": True,
+    }
+    assert not list(desk.data_dir.glob("jobs/*/.new-*"))
 
 
 async def test_private_addresses_are_refused_even_for_allowed_hosts(desk: Edge, wav: bytes) -> None:

@@ -13,7 +13,7 @@ import pytest
 from shared.redis.windows import Window, WindowResult
 from tests.support.data import clip
 from tests.support.file_jobs import TTL_S, Edge, canned, decoding, edge
-from tests.support.media import mulaw_header, write_float_wav, write_media
+from tests.support.media import mulaw_header, write_float_wav, write_media, write_tracks
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +141,16 @@ async def test_silence_gives_an_empty_transcript(desk: Edge, tmp_path: Path) -> 
     assert (await desk.job(job))["status"] == "finished"
     answer = await desk.http.get(f"/v1/jobs/{job}/result")
     assert answer.json() == {"text": "", "language": "", "duration": 6.25, "segments": []}
+
+
+async def test_the_track_that_was_asked_for_is_heard(desk: Edge, tmp_path: Path) -> None:
+    said = clip("en_twain").samples()
+    film = write_tracks(tmp_path / "film.mkv", [np.zeros_like(said), said])
+    async with decoding(desk.redis_url) as decoder:
+        silent, spoken = [await desk.submit(film, track=track) for track in ("0", "1")]
+        await desk.work()
+    assert {window.job for window in decoder.heard} == {spoken}
+    assert [(await desk.job(job))["status"] for job in (silent, spoken)] == ["finished"] * 2
 
 
 async def test_a_window_that_cannot_be_decoded_fails_the_job_with_its_reason(desk: Edge, talk: Path) -> None:

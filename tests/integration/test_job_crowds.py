@@ -7,9 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rq.job import Job
 
 import worker.jobs.__main__ as job_worker
 from shared.redis.connection import connect_sync
+from shared.settings import Settings
 from shared.storage import JobStorage
 from tests.support.file_jobs import KEYS, TTL_S, decoding, edge
 from tests.support.media import tone, write_media
@@ -57,6 +59,17 @@ async def test_tiny_jobs_beyond_the_bound_are_refused_and_the_others_done(
         assert Counter(status for _, status in listed) == {"finished": len(taken)}
         # Now there is room again.
         assert (await desk.post(data)).status_code == 202
+
+
+def test_unless_told_otherwise_an_abandoned_job_is_found_within_half_a_minute(
+    redis_url: str, data_dir: Path
+) -> None:
+    client = connect_sync(redis_url)
+    storage, silence_s = JobStorage(f"file://{data_dir}/jobs"), Settings().job_silence_s
+    worker = job_worker.JobsWorker(client, client, storage, KEYS, TTL_S, silence_s=silence_s)
+    job = Job.create(print, connection=client, serializer="json")
+    assert worker.get_heartbeat_ttl(job) + worker.maintenance_interval <= 30
+    client.close()
 
 
 def test_a_worker_that_dies_while_it_looks_for_abandoned_jobs_keeps_others_from_it_for_a_minute(

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import psutil
 import pytest
 from rq.job import Job
 
-from shared.redis.windows import WindowResult
+from shared.redis.keys import is_permanent
+from shared.redis.windows import JOB_KEYS_TTL_S, WindowResult
 from tests.support.file_jobs import TTL_S, Edge, canned, decoding, edge
 from tests.support.media import tone, write_media
 
@@ -113,6 +115,43 @@ async def test_what_nobody_will_ask_for_is_not_listed(desk: Edge, silence: Path)
     assert desk.redis.zcard("steno:jobs") == 0
     assert not [key for key in desk.redis.scan_iter("rq:job:*") if desk.redis.ttl(key) == -1]
     assert not list(desk.data_dir.glob("jobs/*"))
+
+
+async def test_a_job_that_waits_is_not_forgotten_as_one_that_has_ended(desk: Edge, silence: Path) -> None:
+    job = await desk.submit(silence)
+    assert desk.redis.ttl(f"rq:job:{job}") > 100 * TTL_S
+    await desk.work()
+    assert 0 < desk.redis.ttl(f"rq:job:{job}") <= TTL_S
+
+
+async def test_nothing_of_an_ended_job_outlasts_its_time(desk: Edge, silence: Path, speech: Path) -> None:
+    """Finished, failed and cancelled ones; more than a sweep looks at together."""
+    async with decoding(desk.redis_url):
+        finished = await desk.submit(speech, idempotency_key="k")
+        failed = await desk.submit(silence)
+        desk.storage.drop_input(failed)
+        await desk.work()
+        await desk.http.delete(f"/v1/jobs/{await desk.submit(silence)}")
+    assert (await desk.job(finished))["status"] == "finished"
+    left = {name.decode(): desk.redis.ttl(name) for name in desk.redis.scan_iter("*")}
+    assert all(0 < ttl <= JOB_KEYS_TTL_S or is_permanent(name) for name, ttl in left.items()), left
+    # The time passes: what has one goes by itself, what RQ lists is due, files are old.
+    for name, ttl in left.items():
+        if ttl > 0:
+            desk.redis.delete(name)
+        elif name.startswith(("rq:finished:", "rq:failed:", "rq:canceled:")):
+            desk.redis.zadd(name, dict.fromkeys(desk.redis.zrange(name, 0, -1), 1.0))
+    desk.redis.zadd("steno:jobs", {f"{n:032x}": 1.0 for n in range(300)})
+    for path in desk.data_dir.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    await desk.work()
+    assert not list(desk.data_dir.glob("jobs/*"))
+    assert desk.redis.zcard("steno:jobs") == 0
+    assert not [
+        *desk.redis.scan_iter("rq:job:*"),
+        *desk.redis.scan_iter("rq:f*"),
+        *desk.redis.scan_iter("steno:*:j:*"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,23 @@ import numpy as np
 import pytest
 
 from shared.errors import EngineFault
+from shared.jobs import JobOptions
 from shared.redis.connection import AsyncRedis, connect_sync
 from shared.redis.keys import Keys
-from shared.redis.windows import ATTEMPTS_MAX, WINDOW_LEASE_MS, Window, WindowQueue, WindowSource
+from shared.redis.windows import (
+    ATTEMPTS_MAX,
+    WINDOW_LEASE_MS,
+    Window,
+    WindowQueue,
+    WindowSource,
+)
 from shared.tasks import end_tasks
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.device import Device
 from worker.file_windows import FileWindows
+from worker.jobs.cutter import Stretch
+from worker.jobs.splitter import Splitter
+from worker.jobs.transcriber import Stopping, Transcriber
 
 pytestmark = pytest.mark.anyio
 
@@ -94,12 +104,12 @@ async def test_windows_are_taken_as_many_as_fit_and_decoded_together(
     engine = Engine()
     for number in range(9):
         queue.put(window(number))
-    assert queue.unclaimed() == 9
+    assert queue.backlog().unclaimed == 9
     async with working(redis, engine):
         async with asyncio.timeout(60):
-            while queue.unclaimed() > 9 - BATCH:  # noqa: ASYNC110 - another task
+            while queue.backlog().unclaimed > 9 - BATCH:  # noqa: ASYNC110 - another task
                 await asyncio.sleep(0.01)
-        assert queue.unclaimed() == 9 - BATCH  # the rest is for other workers
+        assert queue.backlog().unclaimed == 9 - BATCH  # the rest is for other workers
         engine.may_go_on.set()
         await until_settled(redis)
     assert {number: result.text for number, result in queue.results().items()} == {
@@ -123,6 +133,50 @@ async def test_the_last_windows_of_a_file_are_shared_between_workers(
         for claim in claims:
             await workers[turn % 2].settle(claim, None)
     assert taken == [4, 3, 2, 1, 0, 0]
+
+
+class EveryPiece(Splitter):
+    """Each chunk is a window."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _samples: ())
+        self._pushed = 0
+
+    @property
+    def samples(self) -> int:
+        return self._pushed
+
+    @property
+    def position(self) -> int:
+        return self._pushed
+
+    def push(self, pcm16: bytes) -> Iterator[Stretch]:
+        at, self._pushed = self._pushed, self._pushed + len(pcm16) // 2
+        yield Stretch(at, pcm16)
+
+
+async def test_a_file_keeps_as_many_windows_ready_as_many_workers_can_decode_together(
+    redis: AsyncRedis, queue: WindowQueue
+) -> None:
+    """Eight devices with batches of eight. Shares of 16 windows would leave each of them with two."""
+    source = WindowSource(redis, KEYS, consumer="w")
+    await source.ensure_groups()
+    stop = threading.Event()
+    job = Transcriber(JOB, JobOptions(language="en"), queue, tell=lambda _: None, is_stopping=stop.is_set)
+    chunks = ([bytes(64)] for _ in range(1_000_000))
+    running = asyncio.create_task(asyncio.to_thread(job.run, chunks, EveryPiece, duration_s=1.0))
+    try:
+        async with asyncio.timeout(60):
+            for taken, ready in ((0, 16), (16, 24), (24, 48), (16, 64)):
+                if taken:
+                    assert len(await source.next_windows(0, taken, block_ms=1)) == taken
+                while queue.backlog().unclaimed != ready:  # noqa: ASYNC110 - another thread
+                    await asyncio.sleep(0.01)
+        assert len(await source.next_windows(0, 8, block_ms=1, workers=8)) == 8
+    finally:
+        stop.set()
+        with contextlib.suppress(Stopping):
+            await running
 
 
 async def test_windows_of_a_cancelled_job_that_wait_for_the_device_are_given_up(

@@ -51,7 +51,10 @@ _SWEEP_S: Final = 300.0
 _ORPHAN_S: Final = 3600
 """Files of a job that RQ does not know go after this; an upload that still comes in is younger."""
 _LISTED_CHECKED: Final = 200
-"""Jobs at the end of the list that are looked up at once, whether they are still there."""
+"""Jobs at the end of the list that are looked up at once, whether they are still there; again while some are
+not, for"""
+_LISTED_ROUNDS: Final = 100
+"""times at most: some seconds."""
 
 
 class JobsWorker(Worker):
@@ -144,8 +147,12 @@ class JobsWorker(Worker):
             older_than_s=self._orphan_s, now_s=time.time(), is_known=self._is_known
         ):
             log.info("old files deleted", extra={"jobs": count})
-        oldest = self._index.oldest(_LISTED_CHECKED)
-        self._index.remove(job for job in oldest if not self._is_known(job) and not self._is_cancelled(job))
+        for _ in range(_LISTED_ROUNDS):
+            oldest = self._index.oldest(_LISTED_CHECKED)
+            gone = [job for job in oldest if not self._is_known(job) and not self._is_cancelled(job)]
+            if not gone:
+                break
+            self._index.remove(gone)
 
     def _is_known(self, job_id: str) -> bool:
         return bool(Job.exists(job_id, connection=self.connection))

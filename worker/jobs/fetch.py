@@ -17,7 +17,6 @@ from shared.storage import JobStorage
 _REDIRECTS_MAX: Final = 5
 _SILENCE_S: Final = 30.0
 """Longest wait for the next bytes."""
-_PIECE_BYTES: Final = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +45,9 @@ def fetch(
             if int(answer.headers.get("content-length", "0")) > policy.bytes_max:
                 raise _too_large(policy)
             count = 0
-            # As it is on the way: a file that is packed to a thousandth would grow here.
-            for piece in answer.iter_raw(_PIECE_BYTES):
+            # As it is on the way: a file that is packed to a thousandth would grow here. And as it comes: in
+            # larger pieces, one that trickles would be looked at too late.
+            for piece in answer.iter_raw():
                 check()
                 count += len(piece)
                 if count > policy.bytes_max:
@@ -69,7 +69,7 @@ def fetch(
 @contextmanager
 def _opened(url: str, policy: FetchPolicy) -> Generator[httpx.Response]:
     """The answer to a request for the file, behind redirects, each of which is checked as the first."""
-    with httpx.Client(timeout=_SILENCE_S, trust_env=False) as client:
+    with httpx.Client(timeout=min(_SILENCE_S, policy.s_max), trust_env=False) as client:
         for _ in range(_REDIRECTS_MAX + 1):
             if not is_host_allowed(url, policy.hosts):
                 raise BadParameter("url leads to a host that the operator does not allow")

@@ -142,7 +142,7 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         )
         try:
             heard = voices.listening(chunks) if voices else chunks
-            transcript = transcriber.run(heard, lambda: Splitter(SileroVad()), duration_s=duration_s)
+            transcript = transcriber.run(heard, lambda: Splitter(SileroVad().frames), duration_s=duration_s)
         finally:
             chunks.close()
     if voices:

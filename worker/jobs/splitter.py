@@ -1,6 +1,6 @@
 """Decoded chunks of a file to windows: frames, their speech probability, and the cutter. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,9 +12,10 @@ _FRAME_BYTES = FRAME_SAMPLES * SAMPLE_BYTES
 
 
 class Splitter:
-    """One pass over one file. `vad` keeps its state from frame to frame."""
+    """One pass over one file. `vad` gives the speech probability of every frame of the samples that it is
+    called with, and keeps its state from call to call."""
 
-    def __init__(self, vad: Callable[[Float32], float], cutter: Cutter | None = None) -> None:
+    def __init__(self, vad: Callable[[Float32], Sequence[float]], cutter: Cutter | None = None) -> None:
         self._vad = vad
         self._cutter = cutter or Cutter()
         self._rest = b""
@@ -36,20 +37,19 @@ class Splitter:
         data = self._rest + pcm16
         whole = len(data) - len(data) % _FRAME_BYTES
         self._rest = data[whole:]
-        for at in range(0, whole, _FRAME_BYTES):
-            yield from self._frame(data[at : at + _FRAME_BYTES])
+        yield from self._cut(data[:whole], pcm16_to_float(data[:whole]))
 
     def flush(self) -> Iterator[Stretch]:
         """The end of the file."""
         if self._rest:
-            yield from self._frame(self._rest)
+            samples = pcm16_to_float(self._rest)
+            yield from self._cut(self._rest, np.pad(samples, (0, FRAME_SAMPLES - len(samples))))
             self._rest = b""
         if last := self._cutter.flush():
             yield last
 
-    def _frame(self, frame: bytes) -> Iterator[Stretch]:
-        samples = pcm16_to_float(frame)
-        if len(samples) < FRAME_SAMPLES:
-            samples = np.pad(samples, (0, FRAME_SAMPLES - len(samples)))
-        if stretch := self._cutter.push(frame, self._vad(samples)):
-            yield stretch
+    def _cut(self, pcm16: bytes, samples: Float32) -> Iterator[Stretch]:
+        for number, probability in enumerate(self._vad(samples)):
+            at = number * _FRAME_BYTES
+            if stretch := self._cutter.push(pcm16[at : at + _FRAME_BYTES], probability):
+                yield stretch

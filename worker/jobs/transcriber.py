@@ -32,8 +32,11 @@ OUTSTANDING_MIN: Final = 4
 """Windows that a file has on their way whatever other files have."""
 OUTSTANDING_MAX: Final = 128
 """Windows that a file has on their way at most: each is half a megabyte."""
-READY: Final = 16
-"""Windows that lie ready for workers who ask; what is beyond that waits for nothing."""
+READY_MIN: Final = 16
+"""Windows that lie ready for workers who ask."""
+READY_MORE: Final = 8
+"""And so many more than workers have in hand: each takes its share of what lies ready, and if that were less
+than all can hold they would decode in small batches."""
 WAIT_MS: Final = 500
 """A cancelled or stopping job is noticed within this time."""
 _STEP: Final = 0.005
@@ -134,7 +137,10 @@ class Transcriber:
         count = len(self._outstanding)
         if self._language == AUTO:
             return count == 0
-        return count < OUTSTANDING_MIN or (count < OUTSTANDING_MAX and self._queue.unclaimed() < READY)
+        if count < OUTSTANDING_MIN or count >= OUTSTANDING_MAX:
+            return count < OUTSTANDING_MIN
+        backlog = self._queue.backlog()
+        return backlog.unclaimed < max(READY_MIN, backlog.claimed + READY_MORE)
 
     def _put(self, window: Window) -> None:
         self._outstanding[window.number] = _Put(window, self._queue.put(window))

@@ -66,3 +66,57 @@ async def test_a_strange_page_is_answered_in_the_shape_of_the_path(path: str, in
         assert refused.status_code == 403
         assert inside in refused.text
         assert (await http.get("/healthz", headers={"Origin": "http://evil.example"})).status_code == 200
+
+
+PAGE = "https://app.example"
+
+
+def _client(**settings: str) -> httpx.AsyncClient:
+    app: FastAPI = create_app(Settings(redis_url="redis://127.0.0.1:1", **settings))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+
+async def _preflight(http: httpx.AsyncClient, origin: str) -> httpx.Response:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "DELETE",
+        "Access-Control-Request-Headers": "authorization, last-event-id",
+    }
+    return await http.options(f"/v1/jobs/{'0' * 32}", headers=asked)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "settings", [{"origins": PAGE}, {"origins": "*"}, {"api_keys": "tenant:" + "k" * 32}]
+)
+async def test_a_page_that_is_let_in_reads_its_answers(settings: dict[str, str]) -> None:
+    """Also that a key is missing: preflights come without one."""
+    async with _client(**settings) as http:
+        before = await _preflight(http, PAGE)
+        assert before.status_code == 200
+        assert before.headers["access-control-allow-origin"] == PAGE
+        assert "DELETE" in before.headers["access-control-allow-methods"]
+        assert before.headers["access-control-allow-headers"] == "authorization, last-event-id"
+        answer = await http.post("/v1/jobs", headers={"Origin": PAGE})
+        assert answer.status_code in (400, 401)
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert "Origin" in answer.headers["vary"]
+        assert "Retry-After" in answer.headers["access-control-expose-headers"]
+        assert "access-control-allow-credentials" not in answer.headers
+        # Programs are told nothing of it, and what every page may read says so once.
+        assert "access-control-allow-origin" not in (await http.post("/v1/jobs")).headers
+        module = await http.get("/static/steno.js", headers={"Origin": PAGE})
+        assert module.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("settings", [{}, {"origins": "https://other.example"}])
+async def test_a_strange_page_reads_nothing_and_is_stopped_before_it_asks(settings: dict[str, str]) -> None:
+    async with _client(**settings) as http:
+        for answer in (
+            await _preflight(http, PAGE),
+            await http.post("/v1/jobs", headers={"Origin": PAGE}),
+            await http.get("/v1/jobs", headers={"Origin": PAGE}),
+        ):
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers

@@ -2,12 +2,15 @@
 
 import os
 import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.errors import BadParameter, NotFound, StorageFull
 from shared.events import Word
+from shared.files import Entry, Files
 from shared.jobs import JobOptions, file_name, status_word
 from shared.storage import JobStorage
 from shared.transcript import Segment, Transcript
@@ -94,6 +97,69 @@ def test_what_others_stored_counts(tmp_path: Path) -> None:
     with pytest.raises(StorageFull):
         writer.write(b"y" * 600)
     writer.discard()
+
+
+def test_a_store_that_is_slow_to_list_is_listed_seldom_and_before_anybody_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, lists = 0.0, 0
+    entries = Files.entries
+
+    def slow(files: Files) -> Iterator[Entry]:
+        nonlocal now_s, lists
+        now_s, lists = now_s + 4.0, lists + 1
+        return entries(files)
+
+    monkeypatch.setattr(Files, "entries", slow)
+    keep(JobStorage(f"file://{tmp_path}/jobs"), JOB, b"x" * 1500)
+    storage = JobStorage(f"file://{tmp_path}/jobs", bytes_max=2000, clock=lambda: now_s)
+    writer = storage.begin(OTHER)
+    writer.write(b"y")
+    for _ in range(19):
+        now_s += 10.0
+        writer.write(b"y")
+    assert lists == 1
+    now_s += 11.0
+    writer.write(b"y")
+    assert lists == 2
+    now_s += 11.0
+    storage.delete(JOB)
+    writer.write(b"y" * 1500)
+    assert lists == 3
+    with pytest.raises(StorageFull):  # 10 s did not pass
+        writer.write(b"y" * 600)
+    assert lists == 3
+    writer.discard()
+
+
+def test_one_thread_measures_and_those_that_write_meanwhile_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    listing, may_end = threading.Event(), threading.Event()
+    storage = JobStorage(f"file://{tmp_path}/jobs", bytes_max=2000, clock=lambda: now_s)
+    writer = storage.begin(OTHER)
+    writer.write(b"y" * 500)
+
+    def held(_files: Files) -> Iterator[Entry]:
+        listing.set()
+        assert may_end.wait(30)
+        return iter([Entry("f", 1000, 0.0)])
+
+    monkeypatch.setattr(Files, "entries", held)
+    now_s = 11.0
+    measuring = threading.Thread(target=writer.write, args=(b"y" * 100,))
+    measuring.start()
+    assert listing.wait(30)
+    other = storage.begin(JOB)
+    other.write(b"x" * 600)
+    may_end.set()
+    measuring.join()
+    with pytest.raises(StorageFull):  # 1000 + 600 + 100
+        writer.write(b"y" * 301)
+    writer.write(b"y" * 300)
+    writer.discard()
+    other.discard()
 
 
 def test_a_job_whose_file_is_to_be_fetched_says_from_where(storage: JobStorage) -> None:
