@@ -178,20 +178,24 @@ async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_asid
     check([other], [talk(2)])
 
 
-async def test_a_worker_that_grew_too_large_is_replaced_without_a_lost_word(tmp_path: Path) -> None:
-    with Service.running(
-        tmp_path, engine="scripted", model="marks", modules=("api",), recycle_rss_bytes="1", drain_s="20"
-    ) as own:
-        first: subprocess.Popen[bytes] = own.start("worker")
-        own.wait_until_ready()
-        own.environment["STENO_RECYCLE_RSS_BYTES"] = "0"
-        session, _ = await asyncio.gather(speak(own, talk()), replaced(own, first))
-    check([session], [talk()])
-
-
-async def replaced(own: Service, first: subprocess.Popen[bytes]) -> None:
-    assert await asyncio.to_thread(first.wait, WAIT_S_MAX) == 0
-    own.start("worker")
+@pytest.mark.parametrize("bound", [{"recycle_rss_bytes": "1"}, {"recycle_h": "0.0001"}], ids=["size", "age"])
+async def test_a_worker_that_is_too_large_or_too_old_is_replaced_without_a_lost_word(
+    tmp_path: Path, bound: dict[str, str]
+) -> None:
+    settings = bound | {"drain_s": "20", "queue_s": "60"}
+    with Service.running(tmp_path, engine="scripted", model="marks", modules=("api",), **settings) as own:
+        is_replaced = asyncio.Event()
+        speaking = asyncio.create_task(speak(own, talk(), is_replaced))
+        async with client_of(own.redis_url) as client, asyncio.timeout(WAIT_S_MAX):
+            while not await client.xlen(Keys().queue(0)):  # noqa: ASYNC110 - another process changes it
+                await asyncio.sleep(0.02)
+        first: subprocess.Popen[bytes] = own.start("worker")  # it has the session before it looks at itself
+        own.environment |= {f"STENO_{name.upper()}": "0" for name in bound}
+        assert await asyncio.to_thread(first.wait, WAIT_S_MAX) == 0
+        own.start("worker")
+        is_replaced.set()
+        check([await speaking], [talk()])
+        assert "ends to be started anew" in own.log.read_text()
 
 
 async def test_groups_are_made_again_after_a_flush(own: Service) -> None:
