@@ -64,7 +64,8 @@ class Settings(BaseSettings):
     """How long a new session waits for a worker before it is refused with 1013; also the retry time that
     refusals name."""
     resume_s: float = Field(30.0, ge=1, le=3600)
-    """How long a session waits for a client that is gone, or an edge that died, before it is finalised."""
+    """How long a session waits for a client that is gone, or an edge that died, before it is finalised: at
+    least so long, and up to two fifths longer."""
     tenant_sessions_max: int = Field(0, ge=0)
     """Most live sessions of one tenant, over all edges; others are refused: `quota_exceeded`; 0: no bound."""
     session_s_max: float = Field(4 * 3600, ge=1)

@@ -44,10 +44,10 @@ _END_PLACE: Final = 2**53
 """Second half of the id of `END`, behind the audio and every `FINALIZE`, whose numbers stand there."""
 
 
-SIGN_PART: Final = 0.6
-"""Part of `resume_s` for which the sign of a client's presence stays after the last one. Its worker waits for
-the rest, by its own clock: a leap of Redis's clock ends all signs at once, and the edges make them again
-every quarter of `resume_s`."""
+SIGN_PART: Final = 0.4
+"""Part of `resume_s` for which the sign of a client's presence stays; edges make it again every quarter. When
+it is gone the worker still waits for all of `resume_s`, by its own clock: a leap of Redis's clock ends all
+signs at once, also of clients whose edge has just died."""
 FIRST_CONNECTION: Final = 1
 """The number of the connection that opens a session."""
 
