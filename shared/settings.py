@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     """Decodes at once in one worker; 0: the machine's cores shared between its workers, 1 on CUDA."""
     worker_sessions: int = Field(64, ge=1, le=4096)
     """Live sessions that one worker takes."""
+    worker_load_max: float = Field(0.0, ge=0, le=100)
+    """Part of its device that the sessions of a worker may want, by measured costs, before new ones are
+    refused; 1 is all of it, 0: only their number counts. Sessions of a worker that died are taken over all
+    the same."""
     lease_s: float = Field(1.5, ge=0.2, le=60)
     """Silence after which a worker's sessions go to another; with the look for them, within 2 s."""
     drain_s: float = Field(5.0, ge=0, le=600)

@@ -210,6 +210,7 @@ class WorkerApp:
                 draining=stop.is_set(),
                 oldest_unserved_s=round(device.oldest_unserved_s(), 3),
                 load=round(device.load(), 3),
+                load_max=self.settings.worker_load_max,
             )
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)
