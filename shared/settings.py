@@ -64,7 +64,8 @@ class Settings(BaseSettings):
     """How long a new session waits for a worker before it is refused with 1013; also the retry time that
     refusals name."""
     resume_s: float = Field(30.0, ge=1, le=3600)
-    """How long a session waits for a client that is gone, or an edge that died, before it is finalised."""
+    """How long a session waits for a client that is gone, or an edge that died, before it is finalised: at
+    least so long, and up to two fifths longer."""
     tenant_sessions_max: int = Field(0, ge=0)
     """Most live sessions of one tenant, over all edges; others are refused: `quota_exceeded`; 0: no bound."""
     session_s_max: float = Field(4 * 3600, ge=1)
@@ -105,6 +106,10 @@ class Settings(BaseSettings):
     """Decodes at once in one worker; 0: the machine's cores shared between its workers, 1 on CUDA."""
     worker_sessions: int = Field(64, ge=1, le=4096)
     """Live sessions that one worker takes."""
+    worker_load_max: float = Field(0.0, ge=0, le=100)
+    """Part of its device that the sessions of a worker may want, by measured costs, before new ones are
+    refused; 1 is all of it, 0: only their number counts. Sessions of a worker that died are taken over all
+    the same."""
     lease_s: float = Field(1.5, ge=0.2, le=60)
     """Silence after which a worker's sessions go to another; with the look for them, within 2 s."""
     drain_s: float = Field(5.0, ge=0, le=600)

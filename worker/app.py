@@ -25,7 +25,6 @@ from shared.redis.connection import AsyncRedis, ConnectionLost
 from shared.redis.keys import Keys
 from shared.redis.leases import LeaseBook
 from shared.redis.presence import HEARTBEAT_S, Presence, WorkerPresence
-from shared.redis.sessions import SIGN_PART
 from shared.redis.system import Telling
 from shared.redis.windows import WindowSource
 from shared.settings import Settings
@@ -185,7 +184,7 @@ class WorkerApp:
             options=SessionOptions(session_s_max=self.settings.session_s_max),
             rules=LibraryRules(),
             lease_s=self.settings.lease_s,
-            alone_s=(1 - SIGN_PART) * self.settings.resume_s,
+            alone_s=self.settings.resume_s,
             quality=quality,
         )
         return Intake(IntakeParts(book, runner, self.settings.worker_sessions)), book
@@ -211,6 +210,7 @@ class WorkerApp:
                 draining=stop.is_set(),
                 oldest_unserved_s=round(device.oldest_unserved_s(), 3),
                 load=round(device.load(), 3),
+                load_max=self.settings.worker_load_max,
             )
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)

@@ -77,7 +77,7 @@ class RunnerParts:
     rules: Rules
     lease_s: float
     alone_s: float
-    """How long a session without the sign of its client is kept."""
+    """How long a session is kept behind the last sign of its client that was seen."""
     quality: Quality = field(default_factory=Quality)
 
 

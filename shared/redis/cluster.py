@@ -109,7 +109,8 @@ class AsyncCluster(redis.asyncio.RedisCluster):
         for node in self.nodes_manager.startup_nodes.values():
             node.connection_class = self.connection_kwargs["connection_class"]
         names = ("username", "password", "ssl", "socket_timeout", "socket_connect_timeout")
-        self._own = {name: options[name] for name in (*names, "health_check_interval") if name in options}
+        names += ("health_check_interval", "driver_info")
+        self._own = {name: options[name] for name in names if name in options}
 
     async def initialize(self, *args: Any, **kwargs: Any) -> "AsyncCluster":
         """Look up who has which slots. Raises `NotNow` when no node can say."""

@@ -21,6 +21,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import EqualJitterBackoff
 from redis.connection import HiredisRespSerializer
+from redis.driver_info import DriverInfo
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -58,6 +59,9 @@ _SENTINEL: Final = "redis+sentinel"
 RedisError = redis.RedisError
 
 _PACKER: Final[Any] = HiredisRespSerializer()
+_DRIVER: Final = DriverInfo()
+"""What connections say that they are. Without it redis-py looks its version up in the files of the installed
+packages for each connection: some milliseconds in which the event loop stands still."""
 
 
 class _AsyncClient(redis.asyncio.Redis):
@@ -191,6 +195,7 @@ def _options(block_ms: int) -> dict[str, Any]:
         "socket_connect_timeout": _CONNECT_S,
         "health_check_interval": 15,
         "max_connections": _CONNECTIONS_MAX,
+        "driver_info": _DRIVER,
     }
 
 

@@ -33,10 +33,23 @@ class WorkerPresence:
     load: float = 0.0
     """Part of the device that its sessions want, by measured costs; above 1 it does not keep up."""
 
+    load_max: float = 0.0
+    """Load from which it is full, however few sessions it has; 0: none."""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its sessions want all that they shall."""
+        return 0.0 < self.load_max <= self.load
+
     @property
     def free(self) -> int:
-        """Sessions that it would still take."""
-        return 0 if self.draining else max(0, self.capacity - self.active)
+        """Sessions that it would still take. They are taken to want what those that it has want."""
+        if self.draining or self.is_loaded:
+            return 0
+        free = max(0, self.capacity - self.active)
+        if self.load_max and self.active and self.load:
+            free = min(free, int((self.load_max - self.load) * self.active / self.load))
+        return free
 
 
 class Presence:

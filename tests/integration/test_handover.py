@@ -15,6 +15,7 @@ from tests.support.live import RawSession, raw_session, transcribe
 from tests.support.marked import Talk, talk
 from tests.support.redis_client import client_of
 from tests.support.service import Service
+from tests.support.speech import spoken
 from worker.engine import marks
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.anyio
 PACE = 4.0
 """Times real time."""
 WAIT_S_MAX = 60.0
+FIRST_CLIP_BYTES = len(spoken("en_quilter"))
 
 
 @pytest.fixture
@@ -41,11 +43,13 @@ def own(tmp_path: Path, lease_s: float) -> Generator[Service]:
         assert leaked_keys(running.redis_url) == []
 
 
-async def speak(service: Service, said: Talk) -> RawSession:
-    """A whole session at a pace."""
+async def speak(service: Service, said: Talk, rest: asyncio.Event | None = None) -> RawSession:
+    """A whole session at a pace; of the clips behind the first not before `rest` is set."""
     async with raw_session(service.ws_url) as session:
         hearing = asyncio.create_task(session.until_closed())
         for i in range(0, len(said.pcm16), 3200):
+            if rest and i >= FIRST_CLIP_BYTES:
+                await rest.wait()
             await session.socket.send(said.pcm16[i : i + 3200])
             await asyncio.sleep(0.1 / PACE)
         await session.say("end")
@@ -73,17 +77,21 @@ def check(sessions: list[RawSession], talks: list[Talk]) -> None:
 
 
 @pytest.mark.parametrize("lease_s", [20.0])  # so that whatever moves was handed over
-async def test_all_workers_are_replaced_one_by_one_and_no_session_notices(own: Service) -> None:
+async def test_all_workers_and_the_model_are_replaced_one_by_one_and_no_session_notices(own: Service) -> None:
     own.start("worker", name="second")
     await asyncio.to_thread(own.wait_until_workers, 2)
     talks = [talk(n) for n in range(6)]
-    speaking = [asyncio.create_task(speak(own, said)) for said in talks]
+    all_replaced = asyncio.Event()
+    speaking = [asyncio.create_task(speak(own, said, all_replaced)) for said in talks]
     held = await until_held(own, len(talks))
     assert len(held) == 2, "the load is spread over both workers"
     for name in ("worker", "second"):
-        own.start("worker", name=f"{name} anew")
+        own.start("worker", name=f"{name} anew", environment={"STENO_MODEL": "marks anew"})
         await asyncio.to_thread(own.wait_until_workers, 3)
         assert await asyncio.to_thread(own.end, name, signal.SIGTERM) == 0
+    assert not any(task.done() for task in speaking)
+    assert {w.model for w in await asyncio.to_thread(own.workers)} == {"marks anew"}
+    all_replaced.set()
     check(await asyncio.gather(*speaking), talks)
     lines = own.log.read_text().splitlines()
     assert not [line for line in lines if "went to another worker" in line], "handed over, not lost"
@@ -170,20 +178,24 @@ async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_asid
     check([other], [talk(2)])
 
 
-async def test_a_worker_that_grew_too_large_is_replaced_without_a_lost_word(tmp_path: Path) -> None:
-    with Service.running(
-        tmp_path, engine="scripted", model="marks", modules=("api",), recycle_rss_bytes="1", drain_s="20"
-    ) as own:
-        first: subprocess.Popen[bytes] = own.start("worker")
-        own.wait_until_ready()
-        own.environment["STENO_RECYCLE_RSS_BYTES"] = "0"
-        session, _ = await asyncio.gather(speak(own, talk()), replaced(own, first))
-    check([session], [talk()])
-
-
-async def replaced(own: Service, first: subprocess.Popen[bytes]) -> None:
-    assert await asyncio.to_thread(first.wait, WAIT_S_MAX) == 0
-    own.start("worker")
+@pytest.mark.parametrize("bound", [{"recycle_rss_bytes": "1"}, {"recycle_h": "0.0001"}], ids=["size", "age"])
+async def test_a_worker_that_is_too_large_or_too_old_is_replaced_without_a_lost_word(
+    tmp_path: Path, bound: dict[str, str]
+) -> None:
+    settings = bound | {"drain_s": "20", "queue_s": "60"}
+    with Service.running(tmp_path, engine="scripted", model="marks", modules=("api",), **settings) as own:
+        is_replaced = asyncio.Event()
+        speaking = asyncio.create_task(speak(own, talk(), is_replaced))
+        async with client_of(own.redis_url) as client, asyncio.timeout(WAIT_S_MAX):
+            while not await client.xlen(Keys().queue(0)):  # noqa: ASYNC110 - another process changes it
+                await asyncio.sleep(0.02)
+        first: subprocess.Popen[bytes] = own.start("worker")  # it has the session before it looks at itself
+        own.environment |= {f"STENO_{name.upper()}": "0" for name in bound}
+        assert await asyncio.to_thread(first.wait, WAIT_S_MAX) == 0
+        own.start("worker")
+        is_replaced.set()
+        check([await speaking], [talk()])
+        assert "ends to be started anew" in own.log.read_text()
 
 
 async def test_groups_are_made_again_after_a_flush(own: Service) -> None:
