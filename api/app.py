@@ -15,9 +15,11 @@ from api.asr import asr_router, asr_shape
 from api.auth import Doorkeeper
 from api.deepgram.errors import deepgram_shape
 from api.deepgram.routes import deepgram_router
+from api.following import look_forever
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
+from api.job_quota import JobQuota
 from api.jobs import JobParts, job_router
 from api.keys import Keyholder, parse_keys
 from api.openai.audio import audio_router
@@ -25,19 +27,23 @@ from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
 from api.openai_realtime.router import realtime_router
 from api.origins import OriginCheck, parse_origins
+from api.quota import live_quota
+from api.rates import RateLimiter, Rates
 from api.session_desk import LiveParts, SessionDesk
 from api.stream import stream_router
 from api.system import Lookout, system_router
+from api.tenants import Tenants, tenants_of
+from api.tokens import token_router
 from api.web.pages import web_router
 from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
-from shared.redis.connection import AsyncRedis, connect, connect_sync, jobs_address
+from shared.redis.connection import SyncRedis, connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
-from shared.redis.quotas import TenantPlaces
+from shared.redis.quotas import JobUsage, Turnstile
 from shared.redis.sessions import SessionLog
 from shared.redis.system import Telling
 from shared.settings import Settings, is_loopback
@@ -58,9 +64,6 @@ SHAPES: Final[faults.Shapes] = {
 """Surfaces whose errors are not written as Steno's."""
 
 
-_PLACE_SPARE_S: Final = 15.0
-
-
 def create_app(
     settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
 ) -> FastAPI:
@@ -72,12 +75,15 @@ def create_app(
         parse_keys(settings.api_keys, settings.operators),
         settings.api_keys_file,
         operators=settings.operators,
+        token_secret=settings.token_secret,
     )
+    tenants = tenants_of(settings)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
     keys = Keys(settings.shards)
     presence = Presence(client)
+    rates = Rates(tenants, Turnstile(client, keys))
     feed = LiveFeed(client, keys)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
@@ -86,30 +92,15 @@ def create_app(
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
-        places=tenant_places(settings, client, keys),
+        quota=live_quota(tenants, client, keys, resume_s=settings.resume_s),
+        rates=rates,
     )
 
-    desk_parts = DeskParts(
-        client=jobs_client,
-        windows=sync_client,
-        keys=keys,
-        storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
-        ttl_s=settings.job_ttl_s,
-        timeout_s=settings.job_timeout_s,
-        waiting_max=settings.jobs_waiting_max,
-        webhooks=bool(settings.webhook_secret),
-    )
-    desk = JobDesk(desk_parts)
-    job_parts = JobParts(
-        intake=JobIntake(desk_parts, desk),
-        desk=desk,
-        presence=presence,
-        upload_bytes_max=settings.upload_bytes_max,
-        fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
-    )
+    job_parts = _job_parts(settings, tenants, presence, keys, jobs_client, sync_client)
+    desk = job_parts.desk
     models = Models(aliases, presence)
     sessions = SessionDesk(live)
-    beside = [("live-feed", feed.run_forever), ("keys", api_keys.look_forever)]
+    beside = [("live-feed", feed.run_forever), ("files", partial(look_forever, api_keys.look, tenants.look))]
     if wyoming is not None:
         server = WyomingServer(
             sessions,
@@ -145,16 +136,16 @@ def create_app(
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)
     origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
+    app.add_middleware(RateLimiter, rates=rates, shapes=SHAPES)
     app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)
     app.add_middleware(OriginCheck, origins=origins, keys=api_keys, shapes=SHAPES)
     app.include_router(health_router(presence))
     app.include_router(web_router())
     app.include_router(stream_router(sessions))
     app.include_router(
-        realtime_router(
-            sessions, aliases, session_s_max=settings.session_s_max, signing_key=api_keys.signing_key
-        )
+        realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys)
     )
+    app.include_router(token_router(api_keys))
     app.include_router(models_router(models))
     app.include_router(
         system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))
@@ -166,12 +157,35 @@ def create_app(
     return app
 
 
-def tenant_places(settings: Settings, client: AsyncRedis, keys: Keys) -> TenantPlaces | None:
-    """What bounds the sessions of a tenant, if anything does. A session that waits for its client holds its
-    place."""
-    limit = settings.tenant_sessions_max
-    held_s = settings.resume_s + _PLACE_SPARE_S
-    return TenantPlaces(client, keys, limit=limit, held_s=held_s) if limit else None
+def _job_parts(
+    settings: Settings,
+    tenants: Tenants,
+    presence: Presence,
+    keys: Keys,
+    jobs_client: SyncRedis,
+    sync_client: SyncRedis,
+) -> JobParts:
+    desk_parts = DeskParts(
+        client=jobs_client,
+        windows=sync_client,
+        keys=keys,
+        storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
+        ttl_s=settings.job_ttl_s,
+        timeout_s=settings.job_timeout_s,
+        waiting_max=settings.jobs_waiting_max,
+        webhooks=bool(settings.webhook_secret),
+        tenants=tenants,
+    )
+    desk = JobDesk(desk_parts)
+    held_s = 2 * (settings.job_ttl_s + settings.job_timeout_s)
+    job_quota = JobQuota(tenants, JobUsage(sync_client, keys, held_s=held_s), desk.over)
+    return JobParts(
+        intake=JobIntake(desk_parts, desk, job_quota),
+        desk=desk,
+        presence=presence,
+        upload_bytes_max=settings.upload_bytes_max,
+        fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
+    )
 
 
 def _ended(on_fault: Callable[[], None], task: asyncio.Task[None]) -> None:

@@ -83,7 +83,7 @@ async def _transcribed(
     """The transcript of the file in the form. Raises `ClientDisconnect` when the client hung up."""
     intake = parts.intake
     check_job(options, await parts.presence.workers())
-    upload = await run_sync(intake.begin)
+    upload = await run_sync(partial(intake.begin, tenant=tenant_of(request)))
     try:
         writer = _Writer(upload, raw=raw, raw_bytes_max=raw_bytes_max)
         rules = FormRules(known=(), bytes_max=parts.upload_bytes_max, file=_FILE, strict=False)

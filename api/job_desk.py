@@ -8,7 +8,8 @@ can't be reached (`ConnectionLost`); `api.faults` answers that.
 import contextlib
 import time
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -17,6 +18,7 @@ from rq.queue import Queue
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from api.job_records import record_of
+from api.tenants import Tenants
 from shared import jobs
 from shared.errors import Conflict, NotFinished, NotFound
 from shared.jobs import JobOptions, JobRecord, check_job_id
@@ -53,6 +55,12 @@ class DeskParts:
     """Most jobs of one priority that wait."""
     webhooks: bool = False
     """Whether they can be signed, and so are taken."""
+    tenants: Tenants = field(default_factory=Tenants)
+    """How long their jobs are kept, and what is left out of their text."""
+
+    def ttl_of(self, tenant: str) -> int:
+        """How long a tenant's ended jobs are kept."""
+        return self.tenants.of(tenant).job_ttl_s or self.ttl_s
 
 
 class JobDesk:
@@ -112,6 +120,12 @@ class JobDesk:
                         return found, below
         return found, below
 
+    def over(self, job_ids: Collection[str]) -> list[str]:
+        """Those of these jobs that have ended, or are gone."""
+        found = zip(job_ids, self._fetch_many(list(job_ids)), strict=True)
+        records = ((job_id, self._record(job_id, job)) for job_id, job in found)
+        return [job_id for job_id, record in records if record is None or record.is_over]
+
     def counts(self) -> JobCounts:
         """The jobs that have not ended, of all tenants."""
         client = self._parts.client
@@ -146,8 +160,9 @@ class JobDesk:
         if record.status == jobs.CANCELLED:
             return record
         if not record.is_over:
+            owner = self._owner(job_id)
             # The mark first: a worker that takes the job in this moment sees it and leaves.
-            self._windows(job_id).cancel(self._parts.ttl_s, tenant=self._owner(job_id))
+            self._windows(job_id).cancel(self._parts.ttl_of(owner), tenant=owner)
         if record.status != jobs.RUNNING:
             self._delete(job_id) if record.is_over else self._withdraw(job_id)
             self._storage.delete(job_id)

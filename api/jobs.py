@@ -205,7 +205,7 @@ def job_router(parts: JobParts) -> APIRouter:
 
 async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRecord, bool]:
     """A job whose file is in the form."""
-    upload = await run_sync(parts.intake.begin)
+    upload = await run_sync(partial(parts.intake.begin, tenant=tenant_of(request)))
     try:
         form = await read_form(
             request,

@@ -82,7 +82,7 @@ class Files:
     async def _uploaded(self, http: HttpRequest, asked: Asked, options: JobOptions) -> tuple[JobRecord, str]:
         """A job for the body."""
         intake = self._parts.intake
-        upload = await run_sync(intake.begin)
+        upload = await run_sync(partial(intake.begin, tenant=tenant_of(http)))
         try:
             sha256 = await self._store(http, asked, partial(run_sync, upload.write))
         except BaseException:

@@ -64,7 +64,7 @@ class Audio:
     async def _submitted(self, request: Request, task: str) -> tuple[JobRecord, Asked]:
         intake = self._parts.intake
         await self._models.served()  # before the upload: nobody would decode it
-        upload = await run_sync(intake.begin)
+        upload = await run_sync(partial(intake.begin, tenant=tenant_of(request)))
         try:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             reading = _document if kind == "application/json" else _form

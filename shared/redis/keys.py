@@ -126,6 +126,18 @@ class Keys:
         """The live sessions of a tenant, and until when each holds its place."""
         return f"steno:tenant:{tenant}:sessions"
 
+    def tenant_rate(self, tenant: str) -> str:
+        """When the tenant's next request would be due, were they evenly spread."""
+        return f"steno:tenant:{tenant}:rate"
+
+    def tenant_usage(self, tenant: str) -> str:
+        """What the tenant has used in this day and month."""
+        return f"steno:tenant:{tenant}:usage"
+
+    def tenant_jobs(self, tenant: str) -> str:
+        """The file jobs of a tenant that count, with the bytes of their uploads."""
+        return f"steno:tenant:{tenant}:jobs"
+
     def job_key(self, digest: str) -> str:
         """What the client's idempotency key stands for; `digest` is its SHA-256 in hexadecimal."""
         return f"steno:jobs:key:{digest}"

@@ -88,17 +88,17 @@ def run(job_id: str) -> Retry | None:
     except JobTimeoutException:
         message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
         _give_up(job, JobProblem(code="too_large", message=message))
-        queue.expire(settings.job_ttl_s)
+        queue.expire(job.failure_ttl or settings.job_ttl_s)
         raise
     except StenoError as error:
         _give_up(job, _problem(error))
-        queue.expire(settings.job_ttl_s)
+        queue.expire(job.failure_ttl or settings.job_ttl_s)
         raise
     except OSError:
         # Its text may name paths. Only said of a job that fails: another try may go better.
         message = "the server can't read or store files of the job; its disk may be full"
         _note(job, **{META_ERROR: to_map(JobProblem(code="unavailable", message=message, retryable=True))})
-        queue.expire(settings.job_ttl_s)
+        queue.expire(job.failure_ttl or settings.job_ttl_s)
         raise
     else:
         _note(job, **{META_PROGRESS: 1.0})

@@ -36,6 +36,9 @@ def all_names() -> set[str]:
         HISTORY,
         keys.job_key("s1d"),
         keys.tenant_sessions("s1d"),
+        keys.tenant_rate("s1d"),
+        keys.tenant_usage("s1d"),
+        keys.tenant_jobs("s1d"),
     }
     return {generic(name, "s1d") for name in names}
 
