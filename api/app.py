@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from api import faults
 from api.asr import asr_router, asr_shape
+from api.audit import Audit, AuditTrail, audit_router
 from api.auth import Doorkeeper
 from api.deepgram.errors import deepgram_shape
 from api.deepgram.routes import deepgram_router
@@ -30,6 +31,7 @@ from api.origins import OriginCheck, parse_origins
 from api.quota import live_quota
 from api.rates import RateLimiter, Rates
 from api.session_desk import LiveParts, SessionDesk
+from api.sessions import session_router
 from api.stream import stream_router
 from api.system import Lookout, system_router
 from api.tenants import Tenants, tenants_of
@@ -39,6 +41,7 @@ from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
+from shared.redis.audit import AuditStream
 from shared.redis.connection import SyncRedis, connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
@@ -84,6 +87,7 @@ def create_app(
     keys = Keys(settings.shards)
     presence = Presence(client)
     rates = Rates(tenants, Turnstile(client, keys))
+    audit = Audit(AuditStream(client, length=settings.audit_entries))
     feed = LiveFeed(client, keys)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
@@ -94,6 +98,7 @@ def create_app(
         session_s_max=settings.session_s_max,
         quota=live_quota(tenants, client, keys, resume_s=settings.resume_s),
         rates=rates,
+        audit=audit,
     )
 
     job_parts = _job_parts(settings, tenants, presence, keys, jobs_client, sync_client)
@@ -135,10 +140,7 @@ def create_app(
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)
-    origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
-    app.add_middleware(RateLimiter, rates=rates, shapes=SHAPES)
-    app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)
-    app.add_middleware(OriginCheck, origins=origins, keys=api_keys, shapes=SHAPES)
+    _guard(app, settings, api_keys, rates, audit)
     app.include_router(health_router(presence))
     app.include_router(web_router())
     app.include_router(stream_router(sessions))
@@ -146,6 +148,8 @@ def create_app(
         realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys)
     )
     app.include_router(token_router(api_keys))
+    app.include_router(session_router(live.sessions, live.quota.places))
+    app.include_router(audit_router(audit.stream))
     app.include_router(models_router(models))
     app.include_router(
         system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))
@@ -155,6 +159,15 @@ def create_app(
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings, keys: Keyholder, rates: Rates, audit: Audit) -> None:
+    """What stands before all routes; the last one is asked first."""
+    origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
+    app.add_middleware(AuditTrail, audit=audit)
+    app.add_middleware(RateLimiter, rates=rates, shapes=SHAPES)
+    app.add_middleware(Doorkeeper, keys=keys, shapes=SHAPES)
+    app.add_middleware(OriginCheck, origins=origins, keys=keys, shapes=SHAPES)
 
 
 def _job_parts(

@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from api.audit import made
 from api.auth import tenant_of
 from api.faults import Fault
 from api.job_intake import Upload
@@ -98,6 +99,7 @@ async def _transcribed(
         raise
     submit = partial(intake.submit, upload, options, name=form.file_name, tenant=tenant_of(request))
     record, _ = await run_sync(submit)
+    made(request, record.id)
     return (await transcript_of(parts.desk, record.id, request))[1]
 
 

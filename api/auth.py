@@ -7,6 +7,7 @@ nor a subprotocol that may hold it is ever logged.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,7 @@ class Caller:
 
 
 _ANYONE: Final = Caller("", ANYONE.scopes, ANYONE)
+_CALLING: Final = ContextVar("caller", default=_ANYONE)
 
 
 def authenticate(ring: KeyRing | None, headers: Mapping[str, str], subprotocols: Sequence[str]) -> ApiKey:
@@ -101,6 +103,11 @@ def client_secret_of(connection: HTTPConnection) -> Claims | None:
     return caller_of(connection).claims
 
 
+def calling() -> Caller:
+    """Whose the request or socket is that this task, or one that it comes from, serves."""
+    return _CALLING.get()
+
+
 def needs_key(path: str) -> bool:
     """Whether a path is for those with a key only."""
     return path not in OPEN_PATHS and not path.startswith(OPEN_BELOW)
@@ -131,6 +138,7 @@ class Doorkeeper:
                     await refusal(scope, receive, send)
                 return
             connection.state.caller = caller
+            _CALLING.set(caller)
             ring = self._keys.ring
             is_operators = ring is None or caller.tenant in ring.operators
             connection.state.is_operator = is_operators and caller.claims is None

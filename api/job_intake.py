@@ -20,7 +20,7 @@ from shared.errors import BadAudio, BadParameter, KeyReused, NoCapacity, NotFoun
 from shared.events import check_redact
 from shared.files import Writer
 from shared.jobs import JobOptions, JobRecord
-from shared.redis.job_index import JobIndex, KeyOwner, Place
+from shared.redis.job_index import JobIndex, KeyOwner, Place, key_digest
 
 _RETRY_AFTER_S: Final = 1.0
 _FULL_RETRY_S: Final = 30.0
@@ -165,7 +165,8 @@ class JobIntake:
         try:
             self._quota.take(asked.tenant, job_id, asked.load)
             try:
-                self._enqueue(asked, meta | {jobs.META_PRIORITY: options.priority})
+                named = {jobs.META_KEY: key_digest(key)} if key else {}
+                self._enqueue(asked, meta | named | {jobs.META_PRIORITY: options.priority})
             except BaseException:
                 self._quota.give_back(asked.tenant, job_id, asked.load)
                 raise
@@ -180,7 +181,9 @@ class JobIntake:
     def _redacted(self, asked: "_Asked") -> JobOptions:
         """The options with what is left out of all text of the tenant."""
         own, tenants = asked.options.redact, self._parts.tenants.of(asked.tenant).redact
-        return replace(asked.options, redact=check_redact(",".join((*own, *tenants))))
+        redact = check_redact(",".join((*own, *tenants)))
+        # Tokens are text as well, in pieces that nothing can be found in.
+        return replace(asked.options, redact=redact, tokens=asked.options.tokens and not redact)
 
     def _claim(self, key: str, mine: KeyOwner, ttl_s: int) -> JobRecord | None:
         """Let the key stand for a new job; the job that it stands for already, if there is one."""

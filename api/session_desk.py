@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.admission import admit
+from api.audit import Audit
 from api.dialect import Open, Resume
 from api.live_session import Attachment, Session
 from api.metrics import RESUMED, SESSIONS, SESSIONS_OPENED
@@ -50,6 +51,8 @@ class LiveParts:
     """What bounds the sessions of a tenant, and their audio."""
     rates: Rates
     """What bounds its requests."""
+    audit: Audit
+    """Who opened and resumed what."""
 
 
 class SessionDesk:
@@ -96,12 +99,14 @@ class SessionDesk:
         config = replace(
             asked.config,
             surface=surface,
-            kept_s=allowance.session_ttl_s,
             redact=check_redact(",".join((*asked.config.redact, *allowance.redact))),
         )
         place = self._placed(config, session, name, is_new=True)
         async with place, meter.running(is_new=True), parts.feed.follow(name) as follower:
-            await parts.sessions.open(name, token, config, ready, audio=asked.audio)
+            await parts.sessions.open(
+                name, token, config, ready, audio=asked.audio, kept_s=allowance.session_ttl_s
+            )
+            await parts.audit.session(tenant, "open", name, surface)
             log.info("session opened", extra={"session": name, "surface": surface})
             SESSIONS_OPENED.labels(surface).inc()
             with SESSIONS.labels(surface).track_inprogress():
@@ -121,6 +126,7 @@ class SessionDesk:
             attached = await parts.sessions.attach(name)
             log.info("session resumed", extra={"session": name, "connection": attached.connection})
             RESUMED.inc()
+            await parts.audit.session(asked.config.tenant, "resume", name, surface)
             resumed = Resumed(
                 sample=asked.audio.restart(attached.received).sample,
                 finalized=attached.finalized,

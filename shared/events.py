@@ -263,8 +263,6 @@ class SessionConfig:
     """Whose share of a device the session takes. Set by the edge, never by the client; so is `surface`."""
     surface: str = ""
     """The protocol that the client speaks."""
-    kept_s: int = 0
-    """How long its text is kept once it is closed; 0: the usual time. Set by the edge."""
 
 
 def check_redact(text: str) -> tuple[str, ...]:

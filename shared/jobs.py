@@ -43,6 +43,8 @@ META_PROGRESS: Final = "progress"
 META_ERROR: Final = "error"
 META_WARNING: Final = "warning"
 META_CANCELLED: Final = "cancelled"
+META_KEY: Final = "key"
+"""Digest of the idempotency key."""
 META_TENANT: Final = "tenant"
 """Whose job it is."""
 

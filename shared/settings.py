@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     tenants_file: Path | None = None
     """What each tenant may have (sessions, requests, audio, jobs, bytes), and how long its data is kept, as
     TOML: [operations.md](operations.md#what-tenants-may-have). The edge looks at it every 5 s."""
+    audit_entries: int = Field(10_000, ge=0, le=10_000_000)
+    """How many deeds the audit log keeps in Redis, about 200 bytes each ([privacy.md](privacy.md#audit-log));
+    0: none, only lines in the edge's log."""
     tenant_sessions_max: int = Field(0, ge=0)
     """Most live sessions of one tenant, over all edges; others are refused: `quota_exceeded`; 0: no bound."""
     session_s_max: float = Field(4 * 3600, ge=1)

@@ -12,6 +12,7 @@ from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from api.audit import made
 from api.auth import tenant_of
 from api.job_intake import Upload
 from api.jobs import JobParts
@@ -82,6 +83,7 @@ class Audio:
             raise
         submit = partial(intake.submit, upload, options, name=taken.name, tenant=tenant_of(request))
         record, _ = await run_sync(submit)
+        made(request, record.id)
         return record, taken.asked
 
 

@@ -7,6 +7,7 @@ import socket
 import sys
 from typing import Final
 
+from api.audit import Audit
 from api.following import look_forever
 from api.listening import listen
 from api.quota import live_quota
@@ -19,6 +20,7 @@ from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import StenoError
 from shared.logs import configure
+from shared.redis.audit import AuditStream
 from shared.redis.connection import connect
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
@@ -47,6 +49,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         session_s_max=settings.session_s_max,
         quota=live_quota(tenants, client, keys, resume_s=settings.resume_s),
         rates=Rates(tenants, Turnstile(client, keys)),
+        audit=Audit(AuditStream(client, length=settings.audit_entries)),
     )
     catalog = Catalog(settings.model)
     server = WyomingServer(

@@ -16,6 +16,7 @@ GROUP: Final = "workers"
 WORKERS: Final = "steno:workers"
 JOBS: Final = "steno:jobs"
 WEBHOOKS: Final = "steno:webhooks"
+AUDIT: Final = "steno:audit"
 REPORTS: Final = "steno:{system}:reports"
 HISTORY: Final = "steno:{system}:history"
 
@@ -23,12 +24,14 @@ LIVE_TTL_S: Final = 600
 """Keys of an open session: refreshed by each renewal of the lease and each append, so this must only
 exceed the longest queueing."""
 CLOSED_TTL_S: Final = 300
-"""Keys of a closed session: long enough for a client to collect the last events after a reconnect."""
+"""Keys of a closed session, unless its tenant has a time of its own: long enough for a client to collect the
+last events after a reconnect."""
 
 PERMANENT: Final = (
     WORKERS,
     JOBS,
     WEBHOOKS,
+    AUDIT,
     "steno:{*}:sessions",
     "steno:{*}:windows",
     "steno:{*}:urgent",

@@ -104,7 +104,7 @@ class Parts:
 async def parts(service: Service) -> AsyncGenerator[Parts]:
     client, keys = connect(service.redis_url), Keys()
     feed = LiveFeed(client, keys)
-    quota, rates = live_bounds(client)
+    quota, rates, audit = live_bounds(client)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=30),
         feed=feed,
@@ -114,6 +114,7 @@ async def parts(service: Service) -> AsyncGenerator[Parts]:
         session_s_max=3600,
         quota=quota,
         rates=rates,
+        audit=audit,
     )
     task = asyncio.create_task(feed.run_forever())
     try:

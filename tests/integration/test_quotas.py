@@ -88,7 +88,7 @@ async def test_a_hundred_sessions_have_the_audio_of_the_bound_and_not_a_sample_m
     redis: AsyncRedis,
 ) -> None:
     """Each asks for 0.7 s at a time until it gets no more; what a slice was too long is given back."""
-    quota, _ = live_bounds(redis, audio_minutes_per_day=3, audio_minutes_per_month=2)
+    quota, *_ = live_bounds(redis, audio_minutes_per_day=3, audio_minutes_per_month=2)
 
     async def speak(number: int) -> int:
         meter = quota.meter("acme")
@@ -115,7 +115,7 @@ async def test_a_hundred_sessions_have_the_audio_of_the_bound_and_not_a_sample_m
 
 
 async def test_a_new_day_begins_with_nothing_used(redis: AsyncRedis) -> None:
-    quota, _ = live_bounds(redis, audio_minutes_per_day=1)
+    quota, *_ = live_bounds(redis, audio_minutes_per_day=1)
     async with quota.meter("acme").running(is_new=True):
         pass
     name = Keys().tenant_usage("acme")

@@ -209,8 +209,8 @@ def test_every_route_says_which_scope_it_is_for() -> None:
     ("scope", "allowed"),
     [
         ("live", {("WS", "/v1/stream"), ("WS", "/v1/listen"), ("WS", "/v1/realtime"), ("GET", "/v1/models")}),
-        ("files", {("POST", "/v1/jobs"), ("POST", "/v1/listen"), ("DELETE", "/v1/jobs/1"), ("GET", "/v1/jobs/1"),
-                   ("POST", "/v1/audio/transcriptions"), ("GET", "/v1/models")}),
+        ("files", {("POST", "/v1/jobs"), ("POST", "/v1/listen"), ("DELETE", "/v1/jobs/1"),
+                   ("GET", "/v1/jobs/1"), ("POST", "/v1/audio/transcriptions"), ("GET", "/v1/models")}),
         ("read", {("GET", "/v1/jobs/1"), ("GET", "/v1/models")}),
         ("realtime", {("WS", "/v1/realtime")}),
     ],
