@@ -27,6 +27,7 @@ from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
 from api.openai_realtime.router import realtime_router
+from api.openapi import describe
 from api.origins import OriginCheck, parse_origins
 from api.quota import live_quota
 from api.rates import RateLimiter, Rates
@@ -73,14 +74,13 @@ def create_app(
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
     socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
     does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
-    aliases = parse_aliases(settings.model_aliases)
+    aliases, tenants = parse_aliases(settings.model_aliases), tenants_of(settings)
     api_keys = Keyholder(
         parse_keys(settings.api_keys, settings.operators),
         settings.api_keys_file,
         operators=settings.operators,
         token_secret=settings.token_secret,
     )
-    tenants = tenants_of(settings)
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
@@ -158,6 +158,7 @@ def create_app(
     app.include_router(deepgram_router(sessions, job_parts, about_files=with_jobs))
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
+    describe(app)
     return app
 
 

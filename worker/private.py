@@ -79,32 +79,39 @@ def _runs(text: str) -> Iterator[list[tuple[int, int]]]:
 
 
 def _numbers(text: str, run: list[tuple[int, int]], kinds: Collection[str], language: str) -> Iterator[Span]:
-    """The longest numbers of a run, one behind the other."""
-    begin = 0
-    while begin < len(run):
-        for end in range(min(len(run), begin + _GROUPS_MAX), begin, -1):
+    """What the groups of a run make. Cards go before phone numbers, longer before shorter; a number that
+    other digits follow and precede without a comma is none, but the middle of something else."""
+    count = len(run)
+    ends = {0, count, *(n for n in range(1, count) if "," in text[run[n - 1][1] : run[n][0]])}
+    windows = [
+        (begin, end)
+        for begin in range(count)
+        for end in range(begin + 1, min(count, begin + _GROUPS_MAX) + 1)
+        if begin in ends or end in ends
+    ]
+    windows.sort(key=lambda w: ((w[0] in ends) + (w[1] in ends), w[1] - w[0]), reverse=True)
+    taken: set[int] = set()
+    for wanted in ("card", "phone"):
+        for begin, end in windows:
+            if taken.intersection(range(begin, end)):
+                continue
             digits = "".join(text[a:b] for a, b in run[begin:end])
             first = run[begin][0]
-            is_open = first > 0 and text[first - 1] == "("
-            plus = text[: first - is_open].rstrip().endswith("+")
-            kind = _kind(digits, kinds, language, plus=plus)
-            if kind:
-                first = text.rindex("+", 0, first) if plus else first - is_open
-                yield first, run[end - 1][1], kind
-                begin = end - 1
-                break
-        begin += 1
+            opened = first - (first > 0 and text[first - 1] == "(")
+            has_plus = text[:opened].endswith("+")
+            if _is(wanted, digits, language, has_plus=has_plus):
+                taken.update(range(begin, end))
+                if wanted not in kinds:  # a card is no phone number
+                    continue
+                yield opened - has_plus, run[end - 1][1], wanted
 
 
-def _kind(digits: str, kinds: Collection[str], language: str, *, plus: bool) -> str:
-    """What a number is; empty for nothing private."""
-    low, high = _CARD_DIGITS
-    if "card" in kinds and low <= len(digits) <= high and not plus and _is_luhn(digits):
-        return "card"
-    low, high = _PHONE_DIGITS
-    if "phone" in kinds and low <= len(digits) <= high and _is_phone(digits, language, plus=plus):
-        return "phone"
-    return ""
+def _is(kind: str, digits: str, language: str, *, has_plus: bool) -> bool:
+    """Whether a number is of that kind."""
+    low, high = _CARD_DIGITS if kind == "card" else _PHONE_DIGITS
+    if not low <= len(digits) <= high:
+        return False
+    return not has_plus and _is_luhn(digits) if kind == "card" else _is_phone(digits, language, plus=has_plus)
 
 
 def _is_luhn(digits: str) -> bool:

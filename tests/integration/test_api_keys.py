@@ -42,6 +42,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
 
 ROUTES = [(method, path) for method, path in all_routes() if needs_key(path)]
 OF_A_JOB = [(method, path) for method, path in ROUTES if "{job_id}" in path]
+OF_A_SESSION = [(method, path) for method, path in ROUTES if "{session_id}" in path]
+RESUMING = {"/v1/stream", "/stream"}
+FRESH = {"/v1/listen", "/v1/realtime"}
+"""Sockets on which a session is resumed, and those that know no sessions but their own."""
 OF_NOBODY = {"/v1/models/{name:path}"}
 """Paths with a parameter that is not somebody's."""
 
@@ -63,7 +67,8 @@ def test_every_route_is_tried_with_anothers_key() -> None:
     """Whoever adds a route with an id in it has to say here whose it is."""
     assert len(OF_A_JOB) >= 7
     with_a_parameter = {path for _, path in ROUTES if "{" in path}
-    assert with_a_parameter == {path for _, path in OF_A_JOB} | OF_NOBODY
+    assert with_a_parameter == {path for _, path in OF_A_JOB + OF_A_SESSION} | OF_NOBODY
+    assert {path for method, path in ROUTES if method == "WS"} == RESUMING | FRESH
 
 
 async def test_every_route_without_a_key_is_401(guarded: Service) -> None:
@@ -220,8 +225,28 @@ async def test_a_tenants_cancelled_job_is_nobody_elses(guarded: Service) -> None
 async def test_a_tenants_session_is_resumed_by_nobody_else(guarded: Service) -> None:
     async with connect(guarded.ws_url, api_key=ALICE, options=StreamOptions(), resume=Resume()) as session:
         asked = f"session={session.ready.session}&token={session.ready.token}&after=1"
-        async with dial(f"{guarded.ws_url}/v1/stream?{asked}", additional_headers=bearer(BOB)) as thief:
-            assert '"not_found"' in str(await thief.recv())
+        unknown = f"session={'0' * 32}&token={session.ready.token}&after=1"
+        for path in sorted(RESUMING):
+            said: list[str] = []
+            for query in (asked, unknown):
+                address = f"{guarded.ws_url}{path}?{query}"
+                async with dial(address, additional_headers=bearer(BOB)) as thief:
+                    said.append(str(await thief.recv()))
+            assert '"not_found"' in said[0]
+            assert said[0] == said[1]
+        for path in sorted(FRESH):
+            address = f"{guarded.ws_url}{path}?{asked}&encoding=linear16&sample_rate=16000"
+            async with dial(address, additional_headers=bearer(BOB)) as other:
+                await other.send("{}")
+                assert session.ready.session not in str(await other.recv())
+        async with httpx.AsyncClient(base_url=guarded.url, headers=bearer(BOB)) as http:
+            for method, path in OF_A_SESSION:
+                answers = [
+                    await http.request(method, path.format(session_id=ident))
+                    for ident in (session.ready.session, "0" * 32, "x*y")
+                ]
+                assert [answer.status_code for answer in answers] == [404] * 3
+                assert len({answer.text for answer in answers}) == 1
         await session.end()
         assert [event.type async for event in session][-1] == "closed"
 

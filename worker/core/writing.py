@@ -94,7 +94,7 @@ class Writer:
             ends.append(ends[-1] + len(unit))
         held = self._in_number(behind, language) | self._in_private(behind, language)
         # The last committed word may go on: a decode may put letters behind it.
-        whole_words = sum(end <= stable for end in ends[1:]) - 1
+        whole_words = sum(end <= stable for end in ends[1:]) - (2 if self._redact else 1)
         for count in range(whole_words, 0, -1):
             if not held & {count - 1, count - 2} and not (self._redact and count in held):
                 pieces = self._pieces(behind, language)
@@ -173,12 +173,18 @@ class Writer:
         """The units before those that may be the beginning of something private."""
         if is_whole or not self._redact:
             return spelled
+        count = self._closed_units(spelled, language)
+        if "email" in self._redact and count == len(spelled):
+            # An "at" behind it would make the last word an address; what is open before it stays out as well.
+            count = self._closed_units(spelled[:-1], language)
+        return spelled[:count]
+
+    def _closed_units(self, spelled: list[str], language: str) -> int:
+        """How many units stand before the end that may be the beginning of something private."""
         tokens, owners = _tokens(spelled)
         text, begins = self._in_digits(tokens, language)
         begin = open_from(text, self._redact)
-        if begin >= len(text):
-            return spelled
-        return spelled[: owners[bisect.bisect_right(begins, begin) - 1]]
+        return owners[bisect.bisect_right(begins, begin) - 1] if begin < len(text) else len(spelled)
 
     def _in_digits(self, tokens: list[str], language: str) -> tuple[str, list[int]]:
         """The text with spoken numbers as digits, and where in it each token begins."""

