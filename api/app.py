@@ -37,6 +37,7 @@ from api.stream import stream_router
 from api.system import Lookout, system_router
 from api.tenants import Tenants, tenants_of
 from api.tokens import token_router
+from api.usage import usage_router
 from api.web.pages import web_router
 from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
@@ -150,6 +151,7 @@ def create_app(
     app.include_router(token_router(api_keys))
     app.include_router(session_router(live.sessions, live.quota.places))
     app.include_router(audit_router(audit.stream))
+    app.include_router(usage_router(live.quota, job_parts.intake.usage))
     app.include_router(models_router(models))
     app.include_router(
         system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))

@@ -21,6 +21,7 @@ from shared.events import check_redact
 from shared.files import Writer
 from shared.jobs import JobOptions, JobRecord
 from shared.redis.job_index import JobIndex, KeyOwner, Place, key_digest
+from shared.redis.quotas import JobUsage
 
 _RETRY_AFTER_S: Final = 1.0
 _FULL_RETRY_S: Final = 30.0
@@ -86,6 +87,11 @@ class JobIntake:
         self._quota = quota
         self._storage = parts.storage
         self._index = JobIndex(parts.client, parts.keys)
+
+    @property
+    def usage(self) -> JobUsage:
+        """What tenants have used."""
+        return self._quota.usage
 
     def begin(self, *, tenant: str) -> Upload:
         """Begin to take a file in. Raises `Unavailable` when it can't be stored, and `QuotaExceeded`."""
@@ -165,7 +171,9 @@ class JobIntake:
         try:
             self._quota.take(asked.tenant, job_id, asked.load)
             try:
-                named = {jobs.META_KEY: key_digest(key)} if key else {}
+                named: dict[str, object] = {jobs.META_KEY: key_digest(key)} if key else {}
+                if self._quota.counts_audio(asked.tenant):
+                    named[jobs.META_COUNTED] = asked.load.audio_s
                 self._enqueue(asked, meta | named | {jobs.META_PRIORITY: options.priority})
             except BaseException:
                 self._quota.give_back(asked.tenant, job_id, asked.load)

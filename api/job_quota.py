@@ -35,22 +35,26 @@ class JobQuota:
         self, tenants: Tenants, usage: JobUsage, over: Callable[[Collection[str]], Collection[str]]
     ) -> None:
         self._tenants = tenants
-        self._usage = usage
+        self.usage = usage
         self._over = over
+
+    def counts_audio(self, tenant: str) -> bool:
+        """Whether the tenant's audio has a bound."""
+        return any(audio_bounds(self._tenants, tenant).values())
 
     def check(self, tenant: str) -> None:
         """Raises `QuotaExceeded` when a job would be refused whatever it brings: before it is uploaded."""
         bounds = self._bounds(tenant)
         if any(bounds.values()):
-            full = self._usage.spend(
+            full = self.usage.spend(
                 tenant, dict.fromkeys(bounds, 0), {k: max(0, v - 1) for k, v in bounds.items()}
             )
             if full.full:
                 raise self._exceeded(tenant, full.full)
         allowance = self._tenants.of(tenant)
-        if allowance.jobs and len(self._usage.held(tenant)) >= allowance.jobs:
+        if allowance.jobs and len(self.usage.held(tenant)) >= allowance.jobs:
             self._sweep(tenant)
-            if len(self._usage.held(tenant)) >= allowance.jobs:
+            if len(self.usage.held(tenant)) >= allowance.jobs:
                 raise self._full(tenant, "jobs")
 
     def take(self, tenant: str, job: str, load: Load) -> None:
@@ -59,28 +63,28 @@ class JobQuota:
         bounds = self._bounds(tenant)
         if not any(bounds.values()):
             return
-        full = self._usage.spend(tenant, load.amounts, bounds).full
+        full = self.usage.spend(tenant, load.amounts, bounds).full
         if full:
-            self._usage.release(tenant, [job])
+            self.usage.release(tenant, [job])
             raise self._exceeded(tenant, full)
 
     def give_back(self, tenant: str, job: str, load: Load) -> None:
         """The job was not queued after all."""
         self.ended(tenant, job)
         if any(self._bounds(tenant).values()):
-            self._usage.spend(tenant, {name: -amount for name, amount in load.amounts.items()}, {})
+            self.usage.spend(tenant, {name: -amount for name, amount in load.amounts.items()}, {})
 
     def ended(self, tenant: str, job: str) -> None:
         """The job neither waits nor runs any more."""
         if self._is_held(tenant):
-            self._usage.release(tenant, [job])
+            self.usage.release(tenant, [job])
 
     def _hold(self, tenant: str, job: str, load: Load) -> None:
         if not self._is_held(tenant):
             return
         allowance = self._tenants.of(tenant)
         for is_swept in (False, True):
-            full = self._usage.hold(
+            full = self.usage.hold(
                 tenant, job, load.size_bytes, jobs_max=allowance.jobs, bytes_max=allowance.stored_bytes
             )
             if not full:
@@ -91,7 +95,7 @@ class JobQuota:
 
     def _sweep(self, tenant: str) -> None:
         """Jobs end in other processes, some of them by dying; here is where it matters."""
-        self._usage.release(tenant, sorted(self._over(self._usage.held(tenant))))
+        self.usage.release(tenant, sorted(self._over(self.usage.held(tenant))))
 
     def _is_held(self, tenant: str) -> bool:
         allowance = self._tenants.of(tenant)

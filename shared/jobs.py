@@ -45,6 +45,8 @@ META_WARNING: Final = "warning"
 META_CANCELLED: Final = "cancelled"
 META_KEY: Final = "key"
 """Digest of the idempotency key."""
+META_COUNTED: Final = "counted"
+"""Seconds of audio that were counted against its tenant's bound when it was taken; absent without a bound."""
 META_TENANT: Final = "tenant"
 """Whose job it is."""
 

@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from api.job_quota import JobQuota, Load
 from client import connect
 from shared.errors import QuotaExceeded
+from shared.jobs import META_COUNTED, META_DURATION, META_TENANT
 from shared.redis.connection import AsyncRedis, connect_sync
 from shared.redis.keys import Keys
 from shared.redis.quotas import DAY_AUDIO, MONTH_AUDIO, JobUsage, TenantPlaces, Turnstile
@@ -20,6 +21,7 @@ from tests.support.live import RawSession
 from tests.support.quota import allowing, live_bounds
 from tests.support.service import Service
 from tests.support.sound import pcm16, speech
+from worker.jobs.file_job import count_audio
 
 pytestmark = pytest.mark.anyio
 
@@ -164,6 +166,19 @@ async def test_a_hundred_jobs_at_once_are_taken_up_to_the_bound(redis: AsyncRedi
         client.close()
 
 
+async def test_a_file_is_counted_as_long_as_it_was(redis: AsyncRedis, redis_url: str) -> None:
+    client = connect_sync(redis_url)
+    try:
+        usage = JobUsage(client, Keys(), held_s=60)
+        count_audio({META_TENANT: "acme", META_COUNTED: 2.0, META_DURATION: 61.5}, usage)
+        count_audio({META_TENANT: "free", META_DURATION: 61.5}, usage)
+    finally:
+        client.close()
+    quota, *_ = live_bounds(redis, audio_minutes_per_day=1)
+    assert (await quota.usage.read("acme"))[DAY_AUDIO] == 59_500
+    assert await quota.usage.read("free") == {}
+
+
 TENANTS = """
 [default]
 requests_per_minute = 1000
@@ -222,6 +237,8 @@ async def _asks_too_often(own: Service, http: httpx.AsyncClient) -> None:
 
 async def _has_too_many_jobs(http: httpx.AsyncClient) -> None:
     assert (await _submit(http, "/v1/jobs", "file")).status_code == 202
+    told = (await http.get("/v1/usage", headers=_bearer("dave"))).json()
+    assert (told["tenant"], told["bounds"]["jobs_per_day"], told["used"]["day:jobs"]) == ("dave", 1, 1)
     refused = await _submit(http, "/v1/jobs", "file")
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota_exceeded")
     assert "1 jobs on one day" in refused.json()["error"]["message"]
