@@ -148,10 +148,13 @@ def create_app(
     app.include_router(
         realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys)
     )
-    app.include_router(token_router(api_keys))
-    app.include_router(session_router(live.sessions, live.quota.places))
-    app.include_router(audit_router(audit.stream))
-    app.include_router(usage_router(live.quota, job_parts.intake.usage))
+    for router in (
+        token_router(api_keys),
+        session_router(live.sessions, live.quota.places),
+        audit_router(audit.stream),
+        usage_router(live.quota, job_parts.intake.usage),
+    ):
+        app.include_router(router)
     app.include_router(models_router(models))
     app.include_router(
         system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))

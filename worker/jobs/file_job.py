@@ -158,8 +158,8 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
 
 
 def count_audio(meta: Mapping[str, Any], usage: JobUsage) -> None:
-    """Count the file as long as it was, where its tenant's audio is counted: of one that was fetched nobody knew,
-    and what a file says of itself may be wrong. The bound was asked when the job was taken."""
+    """Count the file as long as it was, where its tenant's audio is counted: of one that was fetched nobody
+    knew, and what a file says of itself may be wrong. The bound was asked when the job was taken."""
     if META_COUNTED not in meta:
         return
     more_ms = round(1000 * (float(meta[META_DURATION]) - float(meta[META_COUNTED])))
