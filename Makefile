@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 UV := $(BIN)/uv
 COMPAT := .venv-compat/ready
+OPENAPI := .venv-openapi/ready
+AUDIT := .venv-audit/ready
 KUBERNETES := .venv-kubernetes/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 
@@ -15,7 +17,7 @@ COMPAT_NODE := tests/compat/node_modules/ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow test-compat test-images chaos lint bench lock clean
+.PHONY: help up demo test test-slow test-compat test-images chaos lint audit bench lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,7 +31,7 @@ demo: $(READY) ## Run the service on a bundled clip, live and as a file, then st
 test: $(READY) ## Run all tests
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-slow: $(READY) ## Run what `make test` leaves out: long variants, a run of chaos, real speech over other surfaces
+test-slow: $(READY) $(OPENAPI) ## Run what `make test` leaves out: long variants, a run of chaos, real speech over other surfaces
 	$(BIN)/pytest -m slow -n auto --dist loadfile $(ARGS)
 
 test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
@@ -47,6 +49,9 @@ lint: $(READY) ## Check style, types and the import rules
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+audit: $(READY) $(AUDIT) ## Look for known vulnerabilities and licences in the locks (status 3: no service to ask)
+	$(BIN)/python deploy/ci/audit.py $(dir $(AUDIT))bin/pip-audit
+
 bench: $(READY) ## Measure live sessions: latency, WER, CPU (ARGS are those of bench.live)
 	$(BIN)/python -m bench.live $(or $(ARGS),--sessions 1 --data tests/data)
 
@@ -54,7 +59,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-kubernetes tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-kubernetes .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -70,6 +75,16 @@ $(READY): requirements.lock pyproject.toml
 $(COMPAT): tests/compat/frameworks.txt
 	$(PYTHON) -m venv .venv-compat
 	.venv-compat/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(OPENAPI): tests/openapi/requirements.txt
+	$(PYTHON) -m venv .venv-openapi
+	.venv-openapi/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(AUDIT): deploy/ci/audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(KUBERNETES): tests/images/requirements.txt

@@ -14,6 +14,7 @@ from api.listening import listen
 from api.openai.models import parse_aliases
 from api.origins import parse_origins
 from api.socket_limits import LARGEST_BYTES, LimitedProtocol, PatientProtocol
+from api.tenants import tenants_of
 from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from shared.errors import BadParameter, StenoError
@@ -37,6 +38,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_redis_is_given,
     check_open,
     lambda settings: parse_keys(settings.api_keys, settings.operators),
+    tenants_of,
     lambda settings: parse_origins(settings.origins, is_local=False),
     lambda settings: parse_aliases(settings.model_aliases),
     lambda settings: jobs_address(settings.jobs_redis_url, settings.redis_url),

@@ -12,32 +12,43 @@ from fastapi import Depends, FastAPI
 
 from api import faults
 from api.asr import asr_router, asr_shape
+from api.audit import Audit, AuditTrail, audit_router
 from api.auth import Doorkeeper
 from api.deepgram.errors import deepgram_shape
 from api.deepgram.routes import deepgram_router
+from api.following import look_forever
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
 from api.job_intake import JobIntake
+from api.job_quota import JobQuota
 from api.jobs import JobParts, job_router
 from api.keys import Keyholder, parse_keys
 from api.openai.audio import audio_router
 from api.openai.errors import openai_shape
 from api.openai.models import Models, models_router, parse_aliases
 from api.openai_realtime.router import realtime_router
+from api.openapi import describe
 from api.origins import OriginCheck, parse_origins
+from api.quota import live_quota
+from api.rates import RateLimiter, Rates
 from api.session_desk import LiveParts, SessionDesk
+from api.sessions import session_router
 from api.stream import stream_router
 from api.system import Lookout, system_router
+from api.tenants import Tenants, tenants_of
+from api.tokens import token_router
+from api.usage import usage_router
 from api.web.pages import web_router
 from api.webhook_sender import SenderParts, WebhookSender
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import Unavailable
-from shared.redis.connection import AsyncRedis, connect, connect_sync, jobs_address
+from shared.redis.audit import AuditStream
+from shared.redis.connection import SyncRedis, connect, connect_sync, jobs_address
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
-from shared.redis.quotas import TenantPlaces
+from shared.redis.quotas import JobUsage, Turnstile
 from shared.redis.sessions import SessionLog
 from shared.redis.system import Telling
 from shared.settings import Settings, is_loopback
@@ -58,26 +69,26 @@ SHAPES: Final[faults.Shapes] = {
 """Surfaces whose errors are not written as Steno's."""
 
 
-_PLACE_SPARE_S: Final = 15.0
-
-
 def create_app(
     settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
 ) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
     socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
     does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
-    aliases = parse_aliases(settings.model_aliases)
+    aliases, tenants = parse_aliases(settings.model_aliases), tenants_of(settings)
     api_keys = Keyholder(
         parse_keys(settings.api_keys, settings.operators),
         settings.api_keys_file,
         operators=settings.operators,
+        token_secret=settings.token_secret,
     )
     client, sync_client = connect(settings.redis_url), connect_sync(settings.redis_url)
     jobs_url = jobs_address(settings.jobs_redis_url, settings.redis_url)
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
     keys = Keys(settings.shards)
     presence = Presence(client)
+    rates = Rates(tenants, Turnstile(client, keys))
+    audit = Audit(AuditStream(client, length=settings.audit_entries))
     feed = LiveFeed(client, keys)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
@@ -86,30 +97,16 @@ def create_app(
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
-        places=tenant_places(settings, client, keys),
+        quota=live_quota(tenants, client, keys, resume_s=settings.resume_s),
+        rates=rates,
+        audit=audit,
     )
 
-    desk_parts = DeskParts(
-        client=jobs_client,
-        windows=sync_client,
-        keys=keys,
-        storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
-        ttl_s=settings.job_ttl_s,
-        timeout_s=settings.job_timeout_s,
-        waiting_max=settings.jobs_waiting_max,
-        webhooks=bool(settings.webhook_secret),
-    )
-    desk = JobDesk(desk_parts)
-    job_parts = JobParts(
-        intake=JobIntake(desk_parts, desk),
-        desk=desk,
-        presence=presence,
-        upload_bytes_max=settings.upload_bytes_max,
-        fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
-    )
+    job_parts = _job_parts(settings, tenants, presence, keys, jobs_client, sync_client)
+    desk = job_parts.desk
     models = Models(aliases, presence)
     sessions = SessionDesk(live)
-    beside = [("live-feed", feed.run_forever), ("keys", api_keys.look_forever)]
+    beside = [("live-feed", feed.run_forever), ("files", partial(look_forever, api_keys.look, tenants.look))]
     if wyoming is not None:
         server = WyomingServer(
             sessions,
@@ -144,17 +141,20 @@ def create_app(
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)
-    origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
-    app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)
-    app.add_middleware(OriginCheck, origins=origins, keys=api_keys, shapes=SHAPES)
+    _guard(app, settings, api_keys, rates, audit)
     app.include_router(health_router(presence))
     app.include_router(web_router())
     app.include_router(stream_router(sessions))
     app.include_router(
-        realtime_router(
-            sessions, aliases, session_s_max=settings.session_s_max, signing_key=api_keys.signing_key
-        )
+        realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys)
     )
+    for router in (
+        token_router(api_keys),
+        session_router(live.sessions, live.quota.places),
+        audit_router(audit.stream),
+        usage_router(live.quota, job_parts.intake.usage),
+    ):
+        app.include_router(router)
     app.include_router(models_router(models))
     app.include_router(
         system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))
@@ -163,15 +163,48 @@ def create_app(
     app.include_router(deepgram_router(sessions, job_parts, about_files=with_jobs))
     for router in (job_router(job_parts), audio_router(job_parts, models), asr_router(job_parts)):
         app.include_router(router, dependencies=with_jobs)
+    describe(app)
     return app
 
 
-def tenant_places(settings: Settings, client: AsyncRedis, keys: Keys) -> TenantPlaces | None:
-    """What bounds the sessions of a tenant, if anything does. A session that waits for its client holds its
-    place."""
-    limit = settings.tenant_sessions_max
-    held_s = settings.resume_s + _PLACE_SPARE_S
-    return TenantPlaces(client, keys, limit=limit, held_s=held_s) if limit else None
+def _guard(app: FastAPI, settings: Settings, keys: Keyholder, rates: Rates, audit: Audit) -> None:
+    """What stands before all routes; the last one is asked first."""
+    origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
+    app.add_middleware(AuditTrail, audit=audit)
+    app.add_middleware(RateLimiter, rates=rates, shapes=SHAPES)
+    app.add_middleware(Doorkeeper, keys=keys, shapes=SHAPES)
+    app.add_middleware(OriginCheck, origins=origins, keys=keys, shapes=SHAPES)
+
+
+def _job_parts(
+    settings: Settings,
+    tenants: Tenants,
+    presence: Presence,
+    keys: Keys,
+    jobs_client: SyncRedis,
+    sync_client: SyncRedis,
+) -> JobParts:
+    desk_parts = DeskParts(
+        client=jobs_client,
+        windows=sync_client,
+        keys=keys,
+        storage=JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max),
+        ttl_s=settings.job_ttl_s,
+        timeout_s=settings.job_timeout_s,
+        waiting_max=settings.jobs_waiting_max,
+        webhooks=bool(settings.webhook_secret),
+        tenants=tenants,
+    )
+    desk = JobDesk(desk_parts)
+    held_s = 2 * (settings.job_ttl_s + settings.job_timeout_s)
+    job_quota = JobQuota(tenants, JobUsage(sync_client, keys, held_s=held_s), desk.over)
+    return JobParts(
+        intake=JobIntake(desk_parts, desk, job_quota),
+        desk=desk,
+        presence=presence,
+        upload_bytes_max=settings.upload_bytes_max,
+        fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),
+    )
 
 
 def _ended(on_fault: Callable[[], None], task: asyncio.Task[None]) -> None:

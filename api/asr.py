@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from api.audit import made
 from api.auth import tenant_of
 from api.faults import Fault
 from api.job_intake import Upload
@@ -83,7 +84,7 @@ async def _transcribed(
     """The transcript of the file in the form. Raises `ClientDisconnect` when the client hung up."""
     intake = parts.intake
     check_job(options, await parts.presence.workers())
-    upload = await run_sync(intake.begin)
+    upload = await run_sync(partial(intake.begin, tenant=tenant_of(request)))
     try:
         writer = _Writer(upload, raw=raw, raw_bytes_max=raw_bytes_max)
         rules = FormRules(known=(), bytes_max=parts.upload_bytes_max, file=_FILE, strict=False)
@@ -98,6 +99,7 @@ async def _transcribed(
         raise
     submit = partial(intake.submit, upload, options, name=form.file_name, tenant=tenant_of(request))
     record, _ = await run_sync(submit)
+    made(request, record.id)
     return (await transcript_of(parts.desk, record.id, request))[1]
 
 

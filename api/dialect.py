@@ -32,6 +32,8 @@ class Open:
     """Whether it was asked before the socket was accepted if there is room."""
     is_resumable: bool = False
     """Whether a client that is gone without `End` may come back for it. The native protocol alone can."""
+    is_counted: bool = True
+    """Whether its tenant's requests were counted when the connection came."""
     acks: bool = False
     """Whether events tell how far audio has arrived."""
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from api.metrics import LAGGING
+from api.metrics import LAGGING, QUOTA_ENDED
+from api.quota import Meter
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 from shared.errors import BadMessage
@@ -37,13 +38,15 @@ class Ingest:
         log: SessionLog,
         *,
         on_ack: Callable[[Ack], object],
+        meter: Meter,
     ) -> None:
-        """`on_ack` is called about every two seconds of audio."""
+        """`on_ack` is called about every two seconds of audio; `meter` says how much the tenant may send."""
         self._session = session
         self._connection = attached.connection
         self._log = log
         self._audio = audio
         self._on_ack = on_ack
+        self._meter = meter
         self._converter = audio.converter()
         self._position = self._acked = attached.received
         self._repeated = attached.received - audio.restart(attached.received).canonical
@@ -62,6 +65,11 @@ class Ingest:
         """How far audio has come."""
         return Ack(sample=self._audio.restart(self._position).sample, finalized=self.finalized)
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether no more audio will come."""
+        return self._ended
+
     def stop(self) -> None:
         """Ignore everything from now on: the session is over. Nobody waits for room in it any more."""
         self._ended = self._stopped = True
@@ -69,8 +77,8 @@ class Ingest:
     async def audio(self, data: bytes) -> None:
         """Take a binary message. Waits while the workers are too far behind: the client's TCP window
         closes."""
-        if not self._ended:
-            await self._append(self._converter.push(data))
+        if not self._ended and not await self._append(self._converter.push(data)):
+            await self._end_at_quota()
 
     async def finalize(self, id: str = "") -> None:
         """Take the wish for the final of what was said so far. Raises `BadMessage` for too many."""
@@ -97,16 +105,33 @@ class Ingest:
             await self._warn(Warning(code="audio_misaligned", message=message))
         await self._mark(Mark.END)
 
-    async def _append(self, pcm16: bytes) -> None:
+    async def _end_at_quota(self) -> None:
+        """What came so far is decided; nothing more is taken."""
+        self._ended = True
+        QUOTA_ENDED.inc()
+        message = f"{self._meter.exceeded().message}; the session ends here"
+        await self._warn(Warning(code="quota_exceeded", message=message))
+        await self._mark(Mark.END)
+
+    async def _append(self, pcm16: bytes) -> bool:
+        """Append what the tenant may send of it. Returns whether that was all."""
         pcm16 = self._without_repeated(pcm16)
         for begin in range(0, len(pcm16), _CHUNK_BYTES_MAX):
             await self._wait_for_room()
             chunk = pcm16[begin : begin + _CHUNK_BYTES_MAX]
+            end = self._position + len(chunk) // SAMPLE_BYTES
+            may_end = await self._meter.reach(end)
+            chunk = chunk[: (may_end - self._position) * SAMPLE_BYTES]
+            if not chunk:
+                return False
             await self._log.append(self._session, self._position, chunk, connection=self._connection)
             self._position += len(chunk) // SAMPLE_BYTES
             if self._position - self._acked >= _ACK_SAMPLES:
                 self._acked = self._position
                 self._on_ack(self.ack())
+            if may_end < end:
+                return False
+        return True
 
     def _without_repeated(self, pcm16: bytes) -> bytes:
         skipped = min(self._repeated, len(pcm16) // SAMPLE_BYTES)

@@ -6,18 +6,22 @@ import time
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Final
 
 from rq import Queue, Retry
 
 from api.job_desk import DeskParts, JobDesk
+from api.job_quota import JobQuota, Load
 from shared import jobs
 from shared.audio.frames import CHANNELS_MAX
 from shared.audio.media import probe
 from shared.errors import BadAudio, BadParameter, KeyReused, NoCapacity, NotFound, Unavailable
+from shared.events import check_redact
 from shared.files import Writer
 from shared.jobs import JobOptions, JobRecord
-from shared.redis.job_index import JobIndex, KeyOwner, Place
+from shared.redis.job_index import JobIndex, KeyOwner, Place, key_digest
+from shared.redis.quotas import JobUsage
 
 _RETRY_AFTER_S: Final = 1.0
 _FULL_RETRY_S: Final = 30.0
@@ -57,17 +61,43 @@ class Upload:
             self._writer.discard()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request for a job, once all of it is here. `digest` is of the file, or its address."""
+
+    job_id: str
+    tenant: str
+    options: JobOptions
+    load: Load
+    _: KW_ONLY
+    digest: str
+    key: str
+    source: str = ""
+
+    @property
+    def request_digest(self) -> str:
+        """Of file and options: what an idempotency key may stand for."""
+        return hashlib.sha256(f"{self.digest}\n{self.options.to_json()}".encode()).hexdigest()
+
+
 class JobIntake:
     """Takes file jobs in."""
 
-    def __init__(self, parts: DeskParts, desk: JobDesk) -> None:
+    def __init__(self, parts: DeskParts, desk: JobDesk, quota: JobQuota) -> None:
         self._parts = parts
         self._desk = desk
+        self._quota = quota
         self._storage = parts.storage
         self._index = JobIndex(parts.client, parts.keys)
 
-    def begin(self) -> Upload:
-        """Begin to take a file in. Raises `Unavailable` when it can't be stored."""
+    @property
+    def usage(self) -> JobUsage:
+        """What tenants have used."""
+        return self._quota.usage
+
+    def begin(self, *, tenant: str) -> Upload:
+        """Begin to take a file in. Raises `Unavailable` when it can't be stored, and `QuotaExceeded`."""
+        self._quota.check(tenant)
         job_id = uuid.uuid4().hex
         with _storing():
             return Upload(job_id, self._storage.begin(job_id))
@@ -100,7 +130,9 @@ class JobIntake:
                 jobs.META_CHANNELS: info.channels,
                 jobs.META_SHA256: digest,
             }
-            return self._take(upload.job_id, options, meta, digest=digest, key=_tenants_key(key, tenant))
+            load = Load(size_bytes=upload.size_bytes, audio_s=info.duration_s or 0.0)
+            asked = _Asked(upload.job_id, tenant, options, load, digest=digest, key=_tenants_key(key, tenant))
+            return self._take(asked, meta)
         except BaseException:
             self.abandon(upload)
             raise
@@ -113,7 +145,11 @@ class JobIntake:
         name = jobs.file_name(url.partition("?")[0].rstrip("/"))
         try:
             meta: dict[str, object] = {jobs.META_NAME: name, jobs.META_TENANT: tenant}
-            return self._take(job_id, options, meta, digest=url, key=_tenants_key(key, tenant), source=url)
+            self._quota.check(tenant)
+            asked = _Asked(
+                job_id, tenant, options, Load(), digest=url, key=_tenants_key(key, tenant), source=url
+            )
+            return self._take(asked, meta)
         except BaseException:
             self._storage.delete(job_id)
             raise
@@ -123,28 +159,27 @@ class JobIntake:
         owner = self._index.owner_of(_tenants_key(key, tenant))
         return None if owner is None else self._owned(owner)
 
-    def _take(
-        self,
-        job_id: str,
-        options: JobOptions,
-        meta: dict[str, object],
-        *,
-        digest: str,
-        key: str,
-        source: str = "",
-    ) -> tuple[JobRecord, bool]:
+    def _take(self, asked: "_Asked", meta: dict[str, object]) -> tuple[JobRecord, bool]:
         """Queue a job whose upload is stored, or give the one that the key stands for."""
+        job_id, options, key = asked.job_id, asked.options, asked.key
         if options.webhook_url and not self._parts.webhooks:
             raise BadParameter("webhook_url is not taken here: the server has no STENO_WEBHOOK_SECRET")
         with _storing():
-            self._storage.write_options(job_id, options, source=source)
-        asked = hashlib.sha256(f"{digest}\n{options.to_json()}".encode()).hexdigest()
-        mine = KeyOwner(job=job_id, digest=asked)
-        if key and (record := self._claim(key, mine)):
+            self._storage.write_options(job_id, self._redacted(asked), source=asked.source)
+        mine = KeyOwner(job=job_id, digest=asked.request_digest)
+        if key and (record := self._claim(key, mine, self._parts.ttl_of(asked.tenant))):
             self._storage.delete(job_id)
             return record, False
         try:
-            self._enqueue(job_id, options, meta | {jobs.META_PRIORITY: options.priority})
+            self._quota.take(asked.tenant, job_id, asked.load)
+            try:
+                named: dict[str, object] = {jobs.META_KEY: key_digest(key)} if key else {}
+                if self._quota.counts_audio(asked.tenant):
+                    named[jobs.META_COUNTED] = asked.load.audio_s
+                self._enqueue(asked, meta | named | {jobs.META_PRIORITY: options.priority})
+            except BaseException:
+                self._quota.give_back(asked.tenant, job_id, asked.load)
+                raise
         except BaseException:
             if key:
                 self._index.free_key(key, mine)
@@ -153,10 +188,17 @@ class JobIntake:
             self._desk.expect(job_id, options.webhook_url)
         return self._desk.find(job_id), True
 
-    def _claim(self, key: str, mine: KeyOwner) -> JobRecord | None:
+    def _redacted(self, asked: "_Asked") -> JobOptions:
+        """The options with what is left out of all text of the tenant."""
+        own, tenants = asked.options.redact, self._parts.tenants.of(asked.tenant).redact
+        redact = check_redact(",".join((*own, *tenants)))
+        # Tokens are text as well, in pieces that nothing can be found in.
+        return replace(asked.options, redact=redact, tokens=asked.options.tokens and not redact)
+
+    def _claim(self, key: str, mine: KeyOwner, ttl_s: int) -> JobRecord | None:
         """Let the key stand for a new job; the job that it stands for already, if there is one."""
         for _ in range(_CLAIMS_MAX):
-            owner = self._index.claim_key(key, mine, self._parts.ttl_s)
+            owner = self._index.claim_key(key, mine, ttl_s)
             if owner == mine:
                 return None
             record = self._owned(owner)
@@ -178,8 +220,9 @@ class JobIntake:
             return JobRecord(id=owner.job, status=jobs.QUEUED, progress=0.0) if waits else None
         return None if record.status == jobs.CANCELLED else record
 
-    def _enqueue(self, job_id: str, options: JobOptions, meta: dict[str, object]) -> None:
-        queue = Queue(jobs.QUEUES[options.priority], connection=self._parts.client, serializer="json")
+    def _enqueue(self, asked: "_Asked", meta: dict[str, object]) -> None:
+        job_id, ttl_s = asked.job_id, self._parts.ttl_of(asked.tenant)
+        queue = Queue(jobs.QUEUES[asked.options.priority], connection=self._parts.client, serializer="json")
         if queue.count >= self._parts.waiting_max:
             raise NoCapacity("too many jobs wait already; try again later", retry_after_s=_FULL_RETRY_S)
         self._index.add(Place(time.time_ns() // 1000, job_id))
@@ -189,8 +232,8 @@ class JobIntake:
             job_id=job_id,
             description=jobs.DESCRIPTION,
             timeout=self._parts.timeout_s,
-            result_ttl=self._parts.ttl_s,
-            failure_ttl=self._parts.ttl_s,
+            result_ttl=ttl_s,
+            failure_ttl=ttl_s,
             ttl=max(_WAITING_S, self._parts.ttl_s),
             retry=Retry(max=jobs.RETRIES),
             meta=meta,

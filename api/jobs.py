@@ -13,6 +13,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from api.audit import made
 from api.auth import tenant_of
 from api.job_desk import JobDesk
 from api.job_events import events, last_number
@@ -21,7 +22,7 @@ from api.params import check_job, check_written, flag, temperature
 from api.uploads import FILE, FormRules, body_of, read_form
 from shared.codec import to_map
 from shared.errors import BadParameter
-from shared.events import NUMERALS, PROFANITY
+from shared.events import NUMERALS, PROFANITY, check_redact
 from shared.formats import FORMATS, format_named
 from shared.jobs import CHANNELS, QUEUES, STATUSES, JobOptions, JobRecord, check_http_url, check_job_id
 from shared.languages import check_languages
@@ -45,8 +46,9 @@ _TEXTS: Final = (
 )
 _NUMBERS: Final = ("track", "max_line_chars", "max_lines")
 _FLAGS: Final = ("words", "tokens", "diarize")
+_LISTS: Final = ("languages", "redact")
 _KEY: Final = "idempotency_key"
-_FIELDS: Final = (*_TEXTS, *_NUMBERS, "temperature", *_FLAGS, "languages", _KEY)
+_FIELDS: Final = (*_TEXTS, *_NUMBERS, "temperature", *_FLAGS, *_LISTS, _KEY)
 _KEY_CHARS_MAX: Final = 255
 _BODY_BYTES_MAX: Final = 64 * 1024
 """Of a request without a file."""
@@ -64,7 +66,7 @@ _FIELD_SCHEMAS: Final[dict[str, Any]] = {
     **{name: {"type": "integer"} for name in _NUMBERS},
     "temperature": {"type": "number"},
     **{name: {"type": "boolean"} for name in _FLAGS},
-    "languages": {"type": "string"},
+    **{name: {"type": "string"} for name in _LISTS},
 }
 _SUBMIT_SCHEMA: Final[dict[str, Any]] = {
     "requestBody": {
@@ -117,6 +119,7 @@ def job_router(parts: JobParts) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         taking = _fetched if kind == "application/json" else _uploaded
         record, is_new = await taking(parts, request, idempotency_key)
+        made(request, record.id)
         return JSONResponse(_body(record), 202 if is_new else 200)
 
     @router.get("")
@@ -177,9 +180,10 @@ def job_router(parts: JobParts) -> APIRouter:
         )
 
     @router.delete("/{job_id}", responses={204: {"description": "the ended job is deleted"}})
-    async def remove(job_id: str) -> Response:
-        """Cancel a job, or delete one that has ended."""
-        record = await run_sync(partial(desk.remove, job_id))
+    async def remove(job_id: str, erase: bool = False) -> Response:
+        """Cancel a job, or delete one that has ended. With `erase`: leave nothing of it behind, whatever its
+        state."""
+        record = await run_sync(desk.erase if erase else desk.remove, job_id)
         return Response(status_code=204) if record is None else JSONResponse(_body(record))
 
     @router.post("/{job_id}/retry", status_code=202)
@@ -205,7 +209,7 @@ def job_router(parts: JobParts) -> APIRouter:
 
 async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRecord, bool]:
     """A job whose file is in the form."""
-    upload = await run_sync(parts.intake.begin)
+    upload = await run_sync(partial(parts.intake.begin, tenant=tenant_of(request)))
     try:
         form = await read_form(
             request,
@@ -278,6 +282,7 @@ def _options(fields: Mapping[str, str]) -> JobOptions:
     given["temperature"] = temperature(fields)
     if "languages" in fields:
         given["languages"] = check_languages(fields["languages"])
+    given["redact"] = check_redact(fields.get("redact", ""))
     given |= {name: flag(fields, name, default=False) for name in _FLAGS}
     return JobOptions(**given)
 

@@ -1,7 +1,6 @@
 """The API keys that the edge knows, and how it learns of others while it runs. Only SHA-256 digests are
 kept."""
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -9,16 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
+from api.ephemeral import ID_BYTES, NO_SIGNER, Signer
+from api.scopes import SCOPES
 from shared.errors import BadParameter
 from shared.settings import read_secret
 
 log = logging.getLogger(__name__)
-
-LOOK_S: Final = 5.0
-"""Between two looks at a file with keys. Mounted secrets change by a link being replaced, of which no signal
-tells, and looking costs one read of a small file."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9._~+-]{8,200}")
 """What goes into a header and into a WebSocket subprotocol as it is."""
@@ -34,6 +31,16 @@ class ApiKey:
 
     tenant: str
     digest: bytes
+    scopes: frozenset[str] = frozenset(SCOPES)
+
+    @property
+    def id(self) -> str:
+        """What tells it from others where the key itself must not be."""
+        return self.digest[:ID_BYTES].hex()
+
+
+ANYONE: Final = ApiKey("", b"")
+"""Whoever asks a server without keys."""
 
 
 class KeyRing:
@@ -56,31 +63,48 @@ class KeyRing:
                 found = known
         return found
 
+    def with_id(self, id: bytes) -> ApiKey | None:
+        """The key whose digest begins so."""
+        return next((known for known in self._keys if known.digest.startswith(id)), None)
+
     @property
-    def signing_key(self) -> bytes:
-        """What keys are signed with that are made from these; changes when one of them does."""
-        return hashlib.sha256(b"".join(known.digest for known in self._keys)).digest()
+    def fingerprint(self) -> bytes:
+        """Changes when any of the keys, or what one is for, does."""
+        said = (f"{k.tenant}/{'+'.join(sorted(k.scopes))}:{k.digest.hex()}" for k in self._keys)
+        return hashlib.sha256("\n".join(said).encode()).digest()
 
 
 class Keyholder:
     """The keys that are known now. Those of a file are read again when it changes."""
 
-    def __init__(self, ring: KeyRing | None, file: Path | None = None, *, operators: str = "") -> None:
+    def __init__(
+        self,
+        ring: KeyRing | None,
+        file: Path | None = None,
+        *,
+        operators: str = "",
+        token_secret: str = "",
+    ) -> None:
+        """`token_secret` goes into the signatures of short-lived keys."""
         self.ring = ring
         """None: everyone is let in."""
         self._file = file
         self._operators = operators
+        self._token_secret = token_secret.encode()
         self._text = ""
 
-    def signing_key(self) -> bytes:
-        """The ring's; without keys it is no secret."""
-        return self.ring.signing_key if self.ring else b""
+    def signer(self, key: ApiKey) -> Signer:
+        """What signs the short-lived keys that are made with a key."""
+        if key == ANYONE:
+            return NO_SIGNER
+        return Signer(key.digest[:ID_BYTES], hmac.digest(key.digest, self._token_secret, hashlib.sha256))
 
-    async def look_forever(self) -> NoReturn:
-        """Follow the file, if there is one."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            await asyncio.to_thread(self.look)
+    def signer_of(self, id: bytes) -> Signer | None:
+        """The same by its id; None for a key that is not known, or not any more."""
+        if self.ring is None:
+            return NO_SIGNER
+        key = self.ring.with_id(id) if len(id) == ID_BYTES else None
+        return None if key is None else self.signer(key)
 
     def look(self) -> None:
         """Take what the file says now. A file that is gone, empty or wrong changes nothing: neither must a
@@ -96,7 +120,7 @@ class Keyholder:
         except BadParameter as error:
             log.error("the keys stay as they were: %s", error.message)
             return
-        if ring is not None and ring.signing_key != self.signing_key():
+        if ring is not None and (self.ring is None or ring.fingerprint != self.ring.fingerprint):
             self.ring = ring
             log.info("keys read again", extra={"keys": len(ring)})
 
@@ -107,9 +131,9 @@ def is_tenant(name: str) -> bool:
 
 
 def parse_keys(text: str, operators: str = "") -> KeyRing | None:
-    """The keys of `STENO_API_KEYS`: `key` or `tenant:key`, with commas or line ends between; the key itself,
-    or `sha256:` and its digest. `operators` are names of tenants among them. None for no text. Raises
-    `BadParameter`, without the key in it."""
+    """The keys of `STENO_API_KEYS`: `key`, `tenant:key` or `tenant/scope+scope:key`, with commas or line ends
+    between; the key itself, or `sha256:` and its digest. `operators` are names of tenants among them. None
+    for no text. Raises `BadParameter`, without the key in it."""
     entries, names = _listed(text), _listed(operators)
     if not text.strip() and not names:
         return None
@@ -136,7 +160,14 @@ def _parse_key(entry: str, place: int) -> ApiKey:
     else:
         name, colon, key = entry.rpartition(":")
         tenant, digest = name if colon else None, _digest(key) if _KEY.fullmatch(key) else b""
-    if tenant is not None and not is_tenant(tenant):
+    is_named = tenant is not None
+    tenant, slash, named = (tenant or "").partition("/")
+    scopes = frozenset(named.split("+")) if slash else frozenset(SCOPES)
+    if unknown := scopes.difference(SCOPES):
+        raise BadParameter(
+            f"STENO_API_KEYS: key {place} has the scope {min(unknown)[:20]!r}; there are {', '.join(SCOPES)}"
+        )
+    if is_named and not is_tenant(tenant):
         raise BadParameter(
             f"STENO_API_KEYS: the name of key {place} must be letters, digits, '.', '_' and '-', at most 64"
         )
@@ -145,7 +176,7 @@ def _parse_key(entry: str, place: int) -> ApiKey:
             f"STENO_API_KEYS: key {place} must be 8 to 200 letters, digits and '._~+-'; browsers can't send "
             "others"
         )
-    return ApiKey(tenant or "", digest)
+    return ApiKey(tenant, digest, scopes)
 
 
 def _digest(key: str) -> bytes:

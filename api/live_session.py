@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 from api.ingest import Ingest
 from api.mailbox import Mailbox
 from api.metrics import REFUSED, WARNINGS
+from api.quota import Meter
 from api.relay import events
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import to_samples
@@ -50,14 +51,18 @@ class Session:
     the session's end is ignored.
     """
 
-    def __init__(self, attachment: Attachment, log: SessionLog, *, queue_s: float, resume_s: float) -> None:
+    def __init__(
+        self, attachment: Attachment, log: SessionLog, *, queue_s: float, resume_s: float, meter: Meter
+    ) -> None:
         self._attachment = attachment
         self._attached = attachment.attached
         self._id = attachment.session
         self._log = log
         self._queue_s = queue_s
         self._resume_s = resume_s
-        self._ingest = Ingest(self._id, attachment.audio, self._attached, log, on_ack=self._acked)
+        self._ingest = Ingest(
+            self._id, attachment.audio, self._attached, log, on_ack=self._acked, meter=meter
+        )
         self._mailbox = Mailbox()
         self.is_settled = False
         """Whether it ends without anyone's help: it is over, or no more audio will come."""
@@ -71,6 +76,8 @@ class Session:
         """The next bytes of the client's audio, any number. Waits while the workers are too far behind."""
         with contextlib.suppress(NotFound):  # closed by its worker; or gone, which `_stay` finds out
             await self._ingest.audio(data)
+            if self._ingest.is_ended:  # the tenant has no audio left
+                self.is_settled = True
 
     async def finalize(self, id: str = "") -> int:
         """Ask for the final of what was said so far. Returns which one this is: `Finalized` with that number

@@ -21,3 +21,5 @@ CAPACITY_FREE = Gauge("steno_workers_free_sessions", "Live sessions that the wor
 OLDEST_UNSERVED_S = Gauge(
     "steno_oldest_unserved_seconds", "Age of the oldest live decode that waits, over all workers"
 )
+RATE_LIMITED = Counter("steno_edge_rate_limited", "Requests refused because their tenant asks too often")
+QUOTA_ENDED = Counter("steno_edge_quota_ended", "Live sessions ended because their tenant had no audio left")

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.audio.convert import AudioFormat
 from shared.errors import BadParameter
-from shared.events import ENCODINGS, NUMERALS, PROFANITY, TASKS, SessionConfig
+from shared.events import ENCODINGS, NUMERALS, PROFANITY, TASKS, SessionConfig, check_redact
 from shared.jobs import TEXT_CHARS_MAX, JobOptions
 from shared.languages import (
     AUTO,
@@ -41,6 +41,7 @@ _KNOWN: Final = frozenset(
         "vad",
         "profanity",
         "numerals",
+        "redact",
         "acks",
     }
 )
@@ -92,6 +93,7 @@ def parse_stream_params(query: Mapping[str, str]) -> StreamParams:
         vad=_decimal(query, "vad", VAD),
         profanity=_choice(query, "profanity", PROFANITY),
         numerals=_choice(query, "numerals", NUMERALS),
+        redact=check_redact(query.get("redact", "")),
     )
     _check_writing(config)
     params = StreamParams(

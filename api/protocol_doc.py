@@ -27,6 +27,7 @@ from shared.events import (
     EVENT_TYPES,
     NUMERALS,
     PROFANITY,
+    REDACT,
     TASKS,
     Doc,
     Limits,
@@ -76,6 +77,7 @@ is the first sample, whenever it was sent.
 | `vad` | how readily audio is taken for speech, {_span(VAD)}; see Voice detection | 0.5 |
 | `profanity` | {_choices(PROFANITY)}; see Writing | `keep` |
 | `numerals` | {_choices(NUMERALS)}; see Writing | `auto` |
+| `redact` | what is left out of the text: some of {", ".join(f"`{kind}`" for kind in REDACT)}, with commas between them; see Writing | nothing |
 | `acks` | whether this connection gets `ack` | `false` |
 | `session`, `token`, `after` | resume a session; see Resuming | open a new one |
 
@@ -108,6 +110,11 @@ In `words`, a number that was written as digits is one word.
 
 Asked for with a `language` in which they do nothing, `mask` and `digits` are refused; with `auto` they hold for the utterances in the languages above. With either,
 `committed` comes a few words later: a number must be over before it is committed.
+
+`redact` writes `[email]`, `[phone]` and `[card]` for e-mail addresses, phone numbers and numbers of cards, in partials, finals and words, as they are written and as they
+are spoken. The server may do so unasked ([privacy.md](privacy.md#redaction) says what is found). A partial then stops before words that may be the beginning of one, with `email` always before its last
+word, and `committed` comes a few words later. What was left out is never sent.
+
 When no worker has room and others wait already, the upgrade is answered with 503 and `Retry-After`, and the body
 `{{"error": {{"code": "no_capacity", …}}}}`. A browser does not show that to its page: a request with an `Origin` header is accepted, and gets
 `error` with `retry_after_s` and close code 1013. So does a session that was let in and that no worker took in time.
@@ -120,6 +127,10 @@ Workers that are busy say so: `warning` with code `partials_slow` when partials 
 Binary messages are audio of any length up to {MESSAGE_BYTES_MAX // 2**20} MiB; where a message ends does not matter, not even in the
 middle of a sample. A longer one closes the connection with 1009. When more than {LAG_HIGH_S:g} s of audio are undecided the server
 says `warning` with code `lagging`, once, and stops reading until they are {LAG_LOW_S:g} s.
+
+A key may have bounds ([operations.md](operations.md#what-tenants-may-have)). Over its bound of requests the upgrade is answered with 429, `rate_limited` and `Retry-After`; over its bound of sessions or audio a
+session gets `error` with code `quota_exceeded` and `retry_after_s`, and close code 1013. A session whose key comes to its bound of audio gets `warning` with code `quota_exceeded`: nothing more is taken, the last finals
+follow, then `closed`. A session that its tenant deletes ends with `error`, code `erased`.
 
 | text message | meaning |
 | --- | --- |

@@ -15,17 +15,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.admission import admit
+from api.audit import Audit
 from api.dialect import Open, Resume
 from api.live_session import Attachment, Session
 from api.metrics import RESUMED, SESSIONS, SESSIONS_OPENED
 from api.params import check_against_workers
-from api.quota import placed
+from api.quota import LiveQuota, Meter
+from api.rates import Rates
 from shared.errors import BadParameter, NotFound, StenoError
-from shared.events import Limits, Ready, Resumed, SessionConfig
+from shared.events import Limits, Ready, Resumed, SessionConfig, check_redact
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence, WorkerPresence
-from shared.redis.quotas import TenantPlaces
 from shared.redis.sessions import NEW, Kept, SessionLog
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,12 @@ class LiveParts:
     queue_s: float
     resume_s: float
     session_s_max: float
-    places: TenantPlaces | None = None
-    """What bounds the sessions of a tenant."""
+    quota: LiveQuota
+    """What bounds the sessions of a tenant, and their audio."""
+    rates: Rates
+    """What bounds its requests."""
+    audit: Audit
+    """Who opened and resumed what."""
 
 
 class SessionDesk:
@@ -80,16 +85,28 @@ class SessionDesk:
         asked.audio.converter()  # knows the bounds
         _check_text(asked.config)
         check_against_workers(asked.config, workers)
+        tenant = asked.config.tenant
+        if not asked.is_counted:
+            await parts.rates.count(tenant)
         if not asked.is_admitted:
             await self._admit(workers)
         name, token = uuid.uuid4().hex, secrets.token_urlsafe(24)
         ready = self._ready(name, "", asked.config.model, workers)
         attachment = Attachment(session=name, token=token, audio=asked.audio, attached=NEW, acks=asked.acks)
-        session = self._session(attachment)
-        config = replace(asked.config, surface=surface)
+        meter = parts.quota.meter(tenant)
+        session = self._session(attachment, meter)
+        allowance = parts.quota.tenants.of(tenant)
+        config = replace(
+            asked.config,
+            surface=surface,
+            redact=check_redact(",".join((*asked.config.redact, *allowance.redact))),
+        )
         place = self._placed(config, session, name, is_new=True)
-        async with place, parts.feed.follow(name) as follower:
-            await parts.sessions.open(name, token, config, ready, audio=asked.audio)
+        async with place, meter.running(is_new=True), parts.feed.follow(name) as follower:
+            await parts.sessions.open(
+                name, token, config, ready, audio=asked.audio, kept_s=allowance.session_ttl_s
+            )
+            await parts.audit.session(tenant, "open", name, surface)
             log.info("session opened", extra={"session": name, "surface": surface})
             SESSIONS_OPENED.labels(surface).inc()
             with SESSIONS.labels(surface).track_inprogress():
@@ -109,6 +126,7 @@ class SessionDesk:
             attached = await parts.sessions.attach(name)
             log.info("session resumed", extra={"session": name, "connection": attached.connection})
             RESUMED.inc()
+            await parts.audit.session(asked.config.tenant, "resume", name, surface)
             resumed = Resumed(
                 sample=asked.audio.restart(attached.received).sample,
                 finalized=attached.finalized,
@@ -123,25 +141,28 @@ class SessionDesk:
                 after=after,
                 acks=asked.acks,
             )
-            session = self._session(attachment)
+            meter = parts.quota.meter(asked.config.tenant, attached.received)
+            session = self._session(attachment, meter)
             session.push(
                 after, self._ready(name, asked.token, asked.config.model, await self.workers(), resumed)
             )
             place = self._placed(asked.config, session, name, is_new=False)
             with SESSIONS.labels(surface).track_inprogress():
-                async with place, session.running(follower):
+                async with place, meter.running(is_new=False), session.running(follower):
                     yield session
 
     def _placed(
         self, config: SessionConfig, session: Session, name: str, *, is_new: bool
     ) -> AbstractAsyncContextManager[None]:
-        return placed(
-            self._parts.places, config.tenant, name, is_over=lambda: session.is_settled, is_new=is_new
+        return self._parts.quota.placed(
+            config.tenant, name, is_over=lambda: session.is_settled, is_new=is_new
         )
 
-    def _session(self, attachment: Attachment) -> Session:
+    def _session(self, attachment: Attachment, meter: Meter) -> Session:
         parts = self._parts
-        return Session(attachment, parts.sessions, queue_s=parts.queue_s, resume_s=parts.resume_s)
+        return Session(
+            attachment, parts.sessions, queue_s=parts.queue_s, resume_s=parts.resume_s, meter=meter
+        )
 
     async def _admit(self, workers: list[WorkerPresence]) -> None:
         waiting = await self._parts.sessions.waiting()

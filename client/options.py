@@ -44,6 +44,8 @@ class StreamOptions(SpeechOptions):
     profanity: Literal["keep", "mask"] = "keep"
     numerals: Literal["auto", "digits", "spoken"] = "auto"
     """How numbers are written: as the model does it, as digits, or as they are spoken."""
+    redact: tuple[str, ...] = ()
+    """What is left out of the text: `email`, `phone`, `card`."""
 
     @property
     def bytes_per_s(self) -> int:

@@ -18,6 +18,7 @@
     ├── Unavailable          nothing wrong with the request; try again later
     │   ├── NoCapacity           no worker took the session in time
     │   ├── QuotaExceeded        the tenant has as much as it may have
+    │   ├── RateLimited          the tenant asks too often
     │   ├── BrokerLost           Redis can't be reached
     │   ├── MustResume           the connection can't go on; the session does, on another one
     │   ├── StorageFull          no room for more files of jobs
@@ -162,9 +163,16 @@ class NoCapacity(Unavailable):
 
 
 class QuotaExceeded(Unavailable):
-    """The tenant has as many sessions as it may have."""
+    """The tenant has as much as it may have: sessions, audio, jobs or bytes; the message says of what."""
 
     code = "quota_exceeded"
+    blame = "client"
+
+
+class RateLimited(Unavailable):
+    """The tenant asks more often than it may."""
+
+    code = "rate_limited"
     blame = "client"
 
 

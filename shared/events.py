@@ -9,6 +9,8 @@ the session's own audio clock (0 = the first sample); text positions are Unicode
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from shared.errors import BadParameter
+
 
 @dataclass(frozen=True, slots=True)
 class Doc:
@@ -212,6 +214,8 @@ ACK_S = 5.0
 TASKS = ("transcribe", "translate")
 PROFANITY = ("keep", "mask")
 NUMERALS = ("auto", "digits", "spoken")
+REDACT = ("email", "phone", "card")
+"""What can be left out of text."""
 ENCODINGS = ("pcm16", "float32", "mulaw", "alaw")
 
 
@@ -253,7 +257,17 @@ class SessionConfig:
     """`keep`, or `mask`."""
     numerals: str = "auto"
     """`auto` as the model writes them, `digits` or `spoken`."""
+    redact: tuple[str, ...] = ()
+    """What is left out of the text: some of `REDACT`."""
     tenant: str = ""
     """Whose share of a device the session takes. Set by the edge, never by the client; so is `surface`."""
     surface: str = ""
     """The protocol that the client speaks."""
+
+
+def check_redact(text: str) -> tuple[str, ...]:
+    """What `redact` asks for: words of `REDACT` with commas between. Raises `BadParameter`."""
+    asked = {word.strip() for word in text.split(",") if word.strip()}
+    if unknown := asked.difference(REDACT):
+        raise BadParameter(f"redact knows {', '.join(REDACT)}, and not {', '.join(sorted(unknown))[:100]}")
+    return tuple(word for word in REDACT if word in asked)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from shared.codec import CodecError, from_map, to_map
 from shared.errors import BadParameter, NotFound
-from shared.events import NUMERALS, PROFANITY, TASKS
+from shared.events import NUMERALS, PROFANITY, TASKS, check_redact
 from shared.formats import format_named
 from shared.languages import AUTO, check_language
 from shared.subtitles import Layout
@@ -43,6 +43,10 @@ META_PROGRESS: Final = "progress"
 META_ERROR: Final = "error"
 META_WARNING: Final = "warning"
 META_CANCELLED: Final = "cancelled"
+META_KEY: Final = "key"
+"""Digest of the idempotency key."""
+META_COUNTED: Final = "counted"
+"""Seconds of audio that were counted against its tenant's bound when it was taken; absent without a bound."""
 META_TENANT: Final = "tenant"
 """Whose job it is."""
 
@@ -113,6 +117,8 @@ class JobOptions(SpeechOptions):
     numerals: str = "auto"
     """How numbers are written, and in the next one profanity: as in live sessions."""
     profanity: str = "keep"
+    redact: tuple[str, ...] = ()
+    """What is left out of the text: some of `email`, `phone`, `card`. Tokens then say nothing."""
     tokens: bool = False
     """Whether segments carry the model's tokens with their log-probabilities."""
     channels: str = MIX
@@ -148,6 +154,7 @@ class JobOptions(SpeechOptions):
             raise BadParameter("diarize is for channels=mix: channels that are split are speakers already")
         if self.track is not None and not 0 <= self.track <= TRACK_MAX:
             raise BadParameter(f"track must be from 0 to {TRACK_MAX}")
+        object.__setattr__(self, "redact", check_redact(",".join(self.redact)))
         if self.languages and self.language != AUTO:
             raise BadParameter("languages is for language=auto: it says what to choose among")
         if not 0.0 <= self.temperature <= 1.0:

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import BadParameter
 
 PREFIX: Final = "STENO_"
-FROM_FILES: Final = ("api_keys", "redis_url", "jobs_redis_url", "webhook_secret")
+FROM_FILES: Final = ("api_keys", "token_secret", "redis_url", "jobs_redis_url", "webhook_secret")
 """Settings that hold secrets: instead of each, `STENO_…_FILE` may name a file that holds the value."""
 _SECRET_BYTES_MAX: Final = 1024 * 1024
 
@@ -35,11 +35,15 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     """Its port."""
     api_keys: str = Field("", repr=False)
-    """Keys that the edge lets in: `key` or `tenant:key`, with commas or line ends between; a key may be given
-    as `sha256:` and its digest in hex."""
+    """Keys that the edge lets in: `key`, `tenant:key` or `tenant/scope+scope:key`, with commas or line ends
+    between; a key may be given as `sha256:` and its digest in hex. Scopes are `live`, `files` and `read`
+    ([operations.md](operations.md#keys-and-tls)); a key that names none has all."""
     api_keys_file: Path | None = None
     """File that holds those keys instead. The edge looks at it every 5 s: keys that were added are let in,
     and keys that are gone are not, without a restart ([operations.md](operations.md#keys-and-tls))."""
+    token_secret: str = Field("", repr=False)
+    """Goes into the signatures of short-lived keys: without it, whoever reads digests of keys can make such
+    keys. The same for all edges."""
     open: bool = False
     """Let everyone in although the edge can be reached from other machines. Without it an edge that listens
     there does not start without keys."""
@@ -66,6 +70,12 @@ class Settings(BaseSettings):
     resume_s: float = Field(30.0, ge=1, le=3600)
     """How long a session waits for a client that is gone, or an edge that died, before it is finalised: at
     least so long, and up to two fifths longer."""
+    tenants_file: Path | None = None
+    """What each tenant may have (sessions, requests, audio, jobs, bytes), and how long its data is kept, as
+    TOML: [operations.md](operations.md#what-tenants-may-have). The edge looks at it every 5 s."""
+    audit_entries: int = Field(10_000, ge=0, le=10_000_000)
+    """How many deeds the audit log keeps in Redis, about 200 bytes each ([privacy.md](privacy.md#audit-log));
+    0: none, only lines in the edge's log."""
     tenant_sessions_max: int = Field(0, ge=0)
     """Most live sessions of one tenant, over all edges; others are refused: `quota_exceeded`; 0: no bound."""
     session_s_max: float = Field(4 * 3600, ge=1)

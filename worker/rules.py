@@ -1,9 +1,10 @@
-"""What is known about words, from libraries: numbers from text2num, profanity from glin-profanity's lists.
+"""What is known about words, from libraries: numbers from text2num, profanity from glin-profanity's lists,
+phone numbers from phonenumbers.
 
 Both are imported when they are first needed: most sessions write text as it was heard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -43,6 +44,12 @@ class LibraryRules:
         threshold = 0.0 if lone else _LONE_MAX
         found: Any = find_numbers([_Token(token) for token in tokens], language, threshold)
         return [Number(int(item.start), int(item.end), str(item.text)) for item in found]
+
+    def private(self, text: str, kinds: Collection[str], language: str) -> list[tuple[int, int, str]]:
+        """See `Rules.private`."""
+        from worker.private import find_private
+
+        return find_private(text, kinds, language)
 
     def is_profane(self, word: str, language: str) -> bool:
         """See `Rules.is_profane`."""

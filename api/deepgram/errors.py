@@ -17,6 +17,8 @@ _CODES: Final[Mapping[str, str]] = {
     "too_large": "PAYLOAD_TOO_LARGE",
     "upload_stalled": "SLOW_UPLOAD",
     "unauthorized": "INVALID_AUTH",
+    "rate_limited": "TOO_MANY_REQUESTS",
+    "quota_exceeded": "TOO_MANY_REQUESTS",
 }
 """Deepgram's code by ours; one that is not here is ours in capitals."""
 

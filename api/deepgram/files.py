@@ -14,6 +14,7 @@ from fastapi import Request as HttpRequest
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
+from api.audit import made
 from api.auth import tenant_of
 from api.conversation import broker_lost
 from api.deepgram.errors import refusal
@@ -65,6 +66,7 @@ class Files:
             record, sha256 = await self._fetched(http, options), ""
         else:
             record, sha256 = await self._uploaded(http, asked, options)
+        made(http, record.id)
         served = model or next((worker.model for worker in workers), "")
         record, transcript = await transcript_of(self._parts.desk, record.id, http)
         document = answer(
@@ -82,7 +84,7 @@ class Files:
     async def _uploaded(self, http: HttpRequest, asked: Asked, options: JobOptions) -> tuple[JobRecord, str]:
         """A job for the body."""
         intake = self._parts.intake
-        upload = await run_sync(intake.begin)
+        upload = await run_sync(partial(intake.begin, tenant=tenant_of(http)))
         try:
             sha256 = await self._store(http, asked, partial(run_sync, upload.write))
         except BaseException:

@@ -12,7 +12,7 @@ from typing import Final
 from api.params import ENDPOINTING_MS
 from shared.audio.convert import AudioFormat
 from shared.errors import BadParameter
-from shared.events import SessionConfig
+from shared.events import SessionConfig, check_redact
 from shared.jobs import MIX, SPLIT, TEXT_CHARS_MAX, JobOptions
 from shared.languages import AUTO, LANGUAGES, NUMERAL_LANGUAGES, PROFANITY_LANGUAGES
 from shared.redis.presence import WorkerPresence
@@ -40,6 +40,13 @@ _ALIASES: Final[Mapping[str, str]] = {
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 _BOOST: Final = re.compile(r":(-?)[0-9]+(\.[0-9]+)?$")
+_REDACT: Final[Mapping[str, str]] = {
+    "pci": "card",
+    "credit_card": "card",
+    "email_address": "email",
+    "phone_number": "phone",
+}
+"""What Deepgram's clients may have left out, with our words."""
 _UTTERANCE_END_MS: Final = (1000, 5000)
 _UTT_SPLIT_S: Final = 0.8
 _IGNORED: Final = (
@@ -105,6 +112,7 @@ class Asked:
             words=True,
             numerals=self.config.numerals,
             profanity=self.config.profanity,
+            redact=self.config.redact,
             channels=SPLIT if self.multichannel else MIX,
             priority="interactive",
         )
@@ -114,9 +122,6 @@ def parse(items: Iterable[tuple[str, str]], *, live: bool) -> Asked:
     """Read a query. Raises `BadParameter` for a wrong value; `live` for what a stream must say and a file
     need not."""
     query = _Query(items)
-    if query.is_on("redact"):
-        # Ignored, it would hand out, unnoticed, just what somebody wants nobody to read.
-        raise BadParameter("redact is not done here: leave it out, and redact the text where it is used")
     language, languages, multi = _languages(query)
     interim = query.flag("interim_results")
     keyterms = (*query.all("keyterm"), *_keywords(query.all("keywords")))
@@ -133,6 +138,7 @@ def parse(items: Iterable[tuple[str, str]], *, live: bool) -> Asked:
             endpointing_ms=_endpointing_ms(query),
             numerals=_numerals(query, language),
             profanity=_profanity(query, language),
+            redact=_redact(query),
         ),
         multichannel=query.flag("multichannel"),
         interim_results=interim,
@@ -276,6 +282,19 @@ def _utterance_end_s(query: _Query) -> float | None:
     if not low <= value <= high:
         raise BadParameter(f"utterance_end_ms must be from {low} to {high}")
     return value / 1000
+
+
+def _redact(query: _Query) -> tuple[str, ...]:
+    """What is to be left out. What can't be is refused and not ignored: the text would hand out, unnoticed,
+    just what somebody wants nobody to read."""
+    asked = [value.lower() for text in query.all("redact") for value in text.split(",")]
+    asked = [value for value in asked if value not in _FALSE]
+    if unknown := [value for value in asked if value not in _REDACT]:
+        known = ", ".join(_REDACT)
+        raise BadParameter(
+            f"redact={unknown[0][:50]} is not done here: redact the text where it is used, or ask for {known}"
+        )
+    return check_redact(",".join(_REDACT[value] for value in asked))
 
 
 def _numerals(query: _Query, language: str) -> str:

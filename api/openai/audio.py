@@ -12,6 +12,7 @@ from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from api.audit import made
 from api.auth import tenant_of
 from api.job_intake import Upload
 from api.jobs import JobParts
@@ -64,7 +65,7 @@ class Audio:
     async def _submitted(self, request: Request, task: str) -> tuple[JobRecord, Asked]:
         intake = self._parts.intake
         await self._models.served()  # before the upload: nobody would decode it
-        upload = await run_sync(intake.begin)
+        upload = await run_sync(partial(intake.begin, tenant=tenant_of(request)))
         try:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             reading = _document if kind == "application/json" else _form
@@ -82,6 +83,7 @@ class Audio:
             raise
         submit = partial(intake.submit, upload, options, name=taken.name, tenant=tenant_of(request))
         record, _ = await run_sync(submit)
+        made(request, record.id)
         return record, taken.asked
 
 

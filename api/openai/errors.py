@@ -9,7 +9,7 @@ from api.faults import Fault, error_type
 
 REQUEST_ID: Final = "x-request-id"
 
-_CODES: Final = {"unauthorized": "invalid_api_key"}
+_CODES: Final = {"unauthorized": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}
 """Codes that are called otherwise there."""
 _PARAMS: Final = {"bad_audio": "file", "model_not_found": "model"}
 """The parameter that an error is about, where the error does not say so."""

@@ -4,21 +4,24 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from api.auth import tenant_of
+from api.auth import caller_of
 from api.ephemeral import Claims, issue
+from api.keys import Keyholder
 from api.openai_realtime.commands import Refused
 from api.openai_realtime.config import RealtimeConfig, initial, updated
 from api.openai_realtime.names import DEFAULT_MODEL, served_model
 from api.openai_realtime.native import native
 from api.openai_realtime.refusals import denied
 from api.openai_realtime.shapes import session_object
+from api.scopes import REALTIME
 from api.session_desk import SessionDesk
+from shared.errors import Forbidden
 
 _BODY_BYTES_MAX: Final = 64 * 1024
 _SECONDS: Final = (10, 7200)
@@ -27,14 +30,12 @@ _BETA_SECONDS: Final = 60
 
 
 class SecretDesk:
-    """Makes keys. `signing_key` says that of the API keys."""
+    """Makes keys, signed with the API keys that they are asked for with."""
 
-    def __init__(
-        self, desk: SessionDesk, aliases: Mapping[str, str], signing_key: Callable[[], bytes]
-    ) -> None:
+    def __init__(self, desk: SessionDesk, aliases: Mapping[str, str], keys: Keyholder) -> None:
         self._desk = desk
         self._aliases = aliases
-        self._signing_key = signing_key
+        self._keys = keys
 
     async def client_secret(self, request: Request) -> JSONResponse:
         """`POST /v1/realtime/client_secrets`."""
@@ -45,7 +46,7 @@ class SecretDesk:
             expires_at = math.floor(time.time()) + _lasts_s(body.get("expires_after"))
         except Refused as refused:
             return denied(refused)
-        value = issue(Claims(tenant_of(request), expires_at, session), self._signing_key())
+        value = self._issued(request, expires_at, session)
         shown = _shown(config, expires_at, is_beta=False)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": shown})
 
@@ -57,9 +58,16 @@ class SecretDesk:
         except Refused as refused:
             return denied(refused)
         expires_at = math.floor(time.time()) + _BETA_SECONDS
-        value = issue(Claims(tenant_of(request), expires_at, session), self._signing_key())
+        value = self._issued(request, expires_at, session)
         shown = _shown(config, expires_at, is_beta=True)
         return JSONResponse(shown | {"client_secret": {"value": value, "expires_at": expires_at}})
+
+    def _issued(self, request: Request, expires_at: int, session: Mapping[str, Any]) -> str:
+        caller = caller_of(request)
+        if caller.claims is not None:
+            raise Forbidden("a short-lived key makes no others; use an API key")
+        claims = Claims(caller.tenant, expires_at, session, (REALTIME,))
+        return issue(claims, self._keys.signer(caller.key))
 
     async def _checked(self, session: Mapping[str, Any]) -> RealtimeConfig:
         """The configuration, if it can be served. Raises `Refused`."""

@@ -7,19 +7,25 @@ import socket
 import sys
 from typing import Final
 
-from api.app import tenant_places
+from api.audit import Audit
+from api.following import look_forever
 from api.listening import listen
+from api.quota import live_quota
+from api.rates import Rates
 from api.session_desk import LiveParts, SessionDesk
+from api.tenants import tenants_of
 from api.wyoming.admitting import check_tenant
 from api.wyoming.announcing import check_announcing
 from api.wyoming.catalog import Catalog
 from api.wyoming.server import WyomingServer
 from shared.errors import StenoError
 from shared.logs import configure
+from shared.redis.audit import AuditStream
 from shared.redis.connection import connect
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
+from shared.redis.quotas import Turnstile
 from shared.redis.sessions import SessionLog
 from shared.settings import Settings, check_redis_is_given, load_settings
 from shared.tasks import end_tasks
@@ -33,7 +39,7 @@ PORT: Final = 10300
 async def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     client, keys = connect(settings.redis_url), Keys(settings.shards)
-    feed = LiveFeed(client, keys)
+    feed, tenants = LiveFeed(client, keys), tenants_of(settings)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
         feed=feed,
@@ -41,7 +47,9 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         queue_s=settings.queue_s,
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
-        places=tenant_places(settings, client, keys),
+        quota=live_quota(tenants, client, keys, resume_s=settings.resume_s),
+        rates=Rates(tenants, Turnstile(client, keys)),
+        audit=Audit(AuditStream(client, length=settings.audit_entries)),
     )
     catalog = Catalog(settings.model)
     server = WyomingServer(
@@ -56,7 +64,8 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     stopping = asyncio.create_task(stop.wait())
-    serving = [asyncio.create_task(feed.run_forever()), asyncio.create_task(server.run_forever())]
+    work = (feed.run_forever(), server.run_forever(), look_forever(tenants.look))
+    serving = [asyncio.create_task(part) for part in work]
     try:
         done, _ = await asyncio.wait([stopping, *serving], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -73,6 +82,7 @@ def main() -> int:
             check_redis_is_given,
             lambda settings: check_announcing(settings.wyoming_name),
             check_tenant,
+            tenants_of,
         )
         configure(settings.log_level)
         port = settings.wyoming_port or PORT

@@ -153,7 +153,7 @@ class WyomingDialect:
             return [_error(f"more than {TURNS_MAX} utterances wait for their transcripts", "busy"), Close()]
         self._open = Turn(self._next_key())
         self._turns.append(self._open)
-        return [Open(key=self._open.key, config=self._config)]
+        return [Open(key=self._open.key, config=self._config, is_counted=False)]
 
     def _empty_turn(self) -> None:
         """An utterance without audio that can be heard."""

@@ -17,6 +17,7 @@ from client.resuming import ConnectionChange
 from client.sources import Feed, Source, open_source, paced
 from client.stream import LiveSession, connect
 from shared.errors import BadParameter, StenoError
+from shared.events import check_redact
 from shared.languages import check_languages
 
 Encoding = Literal["pcm16", "float32", "mulaw", "alaw"]
@@ -50,6 +51,7 @@ def listen(  # noqa: PLR0913 - one per flag
     vad: Annotated[float | None, typer.Option(help="Sensitivity to speech, 0 to 1.")] = None,
     profanity: Annotated[Profanity, typer.Option(help="Keep profanity, or mask it.")] = "keep",
     numerals: Annotated[Numerals, typer.Option(help="How numbers are written.")] = "auto",
+    redact: Annotated[str, typer.Option(help="What to leave out: email,phone,card.")] = "",
 ) -> None:
     """Transcribe live: a media file, raw audio from standard input (-), or the microphone (mic).
 
@@ -79,6 +81,7 @@ def listen(  # noqa: PLR0913 - one per flag
         vad=vad,
         profanity=profanity,
         numerals=numerals,
+        redact=check_redact(redact),
     )
     server, opened = asking.server(url, key), open_source(source, options, say_loss)
     try:

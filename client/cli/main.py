@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "jobs": ("client.cli.job_list:app", "List file jobs; show, cancel and retry them."),
     "models": ("client.cli.models:app", "List models and fetch them."),
     "top": ("client.cli.top:top", "Show what a server does: workers, sessions, queues, latency."),
+    "keys": ("client.cli.keys:app", "Make API keys, and the entries that let them in."),
     "doctor": ("client.cli.doctor:doctor", "Say what would keep the service from running here."),
     "dev-cert": ("client.cli.dev_cert:dev_cert", "Write a certificate for this machine, to try TLS."),
     "api": ("client.cli.processes:api", "Run one edge."),

@@ -42,6 +42,13 @@ class Deliveries:
         """Take it off the list: there is nothing to tell any more."""
         self._client.zrem(WEBHOOKS, f"{job}:{delivery_id}")
 
+    def erase(self, job: str) -> None:
+        """Forget all deliveries of a job, and their logs."""
+        name = self._keys.job(job).deliveries
+        for delivery in cast(list[bytes], self._client.hkeys(name)):
+            self.forget(job, delivery.decode())
+        self._client.delete(name)
+
     def of(self, job: str) -> list[Delivery]:
         """All deliveries of a job."""
         rows = cast(dict[bytes, bytes], self._client.hgetall(self._keys.job(job).deliveries))

@@ -104,5 +104,14 @@ class JobIndex:
             except WatchError:  # another was quicker
                 return
 
+    def forget_key(self, digest: str) -> None:
+        """Let the key of that digest stand for nothing."""
+        self._client.delete(self._keys.job_key(digest))
+
     def _name(self, key: str) -> str:
-        return self._keys.job_key(hashlib.sha256(key.encode()).hexdigest())
+        return self._keys.job_key(key_digest(key))
+
+
+def key_digest(key: str) -> str:
+    """What an idempotency key is kept as."""
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -16,6 +16,7 @@ GROUP: Final = "workers"
 WORKERS: Final = "steno:workers"
 JOBS: Final = "steno:jobs"
 WEBHOOKS: Final = "steno:webhooks"
+AUDIT: Final = "steno:audit"
 REPORTS: Final = "steno:{system}:reports"
 HISTORY: Final = "steno:{system}:history"
 
@@ -23,12 +24,14 @@ LIVE_TTL_S: Final = 600
 """Keys of an open session: refreshed by each renewal of the lease and each append, so this must only
 exceed the longest queueing."""
 CLOSED_TTL_S: Final = 300
-"""Keys of a closed session: long enough for a client to collect the last events after a reconnect."""
+"""Keys of a closed session, unless its tenant has a time of its own: long enough for a client to collect the
+last events after a reconnect."""
 
 PERMANENT: Final = (
     WORKERS,
     JOBS,
     WEBHOOKS,
+    AUDIT,
     "steno:{*}:sessions",
     "steno:{*}:windows",
     "steno:{*}:urgent",
@@ -125,6 +128,18 @@ class Keys:
     def tenant_sessions(self, tenant: str) -> str:
         """The live sessions of a tenant, and until when each holds its place."""
         return f"steno:tenant:{tenant}:sessions"
+
+    def tenant_rate(self, tenant: str) -> str:
+        """When the tenant's next request would be due, were they evenly spread."""
+        return f"steno:tenant:{tenant}:rate"
+
+    def tenant_usage(self, tenant: str) -> str:
+        """What the tenant has used in this day and month."""
+        return f"steno:tenant:{tenant}:usage"
+
+    def tenant_jobs(self, tenant: str) -> str:
+        """The file jobs of a tenant that count, with the bytes of their uploads."""
+        return f"steno:tenant:{tenant}:jobs"
 
     def job_key(self, digest: str) -> str:
         """What the client's idempotency key stands for; `digest` is its SHA-256 in hexadecimal."""

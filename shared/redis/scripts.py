@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from shared.errors import MustResume, NotFound, StenoError, Superseded, TakenOver
 from shared.redis.cluster import AsyncCluster
-from shared.redis.connection import AsyncRedis
+from shared.redis.connection import AsyncRedis, SyncRedis
 
 _REFUSALS: Final[Mapping[str, type[StenoError]]] = {
     "SUPERSEDED": Superseded,
@@ -62,6 +62,21 @@ class Scripts:
                 return await cast(Any, self._client.eval(source(name, sharded=self.sharded), *given))
         except ResponseError as error:
             raise refusal(error) from None
+
+
+class SyncScripts:
+    """The same without an event loop, for scripts that neither refuse nor announce anything."""
+
+    def __init__(self, client: SyncRedis) -> None:
+        self._client = client
+
+    def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        """Run script `name`."""
+        given = (len(keys), *keys, *args)
+        try:
+            return self._client.evalsha(_digest(name, sharded=False), *given)
+        except NoScriptError:
+            return self._client.eval(source(name), *given)
 
 
 def refusal(error: ResponseError) -> Exception:

@@ -106,8 +106,10 @@ class SessionLog:
         ready: Ready,
         *,
         audio: AudioFormat = CANONICAL,
+        kept_s: int = 0,
     ) -> int:
-        """Create the session and queue it for a worker. Returns the number of `ready`."""
+        """Create the session and queue it for a worker; `kept_s` is how long it is kept once it is closed, 0
+        for as long as usual. Returns the number of `ready`."""
         k = self._keys.session(session)
         args = [
             session,
@@ -118,6 +120,7 @@ class SessionLog:
             LIVE_TTL_S,
             self._client_ttl_ms,
             pack(audio),
+            kept_s or "",
         ]
         seq = await self._scripts.run("open", [k.queue, k.state, k.events, k.client], args)
         if not seq:
@@ -203,6 +206,16 @@ class SessionLog:
         ttl_s = CLOSED_TTL_S if close else LIVE_TTL_S
         args = [k.live, pack_event(event), ttl_s, int(close), connection]
         return int(await self._scripts.run("note", [k.state, k.events, k.queue, k.audio, k.client], args))
+
+    async def erase(self, session: str, tenant: str, error: Error) -> bool:
+        """Leave nothing of a tenant's session behind; one that is open ends with `error`. Returns whether
+        there was one."""
+        k = self._keys.session(session)
+        config = cast(bytes | None, await self._client.hget(k.state, "config"))
+        if config is None or unpack(SessionConfig, config).tenant != tenant:
+            return False
+        args = [GROUP, k.live, pack_event(error)]
+        return bool(await self._scripts.run("erase", [k.queue, k.state, k.events, k.audio, k.client], args))
 
     async def is_claimed(self, session: str) -> bool:
         """Whether some worker has ever taken the session."""

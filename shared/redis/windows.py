@@ -26,6 +26,8 @@ WINDOW_LEASE_MS = 20_000
 JOB_KEYS_TTL_S = 24 * 3600
 """Refreshed with each window; a job that died for good leaves nothing behind after this."""
 ATTEMPTS_MAX = 3
+_LOOKED_AT = 32
+"""Windows that are read at once when some are withdrawn: each has half a megabyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,18 @@ class WindowQueue:
         for key in (self._keys.results, self._keys.news, self._keys.segments):
             self._client.expire(key, ttl_s)
 
+    def withdraw(self) -> None:
+        """Take the job's windows, with their audio, off the streams of its shard. Cancel it first: results of
+        those that are being decoded are not kept then."""
+        shard = self._keys.shard(self._job)
+        for stream in (self._keys.windows(shard), self._keys.urgent_windows(shard)):
+            after = "-"
+            while rows := cast(Any, self._client.xrange(stream, after, "+", _LOOKED_AT)):
+                own = [entry for entry, fields in rows if fields.get(b"j") == self._job.encode()]
+                if own:
+                    self._client.xdel(stream, *own)
+                after = f"({rows[-1][0].decode()}"
+
     def clear(self) -> None:
         """Forget the job's results and news. That it was cancelled is remembered: windows of it may still be
         on their way."""
@@ -251,7 +265,7 @@ class WindowSource:
         k = self._keys.job(claim.window.job)
         packed = pack(result) if result else b""
         args = [GROUP, claim.entry, claim.window.number, packed, JOB_KEYS_TTL_S]
-        await self._scripts.run("post_result", [claim.stream, k.results, k.news], args)
+        await self._scripts.run("post_result", [claim.stream, k.results, k.news, k.cancel], args)
 
     async def release(self, claim: WindowClaim) -> None:
         """Leave the window, undecoded, to whoever asks next."""

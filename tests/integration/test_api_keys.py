@@ -27,13 +27,13 @@ pytestmark = pytest.mark.anyio
 
 _CLIP = DATA_DIR / "en_years.ogg"
 PLAIN, ALICE, BOB = "plain-key-0123456", "alice-key-0123456", "bob-key-0123456"
-ROOT = "root-key-0123456"
+ROOT, SPEAKER, READER = "root-key-0123456", "speaker-key-0123456", "reader-key-0123456"
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
     folder = tmp_path_factory.mktemp("guarded")
-    keys = f"{PLAIN},alice:{ALICE},bob:{BOB},root:{ROOT}"
+    keys = f"{PLAIN},alice:{ALICE},alice/live:{SPEAKER},alice/read:{READER},bob:{BOB},root:{ROOT}"
     with Service.running(folder, engine="scripted", api_keys=keys, operators="root", origins="") as running:
         yield running
         log = running.log.read_text()
@@ -42,6 +42,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
 
 ROUTES = [(method, path) for method, path in all_routes() if needs_key(path)]
 OF_A_JOB = [(method, path) for method, path in ROUTES if "{job_id}" in path]
+OF_A_SESSION = [(method, path) for method, path in ROUTES if "{session_id}" in path]
+RESUMING = {"/v1/stream", "/stream"}
+FRESH = {"/v1/listen", "/v1/realtime"}
+"""Sockets on which a session is resumed, and those that know no sessions but their own."""
 OF_NOBODY = {"/v1/models/{name:path}"}
 """Paths with a parameter that is not somebody's."""
 
@@ -63,7 +67,8 @@ def test_every_route_is_tried_with_anothers_key() -> None:
     """Whoever adds a route with an id in it has to say here whose it is."""
     assert len(OF_A_JOB) >= 7
     with_a_parameter = {path for _, path in ROUTES if "{" in path}
-    assert with_a_parameter == {path for _, path in OF_A_JOB} | OF_NOBODY
+    assert with_a_parameter == {path for _, path in OF_A_JOB + OF_A_SESSION} | OF_NOBODY
+    assert {path for method, path in ROUTES if method == "WS"} == RESUMING | FRESH
 
 
 async def test_every_route_without_a_key_is_401(guarded: Service) -> None:
@@ -110,6 +115,57 @@ async def test_a_browser_sends_its_key_as_a_subprotocol(guarded: Service) -> Non
         await ws.send('{"type":"end"}')
         while '"closed"' not in str(await ws.recv()):
             pass
+
+
+async def test_a_key_with_scopes_is_let_in_only_there(guarded: Service) -> None:
+    async with httpx.AsyncClient(base_url=guarded.url) as http:
+        for key, status in ((SPEAKER, 403), (READER, 200)):
+            assert (await http.get("/v1/jobs", headers=bearer(key))).status_code == status
+        refused = await http.post("/v1/jobs", headers=bearer(READER))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+        assert "files" in refused.json()["error"]["message"]
+    for path in ("/v1/stream", "/v1/listen", "/v1/realtime"):
+        with pytest.raises(InvalidStatus) as closed:
+            await dial(guarded.ws_url + path, additional_headers=bearer(READER))
+        assert closed.value.response.status_code == 403
+    async with dial(guarded.ws_url + "/v1/stream", additional_headers=bearer(SPEAKER)) as socket:
+        assert '"ready"' in str(await socket.recv())
+
+
+async def test_a_page_has_a_token_that_is_for_it_and_for_one_thing(guarded: Service) -> None:
+    page = "https://page.example"
+    async with httpx.AsyncClient(base_url=guarded.url) as http:
+        made = await http.post("/v1/tokens", headers=bearer(ALICE), json={"origin": page})
+        assert made.status_code == 201
+        token = made.json()["token"]
+        assert made.json() | {"token": "", "expires_at": 0} == {
+            "token": "",
+            "expires_at": 0,
+            "scopes": ["live"],
+            "origin": page,
+        }
+        offered = ["steno", f"steno-api-key.{token}"]
+        for path in ("/v1/stream", "/v1/listen", "/v1/realtime"):
+            async with dial(guarded.ws_url + path, subprotocols=offered, origin=page) as socket:
+                assert socket.subprotocol == "steno"
+            for origin in ("https://other.example", None):
+                with pytest.raises(InvalidStatus) as refused:
+                    await dial(guarded.ws_url + path, subprotocols=offered, origin=origin)
+                assert refused.value.response.status_code == 403
+        # It is no operator's, makes no others, and is for live sessions only.
+        headers = bearer(token) | {"Origin": page}
+        for path in ("/v1/tokens", "/v1/realtime/client_secrets", "/v1/jobs"):
+            assert (await http.post(path, headers=headers, json={})).status_code == 403, path
+        for wrong in ({"scopes": ["files"]}, {"scopes": ["live", "files"]}):
+            assert (await http.post("/v1/tokens", headers=bearer(SPEAKER), json=wrong)).status_code == 403
+        for wrong in (
+            {"scopes": []},
+            {"scopes": ["all"]},
+            {"origin": "page"},
+            {"expires_in_s": 901},
+            {"x": 1},
+        ):
+            assert (await http.post("/v1/tokens", headers=bearer(ALICE), json=wrong)).status_code == 400
 
 
 async def test_the_sdk_sends_its_key(guarded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +225,28 @@ async def test_a_tenants_cancelled_job_is_nobody_elses(guarded: Service) -> None
 async def test_a_tenants_session_is_resumed_by_nobody_else(guarded: Service) -> None:
     async with connect(guarded.ws_url, api_key=ALICE, options=StreamOptions(), resume=Resume()) as session:
         asked = f"session={session.ready.session}&token={session.ready.token}&after=1"
-        async with dial(f"{guarded.ws_url}/v1/stream?{asked}", additional_headers=bearer(BOB)) as thief:
-            assert '"not_found"' in str(await thief.recv())
+        unknown = f"session={'0' * 32}&token={session.ready.token}&after=1"
+        for path in sorted(RESUMING):
+            said: list[str] = []
+            for query in (asked, unknown):
+                address = f"{guarded.ws_url}{path}?{query}"
+                async with dial(address, additional_headers=bearer(BOB)) as thief:
+                    said.append(str(await thief.recv()))
+            assert '"not_found"' in said[0]
+            assert said[0] == said[1]
+        for path in sorted(FRESH):
+            address = f"{guarded.ws_url}{path}?{asked}&encoding=linear16&sample_rate=16000"
+            async with dial(address, additional_headers=bearer(BOB)) as other:
+                await other.send("{}")
+                assert session.ready.session not in str(await other.recv())
+        async with httpx.AsyncClient(base_url=guarded.url, headers=bearer(BOB)) as http:
+            for method, path in OF_A_SESSION:
+                answers = [
+                    await http.request(method, path.format(session_id=ident))
+                    for ident in (session.ready.session, "0" * 32, "x*y")
+                ]
+                assert [answer.status_code for answer in answers] == [404] * 3
+                assert len({answer.text for answer in answers}) == 1
         await session.end()
         assert [event.type async for event in session][-1] == "closed"
 

@@ -21,6 +21,7 @@ from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
 from shared.redis.sessions import SessionLog
 from shared.tasks import end_tasks
+from tests.support.quota import live_bounds
 from tests.support.service import Service
 from tests.support.speech import spoken
 
@@ -103,6 +104,7 @@ class Parts:
 async def parts(service: Service) -> AsyncGenerator[Parts]:
     client, keys = connect(service.redis_url), Keys()
     feed = LiveFeed(client, keys)
+    quota, rates, audit = live_bounds(client)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=30),
         feed=feed,
@@ -110,6 +112,9 @@ async def parts(service: Service) -> AsyncGenerator[Parts]:
         queue_s=10,
         resume_s=30,
         session_s_max=3600,
+        quota=quota,
+        rates=rates,
+        audit=audit,
     )
     task = asyncio.create_task(feed.run_forever())
     try:
@@ -245,7 +250,7 @@ async def test_the_desk_serves_whoever_has_no_socket(parts: Parts) -> None:
 async def test_a_desk_without_room_says_so(redis_url: str) -> None:
     client, keys = connect(redis_url), Keys()
     log = SessionLog(client, keys, resume_s=30)
-    live = LiveParts(log, LiveFeed(client, keys), Presence(client), 10, 30, 3600)
+    live = LiveParts(log, LiveFeed(client, keys), Presence(client), 10, 30, 3600, *live_bounds(client))
     desk = SessionDesk(live)
     try:
         for n in range(16):

@@ -165,7 +165,7 @@ async def refused(service: Service, query: str) -> InvalidStatus:
         "language=klingon",
         "language=ja",  # the scripted engine knows three
         "endpointing=soon",
-        "encoding=linear16&sample_rate=16000&redact=pci",
+        "encoding=linear16&sample_rate=16000&redact=ssn",
     ],
 )
 async def test_a_bad_query_is_refused_before_the_socket_opens(service: Service, query: str) -> None:

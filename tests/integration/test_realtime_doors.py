@@ -109,7 +109,7 @@ async def test_a_client_secret_opens_sessions_as_it_was_told(keyed: Service) -> 
 async def test_a_client_secret_opens_nothing_else(keyed: Service) -> None:
     _, made = post(f"{keyed.url}/v1/realtime/client_secrets", {}, BEARER)
     own = {"Authorization": f"Bearer {made['value']}"}
-    assert post(f"{keyed.url}/v1/realtime/client_secrets", {}, own)[0] == 401
+    assert post(f"{keyed.url}/v1/realtime/client_secrets", {}, own)[0] == 403
     broken = made["value"][:-2] + ("AA" if made["value"][-2:] != "AA" else "BB")
     with pytest.raises(InvalidStatus):
         async with realtime(keyed.ws_url, headers={"Authorization": f"Bearer {broken}"}):

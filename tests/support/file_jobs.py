@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from api import faults
 from api.deepgram.files import Files
 from api.job_desk import DeskParts, JobDesk
-from api.job_intake import JobIntake
 from api.jobs import JobParts, job_router
 from api.webhook_sender import SenderParts, WebhookSender
 from shared.events import Word
@@ -27,6 +26,7 @@ from shared.redis.windows import Window, WindowResult, WindowSource
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
 from shared.webhooks import check_secret
+from tests.support.quota import intake
 
 KEYS = Keys(1)
 TTL_S = 3600
@@ -181,7 +181,7 @@ async def edge(
     app = FastAPI()
     faults.install(app)
     routes = JobParts(
-        intake=JobIntake(parts, desk),
+        intake=intake(parts, desk),
         desk=desk,
         presence=Presence(client),
         upload_bytes_max=UPLOAD_BYTES_MAX,

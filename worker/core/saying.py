@@ -32,7 +32,7 @@ class Scribe:
 
     def partial(self, asked: Asked, result: DecodeResult, heard: str) -> Partial:
         """What the utterance says so far; `heard` is all of its text."""
-        text = self._writer.text(asked.utterance.shown, heard, result.language)
+        text = self._writer.text(asked.utterance.shown, heard, result.language, is_whole=False)
         return Partial(
             text=text,
             utterance=asked.utterance.number,
@@ -41,7 +41,7 @@ class Scribe:
             committed=len(asked.utterance.shown.text),
             offset=self.tail.offset_of(text),
             language=result.language,
-            words=self._words(result),
+            words=self._words(result, is_whole=False),
         )
 
     def final(self, utterance: Utterance, result: DecodeResult, heard: str) -> Final:
@@ -74,5 +74,7 @@ class Scribe:
             utterance=asked.utterance.number,
         )
 
-    def _words(self, result: DecodeResult) -> tuple[Word, ...] | None:
-        return self._writer.words(result.words, result.language) if self._config.words else None
+    def _words(self, result: DecodeResult, *, is_whole: bool = True) -> tuple[Word, ...] | None:
+        if not self._config.words:
+            return None
+        return self._writer.words(result.words, result.language, is_whole=is_whole)

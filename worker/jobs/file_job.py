@@ -13,11 +13,13 @@ How a job ends, and what RQ makes of it:
     process died             RQ queues it again, `shared.jobs.RETRIES` times
 """
 
+import contextlib
 import logging
 import os
 import signal
 import threading
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from rq import Retry, get_current_job
 from rq.job import Job
@@ -31,6 +33,7 @@ from shared.jobs import (
     INTERACTIVE,
     META_CANCELLED,
     META_CHANNELS,
+    META_COUNTED,
     META_DURATION,
     META_ERROR,
     META_PROGRESS,
@@ -41,8 +44,9 @@ from shared.jobs import (
     SPLIT,
     JobProblem,
 )
-from shared.redis.connection import connect_sync
+from shared.redis.connection import ConnectionLost, connect_sync
 from shared.redis.keys import Keys
+from shared.redis.quotas import DAY_AUDIO, MONTH_AUDIO, JobUsage
 from shared.redis.windows import WindowQueue
 from shared.settings import Settings, load_settings
 from shared.storage import JobStorage
@@ -88,21 +92,22 @@ def run(job_id: str) -> Retry | None:
     except JobTimeoutException:
         message = f"the file took longer than {settings.job_timeout_s} s; send it in pieces"
         _give_up(job, JobProblem(code="too_large", message=message))
-        queue.expire(settings.job_ttl_s)
+        queue.expire(job.failure_ttl or settings.job_ttl_s)
         raise
     except StenoError as error:
         _give_up(job, _problem(error))
-        queue.expire(settings.job_ttl_s)
+        queue.expire(job.failure_ttl or settings.job_ttl_s)
         raise
     except OSError:
         # Its text may name paths. Only said of a job that fails: another try may go better.
         message = "the server can't read or store files of the job; its disk may be full"
         _note(job, **{META_ERROR: to_map(JobProblem(code="unavailable", message=message, retryable=True))})
-        queue.expire(settings.job_ttl_s)
+        queue.expire(job.failure_ttl or settings.job_ttl_s)
         raise
     else:
         _note(job, **{META_PROGRESS: 1.0})
         storage.drop_input(job_id)
+        count_audio(job.meta, JobUsage(connect_sync(settings.redis_url), Keys(settings.shards), held_s=0))
     queue.clear()
     return None
 
@@ -150,6 +155,16 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
     # What it really was, whatever the file said.
     _note(job, **{META_DURATION: transcript.duration})
     return transcript
+
+
+def count_audio(meta: Mapping[str, Any], usage: JobUsage) -> None:
+    """Count the file as long as it was, where its tenant's audio is counted: of one that was fetched nobody
+    knew, and what a file says of itself may be wrong. The bound was asked when the job was taken."""
+    if META_COUNTED not in meta:
+        return
+    more_ms = round(1000 * (float(meta[META_DURATION]) - float(meta[META_COUNTED])))
+    with contextlib.suppress(*ConnectionLost):
+        usage.spend(str(meta.get(META_TENANT, "")), {DAY_AUDIO: more_ms, MONTH_AUDIO: more_ms}, {})
 
 
 def _fetch_policy(settings: Settings) -> FetchPolicy:

@@ -223,5 +223,7 @@ class Transcriber:
 
 
 def _writer(options: JobOptions) -> Writer:
-    asked = SessionConfig(task=options.task, numerals=options.numerals, profanity=options.profanity)
+    asked = SessionConfig(
+        task=options.task, numerals=options.numerals, profanity=options.profanity, redact=options.redact
+    )
     return Writer(asked, LibraryRules())

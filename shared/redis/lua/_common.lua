@@ -16,6 +16,9 @@ local function publish(state, events, live, keep, payload)
 end
 
 
+-- How long a closed session is kept: as its tenant has it, else as usual.
+local function kept_s(state, usual) return redis.call('HGET', state, 'kept') or usual end
+
 -- Keep a worker's latest word in a hash, behind the second in which it was said, or take it out when it is ''; sweep those of the dead. Returns that second.
 local function sign(key, worker, word, dead_after)
   local now = tonumber(redis.call('TIME')[1])

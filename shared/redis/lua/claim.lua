@@ -33,8 +33,9 @@ if failures >= tonumber(ARGV[4]) then
   redis.call('HSET', KEYS[2], 'status', 'closed')
   redis.call('HDEL', KEYS[2], 'checkpoint', 'held')
   redis.call('DEL', KEYS[4], KEYS[5])
-  redis.call('EXPIRE', KEYS[2], ARGV[7])
-  redis.call('EXPIRE', KEYS[3], ARGV[7])
+  local ttl = kept_s(KEYS[2], ARGV[7])
+  redis.call('EXPIRE', KEYS[2], ttl)
+  redis.call('EXPIRE', KEYS[3], ttl)
   remove()
   return { 'aside' }
 end

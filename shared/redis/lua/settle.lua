@@ -9,8 +9,9 @@ for i = 7, #ARGV do seq = publish(KEYS[2], KEYS[3], ARGV[4], true, ARGV[i]) end
 redis.call('HSET', KEYS[2], 'status', 'closed', 'committed', ARGV[6])
 redis.call('HDEL', KEYS[2], 'checkpoint')
 redis.call('DEL', KEYS[4], KEYS[5])
-redis.call('EXPIRE', KEYS[2], ARGV[5])
-redis.call('EXPIRE', KEYS[3], ARGV[5])
+local ttl = kept_s(KEYS[2], ARGV[5])
+redis.call('EXPIRE', KEYS[2], ttl)
+redis.call('EXPIRE', KEYS[3], ttl)
 redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 return seq

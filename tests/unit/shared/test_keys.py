@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.redis import keys as module
-from shared.redis.keys import HISTORY, JOBS, PERMANENT, REPORTS, WEBHOOKS, WORKERS, Keys, is_permanent
+from shared.redis.keys import AUDIT, HISTORY, JOBS, PERMANENT, REPORTS, WEBHOOKS, WORKERS, Keys, is_permanent
 from shared.redis.scripts import source
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "redis-model.md").read_text()
@@ -32,10 +32,14 @@ def all_names() -> set[str]:
         WORKERS,
         JOBS,
         WEBHOOKS,
+        AUDIT,
         REPORTS,
         HISTORY,
         keys.job_key("s1d"),
         keys.tenant_sessions("s1d"),
+        keys.tenant_rate("s1d"),
+        keys.tenant_usage("s1d"),
+        keys.tenant_jobs("s1d"),
     }
     return {generic(name, "s1d") for name in names}
 

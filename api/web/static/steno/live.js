@@ -8,7 +8,7 @@ const DELAY_MS = 200;
 const DELAY_MS_MAX = 5_000;
 const LOOK_MS = 100;
 const FRAME_BYTES = { pcm16: 2, float32: 4 };
-const PASSED_ON = ["language", "languages", "task", "model", "prompt", "hotwords", "vad", "profanity", "numerals"];
+const PASSED_ON = ["language", "languages", "task", "model", "prompt", "hotwords", "vad", "profanity", "numerals", "redact"];
 
 /**
  * Events, each a CustomEvent: those of docs/protocol.md by their `type`, with the message as `detail`; and
