@@ -20,6 +20,7 @@ from shared.errors import BadParameter, StenoError
 from shared.logs import configure
 from shared.redis.connection import jobs_address
 from shared.settings import Check, Settings, check_open, check_redis_is_given, load_settings
+from shared.traces import check_traces
 from shared.webhooks import check_secret
 
 log = logging.getLogger("api")
@@ -39,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     lambda settings: parse_keys(settings.api_keys, settings.operators),
     lambda settings: parse_origins(settings.origins, is_local=False),
     lambda settings: parse_aliases(settings.model_aliases),
+    check_traces,
     lambda settings: jobs_address(settings.jobs_redis_url, settings.redis_url),
     lambda settings: settings.webhook_secret and check_secret(settings.webhook_secret),
     lambda settings: settings.wyoming_port and check_announcing(settings.wyoming_name),

@@ -43,6 +43,7 @@ from shared.redis.system import Telling
 from shared.settings import Settings, is_loopback
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
+from shared.traces import open_traces
 from shared.webhooks import check_secret
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ def create_app(
     jobs_client = connect_sync(jobs_url) if jobs_url else sync_client
     keys = Keys(settings.shards)
     presence = Presence(client)
+    traces = open_traces(settings, "edge")
     feed = LiveFeed(client, keys)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
@@ -87,6 +89,7 @@ def create_app(
         resume_s=settings.resume_s,
         session_s_max=settings.session_s_max,
         places=tenant_places(settings, client, keys),
+        traces=traces,
     )
 
     desk_parts = DeskParts(
@@ -98,6 +101,7 @@ def create_app(
         timeout_s=settings.job_timeout_s,
         waiting_max=settings.jobs_waiting_max,
         webhooks=bool(settings.webhook_secret),
+        traces=traces,
     )
     desk = JobDesk(desk_parts)
     job_parts = JobParts(
@@ -141,6 +145,8 @@ def create_app(
             await client.aclose()
             sync_client.close()
             jobs_client.close()
+            if traces is not None:
+                await asyncio.to_thread(traces.close)
 
     app = FastAPI(title="Steno", lifespan=lifespan)
     faults.install(app, SHAPES)

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Final
 
 from api.metrics import LAGGING
+from api.tracing import EdgeTrace
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 from shared.errors import BadMessage
 from shared.events import Ack, Warning
 from shared.redis.sessions import Attached, Mark, SessionLog
+from shared.traces import now_ns
 
 _CHUNK_BYTES_MAX: Final = SAMPLE_RATE * SAMPLE_BYTES
 """One second: what is longer is cut, so that a worker starts on the first second of a burst at once."""
@@ -37,6 +39,7 @@ class Ingest:
         log: SessionLog,
         *,
         on_ack: Callable[[Ack], object],
+        trace: EdgeTrace | None = None,
     ) -> None:
         """`on_ack` is called about every two seconds of audio."""
         self._session = session
@@ -44,6 +47,7 @@ class Ingest:
         self._log = log
         self._audio = audio
         self._on_ack = on_ack
+        self._trace = trace
         self._converter = audio.converter()
         self._position = self._acked = attached.received
         self._repeated = attached.received - audio.restart(attached.received).canonical
@@ -101,9 +105,11 @@ class Ingest:
         pcm16 = self._without_repeated(pcm16)
         for begin in range(0, len(pcm16), _CHUNK_BYTES_MAX):
             await self._wait_for_room()
-            chunk = pcm16[begin : begin + _CHUNK_BYTES_MAX]
+            chunk, began_ns = pcm16[begin : begin + _CHUNK_BYTES_MAX], now_ns()
             await self._log.append(self._session, self._position, chunk, connection=self._connection)
             self._position += len(chunk) // SAMPLE_BYTES
+            if self._trace is not None:
+                self._trace.appended(self._position, began_ns)
             if self._position - self._acked >= _ACK_SAMPLES:
                 self._acked = self._position
                 self._on_ack(self.ack())

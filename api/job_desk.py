@@ -27,6 +27,7 @@ from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
 from shared.system import JobCounts
+from shared.traces import Traces
 from shared.transcript import Segment, Transcript
 from shared.webhooks import PENDING, Delivery
 
@@ -53,6 +54,7 @@ class DeskParts:
     """Most jobs of one priority that wait."""
     webhooks: bool = False
     """Whether they can be signed, and so are taken."""
+    traces: Traces | None = None
 
 
 class JobDesk:

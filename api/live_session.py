@@ -14,13 +14,14 @@ from api.ingest import Ingest
 from api.mailbox import Mailbox
 from api.metrics import REFUSED, WARNINGS
 from api.relay import events
+from api.tracing import EdgeTrace
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import to_samples
 from shared.errors import NoCapacity, NotFound, StenoError, Unavailable
 from shared.events import ACK_S, Ack, Error, Event, Ready, Warning
 from shared.events import Final as FinalEvent
 from shared.redis.live import Follower
-from shared.redis.sessions import Attached, Numbered, SessionLog
+from shared.redis.sessions import FIRST_CONNECTION, Attached, Numbered, SessionLog
 from shared.tasks import end_tasks
 
 _CLAIM_LOOK_S: Final = 0.05
@@ -39,6 +40,7 @@ class Attachment:
     """Number of the last event that the client has."""
     acks: bool = False
     """Whether events say how far audio has arrived."""
+    trace: EdgeTrace | None = None
 
 
 class Session:
@@ -57,7 +59,10 @@ class Session:
         self._log = log
         self._queue_s = queue_s
         self._resume_s = resume_s
-        self._ingest = Ingest(self._id, attachment.audio, self._attached, log, on_ack=self._acked)
+        self._trace = attachment.trace
+        self._ingest = Ingest(
+            self._id, attachment.audio, self._attached, log, on_ack=self._acked, trace=self._trace
+        )
         self._mailbox = Mailbox()
         self.is_settled = False
         """Whether it ends without anyone's help: it is over, or no more audio will come."""
@@ -110,6 +115,11 @@ class Session:
         """Wait for the error that iteration would raise, and raise it: for whoever is busy with an event."""
         await self._mailbox.failed()
 
+    def sent(self, seq: int, event: Event) -> None:
+        """Say that an event was written to the client."""
+        if self._trace is not None:
+            self._trace.sent(seq, event)
+
     def push(self, seq: int, event: Event) -> None:
         """Put an event for the client, as the session's own. Raises `MustResume`."""
         self._mailbox.push(seq, event)
@@ -132,6 +142,8 @@ class Session:
             yield
         finally:
             await end_tasks([task])
+            if self._trace is not None:
+                self._trace.ended(is_first=self._attached.connection == FIRST_CONNECTION)
 
     async def _keep(self, follower: Follower) -> None:
         work = [self._relay(follower), self._stay()]
@@ -157,6 +169,8 @@ class Session:
         )
         async with contextlib.aclosing(source):
             async for seq, event in source:
+                if self._trace is not None:
+                    self._trace.heard(seq)
                 await self._mailbox.turn()
                 self.push(seq, self._addressed(event))
         self.is_settled = True

@@ -20,6 +20,7 @@ from api.live_session import Attachment, Session
 from api.metrics import RESUMED, SESSIONS, SESSIONS_OPENED
 from api.params import check_against_workers
 from api.quota import placed
+from api.tracing import EdgeTrace
 from shared.errors import BadParameter, NotFound, StenoError
 from shared.events import Limits, Ready, Resumed, SessionConfig
 from shared.redis.connection import ConnectionLost
@@ -27,6 +28,7 @@ from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence, WorkerPresence
 from shared.redis.quotas import TenantPlaces
 from shared.redis.sessions import NEW, Kept, SessionLog
+from shared.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class LiveParts:
     session_s_max: float
     places: TenantPlaces | None = None
     """What bounds the sessions of a tenant."""
+    traces: Traces | None = None
 
 
 class SessionDesk:
@@ -84,9 +87,16 @@ class SessionDesk:
             await self._admit(workers)
         name, token = uuid.uuid4().hex, secrets.token_urlsafe(24)
         ready = self._ready(name, "", asked.config.model, workers)
-        attachment = Attachment(session=name, token=token, audio=asked.audio, attached=NEW, acks=asked.acks)
+        config = replace(asked.config, surface=surface, trace=parts.traces and parts.traces.seed())
+        attachment = Attachment(
+            session=name,
+            token=token,
+            audio=asked.audio,
+            attached=NEW,
+            acks=asked.acks,
+            trace=self._trace(config, name, surface),
+        )
         session = self._session(attachment)
-        config = replace(asked.config, surface=surface)
         place = self._placed(config, session, name, is_new=True)
         async with place, parts.feed.follow(name) as follower:
             await parts.sessions.open(name, token, config, ready, audio=asked.audio)
@@ -122,6 +132,7 @@ class SessionDesk:
                 attached=attached,
                 after=after,
                 acks=asked.acks,
+                trace=self._trace(asked.config, name, surface),
             )
             session = self._session(attachment)
             session.push(
@@ -138,6 +149,10 @@ class SessionDesk:
         return placed(
             self._parts.places, config.tenant, name, is_over=lambda: session.is_settled, is_new=is_new
         )
+
+    def _trace(self, config: SessionConfig, session: str, surface: str) -> EdgeTrace | None:
+        traces = self._parts.traces
+        return EdgeTrace(traces, config.trace, session, surface) if traces and config.trace else None
 
     def _session(self, attachment: Attachment) -> Session:
         parts = self._parts

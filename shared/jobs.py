@@ -44,6 +44,7 @@ META_ERROR: Final = "error"
 META_WARNING: Final = "warning"
 META_CANCELLED: Final = "cancelled"
 META_TENANT: Final = "tenant"
+META_TRACE: Final = "trace"
 """Whose job it is."""
 
 QUEUED: Final = "queued"

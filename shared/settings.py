@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the first worker's metrics; the workers that `steno up` starts beside it take the ports above.
     0: not served."""
+    traces_url: str = Field("", pattern=r"^(https?://\S+)?$", repr=False)
+    """Where edges, workers and job workers send traces: OTLP over HTTP, as `http://collector:4318/v1/traces`
+    (needs the extra `otel`; [tracing.md](tracing.md)); empty: none are made."""
+    traces_share: float = Field(1.0, ge=0, le=1)
+    """Part of sessions and file jobs that are traced; the edge draws it for each."""
     event_log: Path | None = None
     """Directory in which every worker keeps an event log ([operations.md](operations.md#event-log)); none is
     kept without it."""

@@ -31,6 +31,7 @@ from shared.redis.windows import WindowSource
 from shared.settings import Settings
 from shared.system import LOOK_S
 from shared.tasks import end_tasks
+from shared.traces import Traces
 from worker.core.effects import SessionOptions
 from worker.device import Device
 from worker.engine.api import Engine
@@ -62,6 +63,7 @@ class WorkerApp:
     engine: Engine
     settings: Settings
     worker: str = field(default_factory=new_worker_id)
+    traces: Traces | None = None
     alive: Callable[[], None] = lambda: None
     """Called once a second by a loop that goes round."""
 
@@ -77,9 +79,8 @@ class WorkerApp:
         intake, book = self._intake(device, quality)
         keys = Keys(self.settings.shards)
         presence = Presence(self.client)
-        files = FileWindows(
-            WindowSource(self.client, keys, consumer=self.worker), device, lambda: _count(presence)
-        )
+        source = WindowSource(self.client, keys, consumer=self.worker)
+        files = FileWindows(source, device, lambda: _count(presence), self.traces)
         takers = self._takers(intake, files)
         beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
         reporter = Reporter(Telling(self.client, keys), self.worker, quality.watched, threads=info.parallel)
@@ -187,6 +188,7 @@ class WorkerApp:
             lease_s=self.settings.lease_s,
             alone_s=(1 - SIGN_PART) * self.settings.resume_s,
             quality=quality,
+            traces=self.traces,
         )
         return Intake(IntakeParts(book, runner, self.settings.worker_sessions)), book
 

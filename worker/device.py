@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, NoReturn
 
 from shared.errors import DeviceFault, EngineFault
-from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
+from worker.core.decode import Batch, DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.waiting import Job
 from worker.engine.apart import decode_apart
@@ -248,8 +248,10 @@ class Device:
             jobs, heard = zip(*decoded, strict=True)
             self._quality.batch(replace(plan, jobs=jobs), started, took_s, heard)
         cost_s = took_s / len(results)
+        encode_s = sum(result.encode_s for _, result in decoded)
+        batch = Batch(took_s=took_s, encode_s=encode_s, size=len(results))
         return [
-            replace(result, cost_s=cost_s, waited_s=started - job.since)
+            replace(result, cost_s=cost_s, waited_s=started - job.since, batch=batch)
             if isinstance(result, DecodeResult)
             else result
             for job, result in pairs
