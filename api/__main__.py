@@ -110,7 +110,7 @@ def main() -> int:
     """Exit status 2 for what the operator can mend."""
     try:
         settings = load_settings(*CHECKS)
-        configure(settings.log_level)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         return serve(settings)
     except StenoError as error:
         sys.stderr.write(f"steno api: {error}\n")

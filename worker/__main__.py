@@ -25,7 +25,7 @@ from worker.app import WorkerApp
 from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
 from worker.engine.drafted import DraftedEngine
-from worker.health import Health, serve_health
+from worker.health import Health, Vitals, serve_health
 
 log = logging.getLogger("worker")
 
@@ -79,9 +79,9 @@ async def serve(settings: Settings, engine: Engine, health: Health) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop)
 
-    def say_alive() -> None:
+    def say_alive(vitals: Vitals) -> None:
         _say_alive()
-        health.beat()
+        health.beat(vitals)
 
     client, traces = connect(settings.redis_url), open_traces(settings, "worker")
     try:
@@ -107,7 +107,7 @@ def main() -> int:
         settings = load_settings(
             check_redis_is_given, check_traces, lambda settings: check_engine(settings.engine)
         )
-        configure(settings.log_level)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         health = Health()
         if settings.metrics_port:
             serve_health(health, settings.metrics_host, settings.metrics_port)

@@ -87,6 +87,7 @@ class Device:
         self._running: dict[asyncio.Task[None], _Running] = {}
         self._pace: dict[Kind, float] = {}
         """Longest that a second of audio took lately, by kind."""
+        self._decoded_at_s: float | None = None
         self._faults = 0
         self._broken: DeviceFault | None = None
         self._broken_by = frozenset[str]()
@@ -101,6 +102,10 @@ class Device:
         """Age of the live decode that waits longest; 0 when none waits."""
         since = self._scheduler.oldest_since()
         return 0.0 if since is None else self._clock() - since
+
+    def decoded_s_ago(self) -> float | None:
+        """Since the last batch that was decoded; None before the first."""
+        return None if self._decoded_at_s is None else self._clock() - self._decoded_at_s
 
     def running_s(self) -> list[float]:
         """For how long the batches on the device have run."""
@@ -219,7 +224,7 @@ class Device:
             results = await loop.run_in_executor(self._threads, self._decode, plan.kind, requests)
             took_s = self._clock() - started
             answers = self._heard(plan, started, took_s, results)
-            self._faults = 0
+            self._faults, self._decoded_at_s = 0, self._clock()
             pace = took_s / max(_audio_s(plan), 0.1)
             self._pace[plan.kind] = max(pace, 0.9 * self._pace.get(plan.kind, 0.0))
         except EngineFault as fault:

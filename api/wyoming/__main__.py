@@ -74,7 +74,7 @@ def main() -> int:
             lambda settings: check_announcing(settings.wyoming_name),
             check_tenant,
         )
-        configure(settings.log_level)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         port = settings.wyoming_port or PORT
         with listen(settings.host, port, variable="STENO_WYOMING_PORT") as listener:
             asyncio.run(serve(settings, listener))

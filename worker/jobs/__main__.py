@@ -203,7 +203,7 @@ def main() -> int:
     _allow_fork_on_macos()
     try:
         settings = load_settings(check_redis_is_given, check_traces)
-        configure(settings.log_level)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         is_done = serve(settings, burst=arguments.burst, interactive=arguments.interactive)
         return 0 if is_done else 1
     except StenoError as error:
