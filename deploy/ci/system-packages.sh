@@ -5,6 +5,7 @@ set -euo pipefail
 packages=(
   libportaudio2 # the microphone, for the `mic` extra
   chromium      # tests/browser
+  catatonit     # the pause of pods, tests/images
   fonts-inter   # what its screenshots are written in
 )
 

@@ -79,8 +79,8 @@ class Containers:
         """Whether the image's health check passes now. It is run here, because not every engine has something
         that runs it on time."""
         check = self.inspect(name)["Config"]["Healthcheck"]["Test"]
-        assert check[0] == "CMD"
-        return self.call("exec", name, *check[1:], check=False).returncode == 0
+        command = check[1:] if check[0] == "CMD" else ["/bin/sh", "-c", check[1]]
+        return self.call("exec", name, *command, check=False).returncode == 0
 
     def wait_until_healthy(self, name: str) -> None:
         """Wait for the health check."""
