@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from api import faults
 from api.asr import asr_router, asr_shape
@@ -60,6 +61,13 @@ SHAPES: Final[faults.Shapes] = {
 
 
 _PLACE_SPARE_S: Final = 15.0
+_NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would record queries and what exceptions say; what is traced here is in docs/tracing.md."""
 
 
 def create_app(
@@ -148,7 +156,7 @@ def create_app(
             if traces is not None:
                 await asyncio.to_thread(traces.close)
 
-    app = FastAPI(title="Steno", lifespan=lifespan)
+    app = FastAPI(title="Steno", lifespan=lifespan, telemetry=_NO_TELEMETRY)
     faults.install(app, SHAPES)
     origins = parse_origins(settings.origins, is_local=is_loopback(settings.host))
     app.add_middleware(Doorkeeper, keys=api_keys, shapes=SHAPES)

@@ -141,9 +141,9 @@ class Session:
         try:
             yield
         finally:
-            await end_tasks([task])
             if self._trace is not None:
                 self._trace.ended(is_first=self._attached.connection == FIRST_CONNECTION)
+            await end_tasks([task])
 
     async def _keep(self, follower: Follower) -> None:
         work = [self._relay(follower), self._stay()]

@@ -105,7 +105,7 @@ class Node:
     async def until(self, pod: Pod, probe: str, *, holds: bool = True) -> None:
         """Wait until a probe of the pod, asked as its manifest says, succeeds, or fails."""
         async with asyncio.timeout(_WAIT_S_MAX):
-            while await self.probe(pod, probe) is not holds:
+            while await self.probe(pod, probe) is not holds:  # noqa: ASYNC110 - asked as a kubelet does
                 await asyncio.sleep(0.1)
 
     async def probe(self, pod: Pod, probe: str) -> bool:
