@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-api.lock", "requirements-worker.lock")
+LOCKS = ("requirements.lock", "requirements-api.lock", "requirements-worker.lock", "requirements-otel.lock")
 
 
 def entries(lock: str) -> dict[str, set[str]]:
@@ -44,6 +44,7 @@ def test_a_lock_pulls_no_gpu_runtime(lock: str) -> None:
         ("requirements.lock", None),
         ("requirements-api.lock", {"api", "build"}),
         ("requirements-worker.lock", {"worker", "build"}),
+        ("requirements-otel.lock", {"otel"}),
     ],
 )
 def test_a_lock_has_all_that_the_project_asks_for(lock: str, extras: set[str] | None) -> None:

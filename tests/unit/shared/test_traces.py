@@ -79,7 +79,9 @@ def test_a_worker_that_takes_over_goes_on_in_the_trace() -> None:
     second.answered(1, result)
     second.asked(2, Kind.PARTIAL)
     second.answered(2, None)
-    second.published([Final(text="secret", utterance=7, start=0.0, end=2.0, offset=0)], 10**18, lambda _: 0)
+    second.published(
+        [Final(text="secret", utterance=7, start=0.0, end=2.0, committed=6, offset=0)], 10**18, lambda _: 0
+    )
     traces.close()
     spans = exporter.get_finished_spans()
     place = utterance_place(SEED, 7)
