@@ -26,7 +26,7 @@ def engine_command() -> str:
     """A container engine."""
     command = engine()
     if not command:
-        pytest.skip("no container engine answers: docker or podman, or the command in STENO_CONTAINERS")
+        pytest.skip("no engine runs containers here: docker or podman, or the command in STENO_CONTAINERS")
     return command
 
 
