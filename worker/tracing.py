@@ -1,14 +1,17 @@
 """What a worker adds to traces: how long decodes waited and took, and when it was published what they say."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final as Constant
+from typing import Final
 
-from shared.events import Event, Final, Partial, SpeechStart
+from shared.events import Event, Partial, SpeechStart
+from shared.events import Final as FinalEvent
 from shared.traces import Attributes, Place, Traces, now_ns, session_place, utterance_place
 from worker.core.decode import DecodeResult, Kind
 
-_NS: Constant = 1_000_000_000
+_NS: Final = 1_000_000_000
+_UNSAID_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,9 @@ class WorkerTrace:
         self._place = session_place(seed)
         self._session = session
         self._asked: dict[int, Kind] = {}
-        self._decoded: list[_Decoded] = []
-        """Decodes of whose text nothing was said yet: at most a partial's and an early final's."""
+        self._decoded: deque[_Decoded] = deque(maxlen=_UNSAID_MAX)
+        """Decodes of whose text nothing was said yet: a partial's and an early final's. Filters may take
+        text after text."""
         self._began_ns: dict[int, int] = {}
         """When the first audio of the open utterances came."""
 
@@ -50,7 +54,7 @@ class WorkerTrace:
         session came."""
         ended_ns = now_ns()
         for event in events:
-            if not isinstance(event, SpeechStart | Partial | Final):
+            if not isinstance(event, SpeechStart | Partial | FinalEvent):
                 continue
             place = utterance_place(self._seed, event.utterance)
             about = self._about(event.utterance)
@@ -61,7 +65,7 @@ class WorkerTrace:
                     trace_decode(self._traces, place, decoded.kind, decoded.result, decoded.ended_ns, about)
                 self._decoded.clear()
             self._traces.span("publish", place, began_ns, ended_ns, about | {"steno.event": event.type})
-            if isinstance(event, Final):
+            if isinstance(event, FinalEvent):
                 # A worker that took the session over has not heard the beginning.
                 start_ns = self._began_ns.pop(event.utterance, began_ns)
                 audio = {"steno.audio_s": round(event.end - event.start, 3)}
