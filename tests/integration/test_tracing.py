@@ -17,6 +17,7 @@ import msgpack
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from client import JobOptions, Jobs
 from shared.redis.connection import connect_sync
 from shared.traces import Place, session_place, utterance_place
 from tests.support.data import clip
@@ -97,9 +98,10 @@ async def test_an_utterance_is_one_trace_over_all_processes(tmp_path: Path) -> N
             session = await transcribe(service.ws_url, spoken(), language="en")
             name = session.of("ready")[0]["session"]
             (seed,) = seeds(service)
-            command = "client.cli.main", "transcribe", str(clip("en_stew").path), "--json"
-            done = await asyncio.to_thread(python, "-m", *command, environment={"STENO_URL": service.url})
-            assert done.returncode == 0, done.stderr
+            async with Jobs(service.url) as jobs:
+                submitted = await jobs.submit(clip("en_stew").path, JobOptions(language="en"))
+                await jobs.wait(submitted.id)
+                transcript = str(await jobs.result(submitted.id, "txt"))
             for process in ("api", "worker", "worker.jobs"):
                 assert service.end(process, signal.SIGTERM) == 0
         spans = list(spans_of(collector.asked))
@@ -131,6 +133,7 @@ async def test_an_utterance_is_one_trace_over_all_processes(tmp_path: Path) -> N
 
     (submit,) = (span for span in spans if span.name == "submit")
     job = [span for span in spans if span.trace == submit.trace]
+    assert {span.about["steno.job"] for span in job} == {submitted.id}
     assert {(span.service, span.name) for span in job} == {
         ("steno-edge", "submit"), ("steno-job-worker", "run"), ("steno-worker", "wait"),
         ("steno-worker", "encode"), ("steno-worker", "decode"),
@@ -138,7 +141,7 @@ async def test_an_utterance_is_one_trace_over_all_processes(tmp_path: Path) -> N
     assert {span.parent for span in job} == {0, submit.id}
 
     sent = b"".join(map(_body, collector.asked)).lower()
-    texts = " ".join(final["text"] for final in finals) + " " + done.stdout
+    texts = " ".join(final["text"] for final in finals) + " " + transcript
     words = {word for word in texts.lower().split() if len(word) > 4 and word.isalpha()}
     assert words
     assert not [word for word in words if word.encode() in sent]
@@ -175,5 +178,7 @@ async def test_without_them_nothing_travels_and_nothing_is_loaded(service: Servi
         "print(json.dumps([name for name in sys.modules if name.startswith('opentelemetry.exporter')]"
         " + [trace._TRACER_PROVIDER]))"
     )
-    done = await asyncio.to_thread(python, "-c", code)
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == [None]
