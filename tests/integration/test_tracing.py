@@ -4,7 +4,6 @@ all unless they are asked for."""
 import asyncio
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -83,14 +82,6 @@ def seeds(service: Service) -> list[str | None]:
         client.close()
 
 
-def python(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Another process."""
-    return subprocess.run(
-        [sys.executable, *arguments], env=os.environ | (environment or {}), capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-
 async def test_an_utterance_is_one_trace_over_all_processes(tmp_path: Path) -> None:
     with answering(lambda _: Answer(200)) as collector:
         settings = {"traces_url": f"{collector.url}/v1/traces", "threads": "1"}
@@ -103,7 +94,7 @@ async def test_an_utterance_is_one_trace_over_all_processes(tmp_path: Path) -> N
                 await jobs.wait(submitted.id)
                 transcript = str(await jobs.result(submitted.id, "txt"))
             for process in ("api", "worker", "worker.jobs"):
-                assert service.end(process, signal.SIGTERM) == 0
+                assert await asyncio.to_thread(service.end, process, signal.SIGTERM) == 0
         spans = list(spans_of(collector.asked))
 
     assert seed is not None
