@@ -10,7 +10,7 @@ UV := $(BIN)/uv
 COMPAT := .venv-compat/ready
 OPENAPI := .venv-openapi/ready
 AUDIT := .venv-audit/ready
-KUBERNETES := .venv-kubernetes/ready
+IMAGE_TOOLS := .venv-images/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 
 # Tests start hundreds of processes; without byte code each of them would compile the sources again.
@@ -37,7 +37,7 @@ test-slow: $(READY) $(OPENAPI) ## Run what `make test` leaves out: long variants
 test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
 	$(BIN)/pytest -m compat tests/compat $(ARGS)
 
-test-images: $(READY) $(KUBERNETES) ## Build the images, run them as a stack where a container engine answers, check manifests
+test-images: $(READY) $(IMAGE_TOOLS) ## Build the images, run them as a stack where a container engine answers, check manifests
 	$(BIN)/pytest -m images tests/images -s $(ARGS)
 
 chaos: $(READY) ## Kill, freeze and cut processes under live sessions, 200 times
@@ -59,7 +59,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-kubernetes .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-images .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -87,9 +87,9 @@ $(AUDIT): deploy/ci/audit.txt
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(KUBERNETES): tests/images/requirements.txt
-	$(PYTHON) -m venv .venv-kubernetes
-	.venv-kubernetes/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+$(IMAGE_TOOLS): tests/images/requirements.txt
+	$(PYTHON) -m venv .venv-images
+	.venv-images/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
 $(COMPAT_NODE): tests/compat/package.json

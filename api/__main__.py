@@ -21,6 +21,7 @@ from shared.errors import BadParameter, StenoError
 from shared.logs import configure
 from shared.redis.connection import jobs_address
 from shared.settings import Check, Settings, check_open, check_redis_is_given, load_settings
+from shared.traces import check_traces
 from shared.webhooks import check_secret
 
 log = logging.getLogger("api")
@@ -41,6 +42,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     tenants_of,
     lambda settings: parse_origins(settings.origins, is_local=False),
     lambda settings: parse_aliases(settings.model_aliases),
+    check_traces,
     lambda settings: jobs_address(settings.jobs_redis_url, settings.redis_url),
     lambda settings: settings.webhook_secret and check_secret(settings.webhook_secret),
     lambda settings: settings.wyoming_port and check_announcing(settings.wyoming_name),
@@ -110,7 +112,7 @@ def main() -> int:
     """Exit status 2 for what the operator can mend."""
     try:
         settings = load_settings(*CHECKS)
-        configure(settings.log_level)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         return serve(settings)
     except StenoError as error:
         sys.stderr.write(f"steno api: {error}\n")

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from api import faults
 from api.asr import asr_router, asr_shape
@@ -54,6 +55,7 @@ from shared.redis.system import Telling
 from shared.settings import Settings, is_loopback
 from shared.storage import JobStorage
 from shared.tasks import end_tasks
+from shared.traces import Traces, open_traces
 from shared.webhooks import check_secret
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,15 @@ SHAPES: Final[faults.Shapes] = {
     "/detect-language": asr_shape,
 }
 """Surfaces whose errors are not written as Steno's."""
+
+
+_NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would record queries and what exceptions say; what is traced here is in docs/tracing.md."""
 
 
 def create_app(
@@ -89,6 +100,7 @@ def create_app(
     presence = Presence(client)
     rates = Rates(tenants, Turnstile(client, keys))
     audit = Audit(AuditStream(client, length=settings.audit_entries))
+    traces = open_traces(settings, "edge")
     feed = LiveFeed(client, keys)
     live = LiveParts(
         sessions=SessionLog(client, keys, resume_s=settings.resume_s),
@@ -100,10 +112,10 @@ def create_app(
         quota=live_quota(tenants, client, keys, resume_s=settings.resume_s),
         rates=rates,
         audit=audit,
+        traces=traces,
     )
 
-    job_parts = _job_parts(settings, tenants, presence, keys, jobs_client, sync_client)
-    desk = job_parts.desk
+    job_parts = _job_parts(settings, tenants, presence, keys, jobs_client, sync_client, traces)
     models = Models(aliases, presence)
     sessions = SessionDesk(live)
     beside = [("live-feed", feed.run_forever), ("files", partial(look_forever, api_keys.look, tenants.look))]
@@ -119,8 +131,8 @@ def create_app(
         beside.append(("wyoming", server.run_forever))
     if settings.webhook_secret and jobs_url:
         sender_parts = SenderParts(
-            deliveries=desk.webhook_log,
-            find=desk.find,
+            deliveries=job_parts.desk.webhook_log,
+            find=job_parts.desk.find,
             key=check_secret(settings.webhook_secret),
             private=settings.webhook_private,
         )
@@ -138,8 +150,10 @@ def create_app(
             await client.aclose()
             sync_client.close()
             jobs_client.close()
+            if traces is not None:
+                await asyncio.to_thread(traces.close)
 
-    app = FastAPI(title="Steno", lifespan=lifespan)
+    app = FastAPI(title="Steno", lifespan=lifespan, telemetry=_NO_TELEMETRY)
     faults.install(app, SHAPES)
     _guard(app, settings, api_keys, rates, audit)
     app.include_router(health_router(presence))
@@ -157,7 +171,7 @@ def create_app(
         app.include_router(router)
     app.include_router(models_router(models))
     app.include_router(
-        system_router(Lookout(Telling(client, keys), presence, desk.counts if jobs_url else None))
+        system_router(Lookout(Telling(client, keys), presence, job_parts.desk.counts if jobs_url else None))
     )
     with_jobs = [] if jobs_url else [Depends(_refuse_jobs)]
     app.include_router(deepgram_router(sessions, job_parts, about_files=with_jobs))
@@ -183,6 +197,7 @@ def _job_parts(
     keys: Keys,
     jobs_client: SyncRedis,
     sync_client: SyncRedis,
+    traces: Traces | None,
 ) -> JobParts:
     desk_parts = DeskParts(
         client=jobs_client,
@@ -194,6 +209,7 @@ def _job_parts(
         waiting_max=settings.jobs_waiting_max,
         webhooks=bool(settings.webhook_secret),
         tenants=tenants,
+        traces=traces,
     )
     desk = JobDesk(desk_parts)
     held_s = 2 * (settings.job_ttl_s + settings.job_timeout_s)

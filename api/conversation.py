@@ -146,6 +146,7 @@ class _Conversation(Generic[M, F]):
         async for seq, event in session:
             is_over = is_last(event)
             await self._do(self._dialect.said(asked.key, seq, event))
+            session.sent(seq, event)
         if isinstance(asked, Resume) and not is_over:  # the client had its last event already
             await self._close(_CLOSE_OK, "")
 

@@ -27,11 +27,12 @@ def health_router(presence: Presence) -> APIRouter:
         if workers is None:
             return JSONResponse({"status": "unavailable", "reason": "Redis does not answer"}, 503)
         free = sum(w.free for w in workers)
+        about = {"workers": len(workers), "free": free, **_vitals(workers)}
         if not free and room:
             reason = "no worker has room" if workers else "no worker lives"
-            return JSONResponse({"status": "unavailable", "reason": reason, "workers": len(workers)}, 503)
+            return JSONResponse({"status": "unavailable", "reason": reason, **about}, 503)
         models = sorted({w.model for w in workers})
-        return JSONResponse({"status": "ready", "workers": len(workers), "free": free, "models": models})
+        return JSONResponse({"status": "ready", "models": models, **about})
 
     async def metrics() -> Response:
         workers = await _workers(presence) or []
@@ -44,6 +45,17 @@ def health_router(presence: Presence) -> APIRouter:
     router.add_api_route("/readyz", readyz)
     router.add_api_route("/metrics", metrics)
     return router
+
+
+def _vitals(workers: list[WorkerPresence]) -> dict[str, float | None]:
+    """Of the fleet: the longest wait, the latest decode, the worst canary."""
+    decoded_s = [w.decoded_s_ago for w in workers if w.decoded_s_ago is not None]
+    shares = [w.canary_share for w in workers if w.canary_share is not None]
+    return {
+        "oldest_unserved_s": max((w.oldest_unserved_s for w in workers), default=None),
+        "decoded_s_ago": min(decoded_s, default=None),
+        "canary_share": min(shares, default=None),
+    }
 
 
 async def _workers(presence: Presence) -> list[WorkerPresence] | None:

@@ -6,11 +6,13 @@ from typing import Final
 
 from api.metrics import LAGGING, QUOTA_ENDED
 from api.quota import Meter
+from api.tracing import EdgeTrace
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 from shared.errors import BadMessage
 from shared.events import Ack, Warning
 from shared.redis.sessions import Attached, Mark, SessionLog
+from shared.traces import now_ns
 
 _CHUNK_BYTES_MAX: Final = SAMPLE_RATE * SAMPLE_BYTES
 """One second: what is longer is cut, so that a worker starts on the first second of a burst at once."""
@@ -39,6 +41,7 @@ class Ingest:
         *,
         on_ack: Callable[[Ack], object],
         meter: Meter,
+        trace: EdgeTrace | None = None,
     ) -> None:
         """`on_ack` is called about every two seconds of audio; `meter` says how much the tenant may send."""
         self._session = session
@@ -47,6 +50,7 @@ class Ingest:
         self._audio = audio
         self._on_ack = on_ack
         self._meter = meter
+        self._trace = trace
         self._converter = audio.converter()
         self._position = self._acked = attached.received
         self._repeated = attached.received - audio.restart(attached.received).canonical
@@ -124,8 +128,11 @@ class Ingest:
             chunk = chunk[: (may_end - self._position) * SAMPLE_BYTES]
             if not chunk:
                 return False
+            began_ns = now_ns()
             await self._log.append(self._session, self._position, chunk, connection=self._connection)
             self._position += len(chunk) // SAMPLE_BYTES
+            if self._trace is not None:
+                self._trace.appended(self._position, began_ns)
             if self._position - self._acked >= _ACK_SAMPLES:
                 self._acked = self._position
                 self._on_ack(self.ack())

@@ -29,6 +29,7 @@ from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
 from shared.system import JobCounts
+from shared.traces import Traces
 from shared.transcript import Segment, Transcript
 from shared.webhooks import PENDING, Delivery
 
@@ -65,6 +66,8 @@ class DeskParts:
     def ttl_of(self, tenant: str) -> int:
         """How long a tenant's ended jobs are kept."""
         return self.tenants.of(tenant).job_ttl_s or self.ttl_s
+
+    traces: Traces | None = None
 
 
 class JobDesk:

@@ -22,6 +22,7 @@ from shared.files import Writer
 from shared.jobs import JobOptions, JobRecord
 from shared.redis.job_index import JobIndex, KeyOwner, Place, key_digest
 from shared.redis.quotas import JobUsage
+from shared.traces import now_ns, session_place
 
 _RETRY_AFTER_S: Final = 1.0
 _FULL_RETRY_S: Final = 30.0
@@ -226,6 +227,9 @@ class JobIntake:
         if queue.count >= self._parts.waiting_max:
             raise NoCapacity("too many jobs wait already; try again later", retry_after_s=_FULL_RETRY_S)
         self._index.add(Place(time.time_ns() // 1000, job_id))
+        traces, began_ns = self._parts.traces, now_ns()
+        if seed := traces and traces.seed():
+            meta = meta | {jobs.META_TRACE: seed}
         queue.enqueue_call(
             jobs.RUN,
             args=[job_id],
@@ -238,6 +242,8 @@ class JobIntake:
             retry=Retry(max=jobs.RETRIES),
             meta=meta,
         )
+        if traces and seed:
+            traces.root("submit", session_place(seed), began_ns, now_ns(), {"steno.job": job_id})
 
 
 def _tenants_key(key: str, tenant: str) -> str:

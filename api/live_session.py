@@ -15,13 +15,14 @@ from api.mailbox import Mailbox
 from api.metrics import REFUSED, WARNINGS
 from api.quota import Meter
 from api.relay import events
+from api.tracing import EdgeTrace
 from shared.audio.convert import AudioFormat
 from shared.audio.pcm import to_samples
 from shared.errors import NoCapacity, NotFound, StenoError, Unavailable
 from shared.events import ACK_S, Ack, Error, Event, Ready, Warning
 from shared.events import Final as FinalEvent
 from shared.redis.live import Follower
-from shared.redis.sessions import Attached, Numbered, SessionLog
+from shared.redis.sessions import FIRST_CONNECTION, Attached, Numbered, SessionLog
 from shared.tasks import end_tasks
 
 _CLAIM_LOOK_S: Final = 0.05
@@ -40,6 +41,7 @@ class Attachment:
     """Number of the last event that the client has."""
     acks: bool = False
     """Whether events say how far audio has arrived."""
+    trace: EdgeTrace | None = None
 
 
 class Session:
@@ -60,8 +62,15 @@ class Session:
         self._log = log
         self._queue_s = queue_s
         self._resume_s = resume_s
+        self._trace = attachment.trace
         self._ingest = Ingest(
-            self._id, attachment.audio, self._attached, log, on_ack=self._acked, meter=meter
+            self._id,
+            attachment.audio,
+            self._attached,
+            log,
+            on_ack=self._acked,
+            meter=meter,
+            trace=self._trace,
         )
         self._mailbox = Mailbox()
         self.is_settled = False
@@ -117,6 +126,11 @@ class Session:
         """Wait for the error that iteration would raise, and raise it: for whoever is busy with an event."""
         await self._mailbox.failed()
 
+    def sent(self, seq: int, event: Event) -> None:
+        """Say that an event was written to the client."""
+        if self._trace is not None:
+            self._trace.sent(seq, event)
+
     def push(self, seq: int, event: Event) -> None:
         """Put an event for the client, as the session's own. Raises `MustResume`."""
         self._mailbox.push(seq, event)
@@ -138,6 +152,8 @@ class Session:
         try:
             yield
         finally:
+            if self._trace is not None:
+                self._trace.ended(is_first=self._attached.connection == FIRST_CONNECTION)
             await end_tasks([task])
 
     async def _keep(self, follower: Follower) -> None:
@@ -164,6 +180,8 @@ class Session:
         )
         async with contextlib.aclosing(source):
             async for seq, event in source:
+                if self._trace is not None:
+                    self._trace.heard(seq)
                 await self._mailbox.turn()
                 self.push(seq, self._addressed(event))
         self.is_settled = True

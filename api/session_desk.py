@@ -22,12 +22,14 @@ from api.metrics import RESUMED, SESSIONS, SESSIONS_OPENED
 from api.params import check_against_workers
 from api.quota import LiveQuota, Meter
 from api.rates import Rates
+from api.tracing import EdgeTrace
 from shared.errors import BadParameter, NotFound, StenoError
 from shared.events import Limits, Ready, Resumed, SessionConfig, check_redact
 from shared.redis.connection import ConnectionLost
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence, WorkerPresence
 from shared.redis.sessions import NEW, Kept, SessionLog
+from shared.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class LiveParts:
     """What bounds its requests."""
     audit: Audit
     """Who opened and resumed what."""
+    traces: Traces | None = None
 
 
 class SessionDesk:
@@ -92,15 +95,23 @@ class SessionDesk:
             await self._admit(workers)
         name, token = uuid.uuid4().hex, secrets.token_urlsafe(24)
         ready = self._ready(name, "", asked.config.model, workers)
-        attachment = Attachment(session=name, token=token, audio=asked.audio, attached=NEW, acks=asked.acks)
-        meter = parts.quota.meter(tenant)
-        session = self._session(attachment, meter)
         allowance = parts.quota.tenants.of(tenant)
         config = replace(
             asked.config,
             surface=surface,
             redact=check_redact(",".join((*asked.config.redact, *allowance.redact))),
+            trace=parts.traces and parts.traces.seed(),
         )
+        attachment = Attachment(
+            session=name,
+            token=token,
+            audio=asked.audio,
+            attached=NEW,
+            acks=asked.acks,
+            trace=self._trace(config, name, surface),
+        )
+        meter = parts.quota.meter(tenant)
+        session = self._session(attachment, meter)
         place = self._placed(config, session, name, is_new=True)
         async with place, meter.running(is_new=True), parts.feed.follow(name) as follower:
             await parts.sessions.open(
@@ -140,6 +151,7 @@ class SessionDesk:
                 attached=attached,
                 after=after,
                 acks=asked.acks,
+                trace=self._trace(asked.config, name, surface),
             )
             meter = parts.quota.meter(asked.config.tenant, attached.received)
             session = self._session(attachment, meter)
@@ -157,6 +169,10 @@ class SessionDesk:
         return self._parts.quota.placed(
             config.tenant, name, is_over=lambda: session.is_settled, is_new=is_new
         )
+
+    def _trace(self, config: SessionConfig, session: str, surface: str) -> EdgeTrace | None:
+        traces = self._parts.traces
+        return EdgeTrace(traces, config.trace, session, surface) if traces and config.trace else None
 
     def _session(self, attachment: Attachment, meter: Meter) -> Session:
         parts = self._parts

@@ -263,6 +263,8 @@ class SessionConfig:
     """Whose share of a device the session takes. Set by the edge, never by the client; so is `surface`."""
     surface: str = ""
     """The protocol that the client speaks."""
+    trace: str | None = None
+    """Seed of the session's traces (`shared.traces`), set by the edge; None: it is not traced."""
 
 
 def check_redact(text: str) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ META_KEY: Final = "key"
 META_COUNTED: Final = "counted"
 """Seconds of audio that were counted against its tenant's bound when it was taken; absent without a bound."""
 META_TENANT: Final = "tenant"
+META_TRACE: Final = "trace"
 """Whose job it is."""
 
 QUEUED: Final = "queued"

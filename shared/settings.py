@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     """Uploads, results and the embedded server's append-only file."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least of what is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or a JSON object a line ([operations.md](operations.md#logs))."""
 
     engine: str = Field("faster", validation_alias=AliasChoices("STENO_ENGINE", "STT_BACKEND", "engine"))
     """`faster` (also `faster_whisper`), or `scripted` for tests without a model; alias `STT_BACKEND`."""
@@ -134,6 +136,14 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the first worker's metrics; the workers that `steno up` starts beside it take the ports above.
     0: not served."""
+    canary_s: float = Field(60.0, ge=0)
+    """After so long without any decode a worker decodes a sentence whose words it knows, and says in its
+    readiness whether it understood it; 0: never ([operations.md](operations.md#health))."""
+    traces_url: str = Field("", pattern=r"^(https?://\S+)?$", repr=False)
+    """Where edges, workers and job workers send traces: OTLP over HTTP, as `http://collector:4318/v1/traces`
+    (needs the extra `otel`; [tracing.md](tracing.md)); empty: none are made."""
+    traces_share: float = Field(1.0, ge=0, le=1)
+    """Part of sessions and file jobs that are traced; the edge draws it for each."""
     event_log: Path | None = None
     """Directory in which every worker keeps an event log ([operations.md](operations.md#event-log)); none is
     kept without it."""

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from shared.guard import Guard
 from shared.redis.connection import AsyncRedis, connect, connect_sync
 from shared.redis.embedded import EmbeddedServer
 from shared.redis.keys import is_permanent
+from tests.support.server_image import server_in_container
 from tests.support.service import Service
 
 # No test asserts time: this machine may be busy.
@@ -58,24 +60,32 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def _valkey() -> Generator[EmbeddedServer]:
+def _server_url() -> Generator[str]:
+    """The embedded server, or one in a container: an image that `STENO_TEST_REDIS_IMAGE` names."""
+    image = os.environ.get("STENO_TEST_REDIS_IMAGE", "")
+    with server_in_container(image) if image else _embedded() as url:
+        yield url
+
+
+@contextmanager
+def _embedded() -> Generator[str]:
     guard = Guard()
     server = EmbeddedServer()
     server.start()
     guard.add(server.pid or 0)
-    yield server
+    yield server.url
     server.stop()
     guard.close()
 
 
 @pytest.fixture
-def redis_url(_valkey: EmbeddedServer) -> Generator[str]:
+def redis_url(_server_url: str) -> Generator[str]:
     """An empty server of the test's own; checked for leaked keys afterwards."""
-    client = connect_sync(_valkey.url)
+    client = connect_sync(_server_url)
     try:
         client.flushall()
-        yield _valkey.url
-        assert leaked_keys(_valkey.url) == []
+        yield _server_url
+        assert leaked_keys(_server_url) == []
     finally:
         client.close()
 

@@ -20,11 +20,12 @@ from shared.logs import configure
 from shared.models import resolve
 from shared.redis.connection import connect
 from shared.settings import Settings, check_redis_is_given, load_settings
+from shared.traces import check_traces, open_traces
 from worker.app import WorkerApp
 from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
 from worker.engine.drafted import DraftedEngine
-from worker.health import Health, serve_health
+from worker.health import Health, Vitals, serve_health
 
 log = logging.getLogger("worker")
 
@@ -78,15 +79,18 @@ async def serve(settings: Settings, engine: Engine, health: Health) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop)
 
-    def say_alive() -> None:
+    def say_alive(vitals: Vitals) -> None:
         _say_alive()
-        health.beat()
+        health.beat(vitals)
 
-    client = connect(settings.redis_url)
+    client, traces = connect(settings.redis_url), open_traces(settings, "worker")
     try:
-        await WorkerApp(client, engine, settings, alive=say_alive).run(stop, hurry)
+        app = WorkerApp(client, engine, settings, traces=traces, alive=say_alive)
+        await app.run(stop, hurry)
     finally:
         await client.aclose()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
 
 
 def _say_alive() -> None:
@@ -100,8 +104,10 @@ def main() -> int:
     device is broken."""
     faulthandler.enable()  # a crash in native code says where
     try:
-        settings = load_settings(check_redis_is_given, lambda settings: check_engine(settings.engine))
-        configure(settings.log_level)
+        settings = load_settings(
+            check_redis_is_given, check_traces, lambda settings: check_engine(settings.engine)
+        )
+        configure(settings.log_level, as_json=settings.log_format == "json")
         health = Health()
         if settings.metrics_port:
             serve_health(health, settings.metrics_host, settings.metrics_port)

@@ -30,12 +30,15 @@ from shared.redis.windows import WindowSource
 from shared.settings import Settings
 from shared.system import LOOK_S
 from shared.tasks import end_tasks
+from shared.traces import Traces
+from worker.canary import Canary
 from worker.core.effects import SessionOptions
 from worker.device import Device
 from worker.engine.api import Engine
 from worker.engine.silero import SileroVad
 from worker.event_log import EventLog
 from worker.file_windows import FileWindows
+from worker.health import Vitals
 from worker.intake import Intake, IntakeParts
 from worker.quality import Quality
 from worker.rules import LibraryRules
@@ -61,7 +64,8 @@ class WorkerApp:
     engine: Engine
     settings: Settings
     worker: str = field(default_factory=new_worker_id)
-    alive: Callable[[], None] = lambda: None
+    traces: Traces | None = None
+    alive: Callable[[Vitals], None] = lambda vitals: None
     """Called once a second by a loop that goes round."""
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
@@ -76,11 +80,13 @@ class WorkerApp:
         intake, book = self._intake(device, quality)
         keys = Keys(self.settings.shards)
         presence = Presence(self.client)
-        files = FileWindows(
-            WindowSource(self.client, keys, consumer=self.worker), device, lambda: _count(presence)
-        )
+        source = WindowSource(self.client, keys, consumer=self.worker)
+        files = FileWindows(source, device, lambda: _count(presence), self.traces)
         takers = self._takers(intake, files)
-        beat = asyncio.create_task(self._beat_forever(presence, device, intake, stop), name="heartbeat")
+        canary = Canary(device, every_s=self.settings.canary_s)
+        beat = asyncio.create_task(
+            self._beat_forever(presence, device, intake, canary, stop), name="heartbeat"
+        )
         reporter = Reporter(Telling(self.client, keys), self.worker, quality.watched, threads=info.parallel)
         tell = asyncio.create_task(_tell_forever(reporter, intake, device), name="tell")
         watch = asyncio.create_task(device.watch_forever(), name="watch")
@@ -89,7 +95,8 @@ class WorkerApp:
             asyncio.create_task(stop.wait(), name="stop"),
             asyncio.create_task(self._recycle(), name="recycle"),
         ]
-        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
+        listen = asyncio.create_task(canary.listen_forever(), name="canary")
+        pulse = asyncio.create_task(self._pulse_forever(device, canary), name="pulse")
         try:
             done, _ = await asyncio.wait(
                 [*ends, beat, tell, watch, look, *takers], return_when=asyncio.FIRST_COMPLETED
@@ -104,7 +111,7 @@ class WorkerApp:
             raise
         finally:
             stop.set()
-            await end_tasks([*ends, *takers, watch])
+            await end_tasks([*ends, *takers, watch, listen])
             await intake.hand_over(failed=device.broken_by)
             await files.hand_over()
             await device.close()
@@ -186,17 +193,18 @@ class WorkerApp:
             lease_s=self.settings.lease_s,
             alone_s=self.settings.resume_s,
             quality=quality,
+            traces=self.traces,
         )
         return Intake(IntakeParts(book, runner, self.settings.worker_sessions)), book
 
-    async def _pulse_forever(self) -> NoReturn:
+    async def _pulse_forever(self, device: Device, canary: Canary) -> NoReturn:
         """Apart from the heartbeat, which may wait for Redis."""
         while True:
-            self.alive()
+            self.alive(_vitals(device, canary))
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _beat_forever(
-        self, presence: Presence, device: Device, intake: Intake, stop: asyncio.Event
+        self, presence: Presence, device: Device, intake: Intake, canary: Canary, stop: asyncio.Event
     ) -> NoReturn:
         info = device.info
         while True:
@@ -209,12 +217,29 @@ class WorkerApp:
                 active=intake.active,
                 draining=stop.is_set(),
                 oldest_unserved_s=round(device.oldest_unserved_s(), 3),
+                decoded_s_ago=_rounded(device.decoded_s_ago()),
+                canary_share=canary.heard and canary.heard.share,
                 load=round(device.load(), 3),
                 load_max=self.settings.worker_load_max,
             )
             with contextlib.suppress(*ConnectionLost):
                 await presence.beat(sign)
             await asyncio.sleep(HEARTBEAT_S)
+
+
+def _vitals(device: Device, canary: Canary) -> Vitals:
+    heard = canary.heard
+    return {
+        "oldest_unserved_s": _rounded(device.oldest_unserved_s()),
+        "decoded_s_ago": _rounded(device.decoded_s_ago()),
+        "canary_share": heard and _rounded(heard.share),
+        "canary_took_s": heard and _rounded(heard.took_s),
+        "canary_s_ago": heard and _rounded(canary.s_ago),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 async def _count(presence: Presence) -> int:

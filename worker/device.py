@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, NoReturn
 
 from shared.errors import DeviceFault, EngineFault
-from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
+from worker.core.decode import Batch, DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.waiting import Job
 from worker.engine.apart import decode_apart
@@ -87,6 +87,7 @@ class Device:
         self._running: dict[asyncio.Task[None], _Running] = {}
         self._pace: dict[Kind, float] = {}
         """Longest that a second of audio took lately, by kind."""
+        self._decoded_at_s: float | None = None
         self._faults = 0
         self._broken: DeviceFault | None = None
         self._broken_by = frozenset[str]()
@@ -101,6 +102,10 @@ class Device:
         """Age of the live decode that waits longest; 0 when none waits."""
         since = self._scheduler.oldest_since()
         return 0.0 if since is None else self._clock() - since
+
+    def decoded_s_ago(self) -> float | None:
+        """Since the last batch that was decoded; None before the first."""
+        return None if self._decoded_at_s is None else self._clock() - self._decoded_at_s
 
     def running_s(self) -> list[float]:
         """For how long the batches on the device have run."""
@@ -219,7 +224,7 @@ class Device:
             results = await loop.run_in_executor(self._threads, self._decode, plan.kind, requests)
             took_s = self._clock() - started
             answers = self._heard(plan, started, took_s, results)
-            self._faults = 0
+            self._faults, self._decoded_at_s = 0, self._clock()
             pace = took_s / max(_audio_s(plan), 0.1)
             self._pace[plan.kind] = max(pace, 0.9 * self._pace.get(plan.kind, 0.0))
         except EngineFault as fault:
@@ -248,8 +253,10 @@ class Device:
             jobs, heard = zip(*decoded, strict=True)
             self._quality.batch(replace(plan, jobs=jobs), started, took_s, heard)
         cost_s = took_s / len(results)
+        encode_s = sum(result.encode_s for _, result in decoded)
+        batch = Batch(took_s=took_s, encode_s=encode_s, size=len(results))
         return [
-            replace(result, cost_s=cost_s, waited_s=started - job.since)
+            replace(result, cost_s=cost_s, waited_s=started - job.since, batch=batch)
             if isinstance(result, DecodeResult)
             else result
             for job, result in pairs

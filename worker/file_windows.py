@@ -14,11 +14,13 @@ from shared.audio.pcm import pcm16_to_float
 from shared.errors import EngineFault
 from shared.redis.connection import ConnectionLost, through_outages
 from shared.redis.windows import ATTEMPTS_MAX, WINDOW_LEASE_MS, WindowClaim, WindowResult, WindowSource
-from worker.core.decode import DecodeRequest, Kind
+from shared.traces import Traces, now_ns, session_place
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.filters import Drop, believed
 from worker.core.holes import spoken
 from worker.device import Answer, Device, WindowRequest
 from worker.metrics import WINDOWS
+from worker.tracing import trace_decode
 from worker.whole_windows import Withdrawn, result_of, whole
 
 log = logging.getLogger(__name__)
@@ -38,10 +40,15 @@ class FileWindows:
     many there are, this one included."""
 
     def __init__(
-        self, source: WindowSource, device: Device, count_workers: Callable[[], Awaitable[int]] | None = None
+        self,
+        source: WindowSource,
+        device: Device,
+        count_workers: Callable[[], Awaitable[int]] | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._source = source
         self._count_workers = count_workers
+        self._traces = traces
         self._workers = 1
         self._device = device
         self._tasks: dict[asyncio.Task[None], WindowClaim] = {}
@@ -141,12 +148,9 @@ class FileWindows:
         """None for a job that was cancelled. Raises `EngineFault` when the window is to be tried again."""
         window = claim.window
         try:
-            heard = await whole(
-                self._device,
-                _request(claim),
-                await result_of(answer),
-                window.speech,
-            )
+            first = await result_of(answer)
+            self._trace(claim, first)
+            heard = await whole(self._device, _request(claim), first, window.speech)
         except Withdrawn:
             WINDOWS.labels("cancelled").inc()
             return None
@@ -168,6 +172,14 @@ class FileWindows:
             compression_ratio=heard.compression_ratio,
             temperature=heard.temperature,
         )
+
+    def _trace(self, claim: WindowClaim, result: DecodeResult) -> None:
+        """Record the decode; those of a window's parts are not."""
+        window = claim.window
+        if self._traces is None or window.trace is None:
+            return
+        about = {"steno.job": window.job, "steno.window": window.number}
+        trace_decode(self._traces, session_place(window.trace), Kind.FILE, result, now_ns(), about)
 
 
 def _key(claim: WindowClaim) -> str:

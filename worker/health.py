@@ -4,7 +4,7 @@ to take sessions. Served by threads of its own, so that it answers while the loo
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
@@ -13,6 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.errors import BadParameter
 
+Vitals = Mapping[str, float | None]
+"""Figures of a worker, by their names in the answer; None: not known yet."""
 State = Literal["loading", "ready", "draining"]
 
 SILENT_S_MAX: Final = 5.0
@@ -27,10 +29,11 @@ class Health:
         self._clock = clock
         self._state: State = "loading"
         self._beat_at_s = clock()
+        self._vitals: Vitals = {}
 
-    def beat(self) -> None:
-        """The event loop goes round, and the engine is loaded."""
-        self._beat_at_s = self._clock()
+    def beat(self, vitals: Vitals) -> None:
+        """The event loop goes round, and the engine is loaded. `vitals` are told with the readiness."""
+        self._beat_at_s, self._vitals = self._clock(), vitals
         if self._state == "loading":
             self._state = "ready"
 
@@ -50,6 +53,7 @@ class Health:
                 body = {"status": "stalled", "silent_s": round(silent_s, 1)}
             if body["status"] != "ready":
                 status = HTTPStatus.SERVICE_UNAVAILABLE
+            body |= self._vitals
         elif path != "/healthz":
             status, body = HTTPStatus.NOT_FOUND, {"status": "no such page"}
         return status, json.dumps(body).encode(), "application/json"

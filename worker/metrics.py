@@ -13,6 +13,11 @@ WINDOWS = Counter("steno_worker_windows", "Windows of files", ["outcome"])
 SET_ASIDE = Counter(
     "steno_worker_sessions_set_aside", "Sessions closed because they broke worker after worker"
 )
+CANARY_SHARE = Gauge(
+    "steno_worker_canary_share",
+    "Share of the canary's words that were heard the last time; 1 before the first",
+)
+CANARY_SHARE.set(1)
 ENGINE_FAULTS = Counter("steno_worker_engine_faults", "Batches that the decoder failed on")
 
 QUEUE_S = Histogram(

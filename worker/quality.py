@@ -182,8 +182,12 @@ class SessionQuality:
         now_s = self._log.clock()
         return [max(0.0, now_s - self._arrived_s(end_s)) for end_s in ends_s]
 
+    def age_s(self, end_s: float) -> float:
+        """How long ago the audio up to there came."""
+        return max(0.0, self._log.clock() - self._arrived_s(end_s))
+
     def _event(self, kind: str, utterance: int, end_s: float, **fields: object) -> None:
-        lag_s = max(0.0, self._log.clock() - self._arrived_s(end_s))
+        lag_s = self.age_s(end_s)
         EVENT_LAG_S.labels(kind).observe(lag_s)
         self._log.write(
             "event",

@@ -18,12 +18,14 @@ from shared.redis.sessions import Mark
 from shared.redis.system import ToldSession
 from shared.system import SESSION_ID_CHARS
 from shared.tasks import end_tasks
+from shared.traces import Traces, now_ns
 from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
 from worker.core.writing import Rules
 from worker.device import Answer, Device
 from worker.metrics import AUDIO_S, LEASES_LOST, SESSIONS
 from worker.quality import Quality
+from worker.tracing import WorkerTrace
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class RunnerParts:
     alone_s: float
     """How long a session is kept behind the last sign of its client that was seen."""
     quality: Quality = field(default_factory=Quality)
+    traces: Traces | None = None
 
 
 class SessionRunner:
@@ -91,6 +94,7 @@ class SessionRunner:
         self._room = asyncio.Semaphore(_AUDIO_WAITING_MAX)
         self._writes = 0
         self._quality = parts.quality.session(claim.session, claim.committed)
+        self._trace = _trace(claim, parts.traces)
         self._draining = self._failed = self._is_alone = False
         self._suspect = claim.is_suspect
         self._asked: set[int] = set()
@@ -228,6 +232,8 @@ class SessionRunner:
             case _Answered(ticket, answer):
                 if isinstance(answer, EngineFault):
                     raise answer
+                if self._trace is not None:
+                    self._trace.answered(ticket, answer)
                 return self._session.decoded(ticket, answer)
             case items:
                 self._room.release()
@@ -248,6 +254,8 @@ class SessionRunner:
         match effect:
             case Decode(request, ticket, lag_s):
                 self._asked.add(ticket)
+                if self._trace is not None:
+                    self._trace.asked(ticket, request.kind)
                 self._parts.device.offer(
                     self._claim.session,
                     ticket,
@@ -261,8 +269,10 @@ class SessionRunner:
                 # Repeated while Redis is out of reach: the fence refuses it if it is too late by then, and
                 # the count of writes if it had arrived after all.
                 self._writes += 1
-                saying = Saying(events, covered, checkpoint)
+                saying, began_ns = Saying(events, covered, checkpoint), now_ns()
                 await through_outages(lambda: self._parts.book.emit(self._claim, self._writes, saying))
+                if self._trace is not None:
+                    self._trace.published(events, began_ns, self._quality.age_s)
                 self._quality.published(events, covered)
                 if covered is not None:
                     self._suspect = False
@@ -290,4 +300,15 @@ def _checkpoint(claim: Claim) -> Checkpoint | None:
         return unpack(Checkpoint, claim.checkpoint)
     except CodecError:
         log.warning("unreadable checkpoint", extra={"session": claim.session})
+        return None
+
+
+def _trace(claim: Claim, traces: Traces | None) -> WorkerTrace | None:
+    """What records the session's traces; None where the edge or this worker makes none."""
+    if traces is None or claim.config.trace is None:
+        return None
+    try:
+        return WorkerTrace(traces, claim.config.trace, claim.session)
+    except ValueError:
+        log.warning("unreadable seed of traces", extra={"session": claim.session})
         return None

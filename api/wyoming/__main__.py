@@ -84,7 +84,7 @@ def main() -> int:
             check_tenant,
             tenants_of,
         )
-        configure(settings.log_level)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         port = settings.wyoming_port or PORT
         with listen(settings.host, port, variable="STENO_WYOMING_PORT") as listener:
             asyncio.run(serve(settings, listener))

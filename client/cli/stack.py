@@ -16,6 +16,7 @@ from client.cli.supervise import Spec, Supervisor
 from shared.guard import Guard
 from shared.redis.connection import jobs_address
 from shared.settings import Settings, check_open, file_variable_of
+from shared.traces import check_traces
 
 _READY_S_MAX: Final = 180.0
 """Longer than the largest model takes to load from a slow disk."""
@@ -47,6 +48,7 @@ class Stack:
 def check(settings: Settings) -> None:
     """Everything that can be known to be wrong before something starts. Raises the `StenoError` for it."""
     check_open(settings)
+    check_traces(settings)
     check_port(settings.host, settings.port)
     if settings.wyoming_port:
         check_port(settings.host, settings.wyoming_port, setting="STENO_WYOMING_PORT")

@@ -32,7 +32,7 @@ def up(
         redis_url=redis_url,
         data_dir=data_dir,
     )
-    configure(settings.log_level)
+    configure(settings.log_level, as_json=settings.log_format == "json")
     raise_on_terminate()
     from client.cli import stack
 

@@ -7,6 +7,7 @@ packages=(
   chromium      # tests/browser
   firefox-esr   # tests/browser/test_firefox.py
   pulseaudio    # a speaker for it that nobody hears
+  catatonit     # the pause of pods, tests/images
   fonts-inter   # what its screenshots are written in
 )
 

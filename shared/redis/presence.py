@@ -30,6 +30,10 @@ class WorkerPresence:
     draining: bool = False
     oldest_unserved_s: float = 0.0
     """Age of the oldest decode request that waits."""
+    decoded_s_ago: float | None = None
+    """Since its last decode; None: there was none, or it is of another version."""
+    canary_share: float | None = None
+    """Share of the canary's words that it heard the last time; None: it has not heard it."""
     load: float = 0.0
     """Part of the device that its sessions want, by measured costs; above 1 it does not keep up."""
 

@@ -51,6 +51,8 @@ class Window:
     """Whether numbers are to be spelled."""
     tenant: str = ""
     """Whose share of a device it takes."""
+    trace: str | None = None
+    """Seed of the job's trace (`shared.traces`); None: it is not traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,38 +2,29 @@
 with a worker that dies."""
 
 import asyncio
-from collections.abc import Generator
+import time
 from dataclasses import dataclass
 
 import httpx
 import pytest
 
-from client import Final, StreamOptions, connect
 from shared.redis.connection import connect as connect_redis
 from shared.redis.presence import Presence, WorkerPresence
 from shared.tasks import end_tasks
+from tests.images.conftest import KEY, MODEL, Images
+from tests.images.speaking import speak
 from tests.support.accuracy import wer
-from tests.support.containers import HARDENED, VALKEY_IMAGE, Containers, engine
+from tests.support.containers import HARDENED, VALKEY_IMAGE, Containers
 from tests.support.data import clip
 from tests.support.marked import talk
 from tests.support.service import free_port
 
 pytestmark = [pytest.mark.images, pytest.mark.anyio, pytest.mark.timeout(2400)]
 
-MODEL = "tiny.en"
-KEY = "a-key-of-this-test"
 EDGE_BYTES_MAX, WORKER_BYTES_MAX = 250_000_000, 700_000_000
 WAIT_S_MAX = 120.0
 PACE = 2.0
 """Times real time."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """The tags of what was built."""
-
-    api: str
-    worker: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,11 @@ class Stack:
     port: int
     edge: str
     worker: str
+
+    @property
+    def url(self) -> str:
+        """Where the edge is, over HTTP."""
+        return f"http://127.0.0.1:{self.port}"
 
     def start_edge(self, name: str, port: str) -> str:
         """An edge; returns its container's name."""
@@ -77,23 +73,6 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def containers() -> Generator[Containers]:
-    command = engine()
-    if not command:
-        pytest.skip("no container engine answers: docker or podman, or the command in STENO_CONTAINERS")
-    with Containers.cleaned_up(command) as mine:
-        yield mine
-
-
-@pytest.fixture(scope="module")
-def images(containers: Containers) -> Images:
-    return Images(
-        containers.build("Dockerfile.api", "localhost/steno-api:test"),
-        containers.build("Dockerfile.worker", "localhost/steno-worker:test", MODEL=MODEL),
-    )
-
-
-@pytest.fixture(scope="module")
 def stack(containers: Containers, images: Images) -> Stack:
     """With real weights."""
     return start(containers, images, "first")
@@ -114,30 +93,6 @@ def start(containers: Containers, images: Images, worker: str, **settings: str) 
     return Stack(containers, images, redis_url, port, *names)
 
 
-async def speak(stack: Stack, pcm16: bytes) -> str:
-    """Play audio. Returns the finals' text, after a check that each utterance has one."""
-    finals = list[Final]()
-    url = f"ws://127.0.0.1:{stack.port}"
-    async with connect(url, api_key=KEY, options=StreamOptions(language="en")) as session:
-
-        async def hear() -> None:
-            async for event in session:
-                if isinstance(event, Final):
-                    finals.append(event)
-
-        hearing = asyncio.create_task(hear())
-        try:
-            for start_byte in range(0, len(pcm16), 3200):
-                await session.send(pcm16[start_byte : start_byte + 3200])
-                await asyncio.sleep(0.1 / PACE)
-            await session.end()
-            await hearing
-        finally:
-            await end_tasks([hearing])
-    assert [final.utterance for final in finals] == list(range(len(finals)))
-    return " ".join(final.text for final in finals)
-
-
 def test_they_weigh_no_more_than_they_may(containers: Containers, images: Images) -> None:
     edge, worker = (int(containers.inspect(tag)["Size"]) for tag in (images.api, images.worker))
     sizes = "sum(p.stat().st_size for p in Path('/models').rglob('*') if p.is_file())"
@@ -149,6 +104,20 @@ def test_they_weigh_no_more_than_they_may(containers: Containers, images: Images
     )
     assert edge <= EDGE_BYTES_MAX
     assert without <= WORKER_BYTES_MAX
+
+
+def test_it_is_said_how_long_a_worker_takes(stack: Stack) -> None:
+    port = free_port()
+    began = time.monotonic()
+    name = stack.containers.run(
+        "timed", stack.images.worker, options=HARDENED, redis_url=stack.redis_url, metrics_port=str(port),
+        metrics_host="127.0.0.1",
+    )  # fmt: skip
+    while not is_ready(f"http://127.0.0.1:{port}/readyz"):
+        assert time.monotonic() < began + WAIT_S_MAX, stack.containers.logs(name)
+        time.sleep(0.02)
+    print(f"worker with {MODEL} ready {time.monotonic() - began:.2f} s after its container was asked for")
+    assert stack.containers.end(name) == 0
 
 
 def test_nobody_is_root_and_nothing_can_be_written(stack: Stack) -> None:
@@ -168,10 +137,17 @@ def test_they_say_what_is_in_them(stack: Stack) -> None:
         assert {"steno", "redis", "libc6"} <= set(stack.containers.python(name, code).stdout.split())
 
 
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 async def test_a_real_clip_is_transcribed(stack: Stack) -> None:
     await stack.wait_for_workers("first")
-    assert wer(clip("en_stew").text, await speak(stack, clip("en_stew").pcm16())) < 0.3
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{stack.port}") as http:
+    assert wer(clip("en_stew").text, await speak(stack.url, clip("en_stew").pcm16(), pace=PACE)) < 0.3
+    async with httpx.AsyncClient(base_url=stack.url) as http:
         ready = (await http.get("/readyz")).json()
     assert (ready["status"], ready["workers"]) == ("ready", 1)
 
@@ -182,7 +158,7 @@ async def test_another_worker_goes_on_when_one_is_killed(containers: Containers,
     workers = {"one": own.worker, "two": own.start_worker("two", **marked)}
     await own.wait_for_workers("one", "two")
     said = talk()
-    speaking = asyncio.create_task(speak(own, said.pcm16))
+    speaking = asyncio.create_task(speak(own.url, said.pcm16, pace=PACE))
     try:
         holder = await _holder(own)
         await asyncio.sleep(said.duration_s / PACE / 3)  # in mid-speech; nothing is asserted about the moment

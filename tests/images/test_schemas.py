@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-VALIDATE = ROOT / ".venv-kubernetes" / "bin" / "kubernetes-validate"
+VALIDATE = ROOT / ".venv-images" / "bin" / "kubernetes-validate"
 VERSIONS = ("1.30", "1.34")
 OF_OPERATORS = ("ScaledObject", "ServiceMonitor", "PodMonitor")
 """Kinds that Kubernetes itself does not know."""

@@ -8,6 +8,7 @@ server, where no registry can be reached.
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 VALKEY_IMAGE = os.environ.get("STENO_VALKEY_IMAGE", "docker.io/valkey/valkey:9")
 BASE = os.environ.get("STENO_IMAGE_BASE", "")
 _BUILD_S_MAX = 1800.0
+_PULL_S_MAX = 300.0
 _WAIT_S_MAX = 120.0
 HARDENED = (
     "--read-only",
@@ -33,12 +35,18 @@ HARDENED = (
 
 
 def engine() -> str:
-    """A command that answers, or an empty text."""
+    """A command that runs a container of the image that ours are built on, which it has or can pull; or an
+    empty text."""
+    base = BASE or re.findall(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile.api").read_text(), re.MULTILINE)[0]
+    trial = "run", "--rm", "--network=host", base, "python3", "-c", ""
     for command in filter(None, (os.environ.get("STENO_CONTAINERS", ""), "docker", "podman")):
         if shutil.which(command):
-            done = subprocess.run([command, "info"], capture_output=True, check=False, timeout=60)
-            if done.returncode == 0:
-                return command
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                done = subprocess.run(
+                    [command, *trial], capture_output=True, check=False, timeout=_PULL_S_MAX
+                )
+                if done.returncode == 0:
+                    return command
     return ""
 
 
@@ -79,8 +87,8 @@ class Containers:
         """Whether the image's health check passes now. It is run here, because not every engine has something
         that runs it on time."""
         check = self.inspect(name)["Config"]["Healthcheck"]["Test"]
-        assert check[0] == "CMD"
-        return self.call("exec", name, *check[1:], check=False).returncode == 0
+        command = check[1:] if check[0] == "CMD" else ["/bin/sh", "-c", check[1]]
+        return self.call("exec", name, *command, check=False).returncode == 0
 
     def wait_until_healthy(self, name: str) -> None:
         """Wait for the health check."""

@@ -28,7 +28,7 @@ def test_what_it_mounts_and_builds_is_there() -> None:
 def test_its_settings_exist() -> None:
     known = {variable_of(name) for name in Settings.model_fields}
     for service in OURS.values():
-        assert set(service["environment"]) <= known
+        assert {name for name in service["environment"] if not name.startswith("AWS_")} <= known
 
 
 def test_steno_runs_without_rights_and_has_time_to_drain() -> None:
@@ -51,3 +51,10 @@ def test_prometheus_finds_the_processes() -> None:
     names = {name for job in jobs for config in job["dns_sd_configs"] for name in config["names"]}
     assert names == {"edge", "worker", "worker-gpu"}
     assert names <= set(SERVICES)
+
+
+def test_a_gpu_gets_the_large_model_unless_another_is_named() -> None:
+    arguments = SERVICES["worker-gpu"]["build"]["args"]
+    assert arguments["MODEL"] == "${STENO_MODEL:-large-v3-turbo}"
+    assert (arguments["DEVICE"], SERVICES["worker-gpu"]["environment"]["STENO_DEVICE"]) == ("cuda", "cuda")
+    assert SERVICES["worker"]["build"]["args"]["MODEL"] == "${STENO_MODEL:-base}"

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-api.lock", "requirements-worker.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-api.lock",
+    "requirements-worker.lock",
+    "requirements-otel.lock",
+    "requirements-s3.lock",
+)
 
 
 def entries(lock: str) -> dict[str, set[str]]:
@@ -44,6 +50,8 @@ def test_a_lock_pulls_no_gpu_runtime(lock: str) -> None:
         ("requirements.lock", None),
         ("requirements-api.lock", {"api", "build"}),
         ("requirements-worker.lock", {"worker", "build"}),
+        ("requirements-otel.lock", {"otel"}),
+        ("requirements-s3.lock", {"s3"}),
     ],
 )
 def test_a_lock_has_all_that_the_project_asks_for(lock: str, extras: set[str] | None) -> None:

@@ -69,6 +69,18 @@ class DecodeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What a decode shared the device with."""
+
+    took_s: float
+    """Time on the device of the whole."""
+    encode_s: float
+    """Part of it in log-mel and encoder."""
+    size: int
+    """Decodes in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeResult:
     """What was heard behind `left`. Word times are seconds of the request's audio, `left_s` included."""
 
@@ -93,6 +105,8 @@ class DecodeResult:
     """Part of the batch's time that went into log-mel and encoder for this request."""
     waited_s: float = 0.0
     """From the asking to the start of the decode."""
+    batch: Batch | None = field(default=None, compare=False)
+    """What it was decoded with."""
     window_s: float = 0.0
     """Length of the encoder's window, padding included."""
     steps: int = 0

@@ -35,6 +35,7 @@ from shared.redis.keys import Keys
 from shared.redis.windows import WindowQueue
 from shared.settings import Settings, check_redis_is_given, load_settings
 from shared.storage import JobStorage
+from shared.traces import check_traces
 from worker.jobs import PARENT_PID
 
 log = logging.getLogger("worker.jobs")
@@ -208,8 +209,8 @@ def main() -> int:
     arguments: Any = parser.parse_args()
     _allow_fork_on_macos()
     try:
-        settings = load_settings(check_redis_is_given)
-        configure(settings.log_level)
+        settings = load_settings(check_redis_is_given, check_traces)
+        configure(settings.log_level, as_json=settings.log_format == "json")
         is_done = serve(settings, burst=arguments.burst, interactive=arguments.interactive)
         return 0 if is_done else 1
     except StenoError as error:

@@ -18,7 +18,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final
 
 from rq import Retry, get_current_job
@@ -39,6 +39,7 @@ from shared.jobs import (
     META_PROGRESS,
     META_SHA256,
     META_TENANT,
+    META_TRACE,
     META_WARNING,
     QUEUES,
     SPLIT,
@@ -50,6 +51,7 @@ from shared.redis.quotas import DAY_AUDIO, MONTH_AUDIO, JobUsage
 from shared.redis.windows import WindowQueue
 from shared.settings import Settings, load_settings
 from shared.storage import JobStorage
+from shared.traces import now_ns, open_traces, session_place
 from shared.transcript import Transcript
 from worker.engine.silero import SileroVad
 from worker.jobs import PARENT_PID
@@ -63,6 +65,8 @@ log = logging.getLogger(__name__)
 
 _HANDOVERS_MAX: Final = 1000
 """How often a job may move on because its process was asked to stop; only a guard against a loop."""
+_EXPORT_S_MAX: Final = 1.0
+"""RQ does not know that the job is done before its trace is sent."""
 _CHUNK_SAMPLES: Final = 5 * 16_000
 
 
@@ -72,6 +76,12 @@ def run(job_id: str) -> Retry | None:
     if job is None:
         raise RuntimeError("this is a job of RQ and is called by its worker")
     settings = load_settings()
+    with _traced(job, settings):
+        return _run(job, settings)
+
+
+def _run(job: Job, settings: Settings) -> Retry | None:
+    job_id = job.id
     storage = JobStorage(settings.jobs_url, bytes_max=settings.storage_bytes_max)
     # Closed by the end of this process, which has one job. RQ's own connection may be to another server.
     queue = WindowQueue(
@@ -123,6 +133,7 @@ def _transcribe(job: Job, storage: JobStorage, queue: WindowQueue, settings: Set
         options,
         queue,
         tenant=str(job.meta.get(META_TENANT, "")),
+        trace=job.meta.get(META_TRACE),
         tell=lambda progress: _note(job, **{META_PROGRESS: progress}),
         # RQ's parent may be killed outright; nobody would wait for this process, or extend its lease.
         is_stopping=lambda: stop.is_set() or os.getppid() != parent,
@@ -165,6 +176,20 @@ def count_audio(meta: Mapping[str, Any], usage: JobUsage) -> None:
     more_ms = round(1000 * (float(meta[META_DURATION]) - float(meta[META_COUNTED])))
     with contextlib.suppress(*ConnectionLost):
         usage.spend(str(meta.get(META_TENANT, "")), {DAY_AUDIO: more_ms, MONTH_AUDIO: more_ms}, {})
+
+
+@contextlib.contextmanager
+def _traced(job: Job, settings: Settings) -> Generator[None]:
+    """Record this attempt in the job's trace, if it has one."""
+    seed: str | None = job.meta.get(META_TRACE)
+    traces = open_traces(settings, "job-worker", export_s_max=_EXPORT_S_MAX) if seed else None
+    began_ns = now_ns()
+    try:
+        yield
+    finally:
+        if seed and traces is not None:
+            traces.span("run", session_place(seed), began_ns, now_ns(), {"steno.job": job.id})
+            traces.close()
 
 
 def _fetch_policy(settings: Settings) -> FetchPolicy:

@@ -71,6 +71,7 @@ class Transcriber:
         tell: Callable[[float], None],
         is_stopping: Callable[[], bool],
         tenant: str = "",
+        trace: str | None = None,
     ) -> None:
         self._job = job
         self._options = options
@@ -78,6 +79,7 @@ class Transcriber:
         self._tell = tell
         self._is_stopping = is_stopping
         self._tenant = tenant
+        self._trace = trace
         self._language = options.language
         self._results = queue.results()
         self._outstanding: dict[int, _Put] = {}
@@ -161,6 +163,7 @@ class Transcriber:
             languages=self._options.languages if self._language == AUTO else (),
             no_digits=self._options.numerals == "spoken",
             tenant=self._tenant,
+            trace=self._trace,
         )
 
     def _collect(self) -> None:

@@ -4,10 +4,12 @@ import http.client
 import json
 import socket
 from collections.abc import Generator
+from functools import partial
 
 import pytest
 
 from shared.errors import BadParameter
+from worker import metrics
 from worker.health import SILENT_S_MAX, Health, serve_health
 
 
@@ -52,8 +54,9 @@ def test_a_worker_is_ready_from_its_first_sign_until_it_drains(
     health: Health, clock: Clock, port: int
 ) -> None:
     said = []
-    for step in (lambda: None, health.beat, lambda: setattr(clock, "now_s", 101 + SILENT_S_MAX), health.beat,
-                 health.drain, health.beat):  # fmt: skip
+    beat = partial(health.beat, {})
+    for step in (lambda: None, beat, lambda: setattr(clock, "now_s", 101 + SILENT_S_MAX), beat,
+                 health.drain, beat):  # fmt: skip
         step()
         status, body = ask(port, "/readyz")
         said.append((status, json.loads(body)["status"]))
@@ -62,10 +65,19 @@ def test_a_worker_is_ready_from_its_first_sign_until_it_drains(
                     (503, "draining")]  # fmt: skip
 
 
+def test_readiness_says_the_latest_figures(health: Health, port: int) -> None:
+    health.beat({"decoded_s_ago": 1.5, "canary_share": None})
+    health.beat({"decoded_s_ago": 0.5, "canary_share": 1.0})
+    assert json.loads(ask(port, "/readyz")[1]) == {
+        "status": "ready", "decoded_s_ago": 0.5, "canary_share": 1.0,
+    }  # fmt: skip
+    assert json.loads(ask(port, "/healthz")[1]) == {"status": "ready"}
+
+
 def test_metrics_are_there_from_the_start_and_nothing_else_is(port: int) -> None:
     status, body = ask(port, "/metrics?x=1")
     assert status == 200
-    assert "steno_worker_sessions" in body
+    assert metrics.SESSIONS.describe()[0].name in body
     assert ask(port, "/")[0] == 404
     assert ask(port, "/../etc/passwd")[0] == 404
 
