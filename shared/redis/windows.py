@@ -92,7 +92,9 @@ class WindowQueue:
         self._job = job
         self._keys = keys.job(job)
         stream = keys.urgent_windows if urgent else keys.windows
-        self._stream = stream(keys.shard(job))
+        shard = keys.shard(job)
+        self._stream = stream(shard)
+        self._streams = (keys.windows(shard), keys.urgent_windows(shard))
         self._news_after = b"0-0"
 
     def put(self, window: Window) -> bytes:
@@ -177,8 +179,7 @@ class WindowQueue:
     def withdraw(self) -> None:
         """Take the job's windows, with their audio, off the streams of its shard. Cancel it first: results of
         those that are being decoded are not kept then."""
-        shard = self._keys.shard(self._job)
-        for stream in (self._keys.windows(shard), self._keys.urgent_windows(shard)):
+        for stream in self._streams:
             after = "-"
             while rows := cast(Any, self._client.xrange(stream, after, "+", _LOOKED_AT)):
                 own = [entry for entry, fields in rows if fields.get(b"j") == self._job.encode()]

@@ -4,7 +4,7 @@ service. The client is a queue in place of a socket."""
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -13,9 +13,9 @@ from api.dialect import Abandon, Act, Audio, Close, End, Finalize, Open, Send
 from api.live_session import Session
 from api.session_desk import LiveParts, SessionDesk
 from shared.audio.convert import AudioFormat
-from shared.errors import NoCapacity
+from shared.errors import NoCapacity, RateLimited
 from shared.events import Closed, Error, Event, Final, Finalized, Ready, SessionConfig
-from shared.redis.connection import connect
+from shared.redis.connection import AsyncRedis, connect
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from shared.redis.presence import Presence
@@ -286,3 +286,16 @@ def _limits() -> object:
     from shared.events import Limits
 
     return Limits(message_bytes_max=1, session_s_max=1, resume_s=1)
+
+
+async def test_a_surface_without_requests_counts_its_sessions_as_such(redis: AsyncRedis) -> None:
+    keys = Keys()
+    quota, rates, audit = live_bounds(redis, requests_per_minute=1)
+    log = SessionLog(redis, keys, resume_s=30)
+    live = LiveParts(log, LiveFeed(redis, keys), Presence(redis), 10, 30, 3600, quota, rates, audit)
+    await rates.count("home")
+    opening = Open(config=replace(PLAIN, tenant="home"), is_counted=False)
+    with pytest.raises(RateLimited) as refused:
+        async with SessionDesk(live).open(opening, surface="wyoming"):
+            pytest.fail("too often")
+    assert refused.value.retry_after_s

@@ -10,7 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
+from shared.events import Word
 from shared.redis.windows import Window, WindowResult
+from shared.transcript import Token
 from tests.support.data import clip
 from tests.support.file_jobs import TTL_S, Edge, canned, decoding, edge
 from tests.support.media import mulaw_header, write_float_wav, write_media, write_tracks
@@ -86,6 +88,32 @@ async def test_a_job_says_how_its_result_is_to_look(desk: Edge, talk: Path) -> N
     assert "\nwindow 0\n" in (await desk.http.get(path, params={"format": "srt"})).text
     wrong = await desk.http.get(path, params={"max_lines": 99})
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "bad_parameter")
+
+
+async def test_what_is_private_is_left_out_of_all_that_a_job_says(desk: Edge, talk: Path) -> None:
+    said = "call four one five five five five two six seven one or write to a@example.com now"
+
+    def private(window: Window) -> WindowResult:
+        words = tuple(
+            Word(text=word, start=i * 0.05, end=i * 0.05 + 0.05, probability=0.9)
+            for i, word in enumerate(said.split())
+        )
+        tokens = tuple((Token(id=1, raw=word.text, logprob=-0.1),) for word in words)
+        return WindowResult(number=window.number, language="en", text=said, words=words, tokens=tokens)
+
+    asked = {"redact": "phone,email", "words": "true", "tokens": "true", "language": "en"}
+    async with decoding(desk.redis_url, private):
+        job = await desk.submit(talk, **asked)
+        await desk.work()
+    path = f"/v1/jobs/{job}/result"
+    for form in ("json", "verbose_json", "srt", "vtt", "tsv", "txt"):
+        text = (await desk.http.get(path, params={"format": form})).text
+        assert not [word for word in ("four", "seven", "example", "415") if word in text], form
+        assert "[phone]" in text
+        assert "[email]" in text
+    assert "four" not in (await desk.http.get(f"/v1/jobs/{job}/events")).text
+    wrong = await desk.http.post("/v1/jobs", files={"file": talk.read_bytes()}, data={"redact": "names"})
+    assert wrong.status_code == 400
 
 
 async def test_windows_carry_what_was_asked_for_and_the_prompt_stays_out_of_rq(

@@ -16,7 +16,7 @@ from shared.redis.keys import AUDIT, Keys
 from tests.support.data import DATA_DIR
 from tests.support.live import RawSession
 from tests.support.service import Service
-from tests.support.sound import pcm16, speech
+from tests.support.speech import spoken
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +83,7 @@ async def traces(server: AsyncRedis, ident: str, but: tuple[str, ...] = ()) -> l
 async def test_a_session_is_deleted_while_it_is_spoken_in(own: Service, server: AsyncRedis) -> None:
     async with client_of(own, ALICE) as alice, client_of(own, BOB) as bob:
         async with session_of(own, ALICE) as (session, ident):
-            await session.audio(pcm16(speech(3.0)))
+            await session.audio(spoken("en_years"))
             await session.until("speech_start")
             assert (await bob.delete(f"/v1/sessions/{ident}")).status_code == 404
             assert (await alice.delete(f"/v1/sessions/{ident}")).status_code == 204

@@ -18,9 +18,9 @@ const PASSED_ON = ["language", "languages", "task", "model", "prompt", "hotwords
 export class LiveSession extends EventTarget {
   /**
    * @param {object} options `sampleRate` (of the audio that is sent, mono) is needed; `url` of the edge, by
-   *   default the page's; `key`: an API key; `encoding`: `pcm16` or `float32`; `words`, `partials`; what
-   *   docs/protocol.md lists by the same name (`endpointingMs`, `maxUtteranceS`, `partialIntervalMs` in camel
-   *   case); `bufferS`: audio that may wait for the server's word; `resumeS`: how long a lost connection is
+   *   default the page's; `key`: an API key or token, or a function that gives one for each connection, or a
+   *   promise of one; `encoding`: `pcm16` or `float32`; `words`, `partials`; what docs/protocol.md lists by the
+   *   same name (`endpointingMs`, `maxUtteranceS`, `partialIntervalMs` in camel case); `bufferS`: audio that may wait for the server's word; `resumeS`: how long a lost connection is
    *   tried again.
    */
   constructor(options) {
@@ -53,7 +53,7 @@ export class LiveSession extends EventTarget {
 
   /** When the message arrived that is told of, on the clock of performance.now(). */
   get arrivedAt() {
-    return this._connection.arrivedAt;
+    return this._connection?.arrivedAt ?? 0;
   }
 
   get isOver() {
@@ -94,7 +94,7 @@ export class LiveSession extends EventTarget {
   /** Give the session up: the server finalises it by itself. */
   abandon() {
     this._over();
-    this._connection.end();
+    this._connection?.end();
     this._resolve(null);
   }
 
@@ -105,8 +105,10 @@ export class LiveSession extends EventTarget {
 
   /** A connection whose first message was taken. */
   async _open() {
+    const key = await given(this._options.key);
+    if (this._isOver) return { lost: null };
     this._connection?.end();
-    const connection = new Connection(this._address(), this._options.key);
+    const connection = new Connection(this._address(), key);
     this._connection = connection;
     this._isWritable = false;
     connection.onOpen = () => {
@@ -153,7 +155,7 @@ export class LiveSession extends EventTarget {
     if (isLast) this._over();
     this._emit(message.type, message);
     if (!isLast) return;
-    this._connection.end();
+    this._connection?.end();
     this._resolve(message);
   }
 
@@ -204,7 +206,7 @@ export class LiveSession extends EventTarget {
   async _fail(error) {
     if (this._isOver) return;
     this._over();
-    this._connection.end();
+    this._connection?.end();
     const known = this._ready || error.code !== "unreachable" ? error : await whyNot(this._options, error);
     this._emit("failed", known);
     this._reject(known);
@@ -242,8 +244,14 @@ function queryOf(options) {
   return query;
 }
 
+/** A function gives a key for each connection: a short-lived one may be over when the session is resumed. */
+function given(key) {
+  return typeof key === "function" ? key() : key;
+}
+
 async function whyNot({ url = "./", key }, error) {
   try {
+    key = await given(key);
     const headers = key ? { Authorization: `Bearer ${key}` } : {};
     const answer = await fetch(new URL("v1/models", new URL(url, document.baseURI)), { headers });
     if (answer.status === 401) {
