@@ -1,11 +1,11 @@
 """What a desktop can't do for dictation. No message ever carries what was said or typed.
 
-    StenoError
-    └── DesktopError
-        ├── NoMicrophone         there is none, or it can't be opened
-        ├── PermissionMissing    the user has not allowed it; the text says where it is allowed
-        ├── HotkeyTaken          another program has these keys, or they are no keys
-        └── NotTyped             the text did not get into the app in front
+StenoError
+└── DesktopError
+    ├── NoMicrophone         there is none, or it can't be opened
+    ├── PermissionMissing    the user has not allowed it; the text says where it is allowed
+    ├── HotkeyTaken          another program has these keys, or they are no keys
+    └── NotTyped             the text did not get into the app in front
 """
 
 from shared.errors import StenoError

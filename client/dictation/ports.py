@@ -55,10 +55,10 @@ class Typer(Protocol):
     def type(self, text: str, newline: Newline) -> None:
         """Type this. Returns when the app in front has been sent all of it.
 
-        Exact for any Unicode text, whatever the keyboard's layout, its locks, and the keys that are held: these
-        are waited for, for half a second, then lifted and put back. "\\n" is the key that `newline` says, and
-        "\\t" the Tab key; other control characters are left out. Never splits a grapheme cluster. Raises `NotTyped`
-        and `PermissionMissing`.
+        Exact for any Unicode text, whatever the keyboard's layout, its locks, and the keys that are held:
+        these are waited for, for half a second, then lifted and put back. "\\n" is the key that `newline`
+        says, and "\\t" the Tab key; other control characters are left out. Never splits a grapheme cluster.
+        Raises `NotTyped` and `PermissionMissing`.
         """
         ...
 
@@ -72,8 +72,9 @@ class Typer(Protocol):
         ...
 
     def presses(self) -> int:
-        """How many keys and mouse buttons were pressed by others than this typer; only ever rises. Counted from the
-        first `type`, `paste` or `erase` on at the latest. What is asked is whether it has changed."""
+        """How many keys and mouse buttons were pressed by others than this typer; only ever rises. Counted
+        from the first `type`, `paste` or `erase` on at the latest. What is asked is whether it has
+        changed."""
         ...
 
     def copy(self, text: str) -> None:
@@ -89,9 +90,9 @@ class Hotkey(Protocol):
     """Keys that work whatever app is in front; the app does not get them."""
 
     def start(self, chords: Mapping[str, Chord], on_key: Callable[[str, bool], None]) -> None:
-        """Take these keys, each under a name. `on_key(name, True)` when one is pressed and `on_key(name, False)`
-        when it is let go: once each, in turn, however long it is held (no auto-repeat), also when its modifiers are
-        let go first. Typing works while it is held. Raises `HotkeyTaken`, with none taken."""
+        """Take these keys, each under a name. `on_key(name, True)` when one is pressed and `on_key(name,
+        False)` when it is let go: once each, in turn, however long it is held (no auto-repeat), also when its
+        modifiers are let go first. Typing works while it is held. Raises `HotkeyTaken`, with none taken."""
         ...
 
     def stop(self) -> None:
@@ -107,7 +108,8 @@ class Permissions(Protocol):
         ...
 
     def request(self, need: Need) -> None:
-        """Let the system ask the user, or open the place where it is allowed. Does not wait for the answer."""
+        """Let the system ask the user, or open the place where it is allowed. Does not wait for the
+        answer."""
         ...
 
     def advice(self, need: Need) -> str:
