@@ -10,6 +10,7 @@ UV := $(BIN)/uv
 COMPAT := .venv-compat/ready
 KUBERNETES := .venv-kubernetes/ready
 COMPAT_NODE := tests/compat/node_modules/ready
+MACOS_WHEELS := .macos-wheels/ready
 
 # Tests start hundreds of processes; without byte code each of them would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,7 +27,7 @@ up: $(READY) ## Run the whole service on this machine until Ctrl-C
 demo: $(READY) ## Run the service on a bundled clip, live and as a file, then stop
 	@$(BIN)/steno demo $(ARGS)
 
-test: $(READY) ## Run all tests
+test: $(READY) $(MACOS_WHEELS) ## Run all tests
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(READY) ## Run what `make test` leaves out: long variants, a run of chaos, real speech over other surfaces
@@ -54,7 +55,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-kubernetes tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-kubernetes .macos-wheels tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -74,6 +75,14 @@ $(COMPAT): tests/compat/frameworks.txt
 $(KUBERNETES): tests/images/requirements.txt
 	$(PYTHON) -m venv .venv-kubernetes
 	.venv-kubernetes/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	@touch $@
+
+# Wheels for another system: unpacked to be read, not installed.
+$(MACOS_WHEELS): tests/support/pyobjc/wheels.txt | $(READY)
+	rm -rf .macos-wheels
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes \
+	  --only-binary=:all: --platform macosx_10_13_universal2 --implementation cp --python-version 3.13 \
+	  --target .macos-wheels -r $<
 	@touch $@
 
 $(COMPAT_NODE): tests/compat/package.json

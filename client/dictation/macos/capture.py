@@ -28,7 +28,10 @@ _NEXT_S_MAX: Final = 1.5
 _JOIN_S_MAX: Final = 2.0
 
 _GONE: Final = "the microphone was unplugged, or another one was chosen"
-_SILENT: Final = "the microphone gives no audio; another program may have it, or it needs to be plugged in again"
+_SILENT: Final = (
+    "the microphone gives no audio; another program may have it, or it needs to be plugged in again"
+)
+_BROKEN: Final = "the microphone's audio can't be read; choose another microphone"
 _LATE: Final = "audio was lost: this computer is too busy"
 
 _Item = bytes | str | None
@@ -64,7 +67,9 @@ class MacCapture:
         # The format of the hardware: a tap with another rate is never called, or ends the process.
         form = node.inputFormatForBus_(_BUS)
         if not form.sampleRate() or not form.channelCount():
-            raise NoMicrophone("the microphone can't be opened; choose another one in System Settings > Sound")
+            raise NoMicrophone(
+                "the microphone can't be opened; choose another one in System Settings > Sound"
+            )
         converter = Converter(self._mac, form.sampleRate())
         waiting = self._waiting = queue.Queue(_WAITING_MAX)
         has_lost = threading.Event()
@@ -172,6 +177,9 @@ class _Worker:
                     audio = self._converter.convert(item)
             except DesktopError as error:
                 self._on_loss(str(error))
+                return
+            except Exception:  # noqa: BLE001 - a thread that ended without a word would be a dead microphone
+                self._on_loss(_BROKEN)
                 return
             for frame in pieces.put(audio):
                 self._on_audio(frame)

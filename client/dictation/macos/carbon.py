@@ -91,9 +91,11 @@ class Carbon:
     """The functions, as Python's. All but `is_secure_input` belong on the main thread, where the system itself
     insists on that."""
 
-    def __init__(self, library: Any = None) -> None:
-        """`library` is for tests; by default the system's is loaded when it is first needed."""
+    def __init__(self, library: Any = None, constant: Callable[[Any, str], Any] = _P.in_dll) -> None:
+        """Both are for tests; by default the system's library is loaded when it is first needed, and its
+        constants are looked up in it."""
         self._given = library
+        self._constant = constant
 
     @cached_property
     def _library(self) -> Any:
@@ -156,7 +158,7 @@ class Carbon:
         if not source:
             return {}
         try:
-            name = _P.in_dll(library, "kTISPropertyUnicodeKeyLayoutData")
+            name = self._constant(library, "kTISPropertyUnicodeKeyLayoutData")
             data = library.TISGetInputSourceProperty(source, name)
             table = library.CFDataGetBytePtr(data) if data else None
             if not table:

@@ -37,7 +37,9 @@ class Clipboard:
     def lent(self, text: str) -> Iterator[int]:
         """With the text on the clipboard; gives the code of the key that pastes it with Command. Afterwards what
         was there before is back, unless somebody else has put something there."""
-        before, mine, key = on_main(self._mac, lambda: (self._content(), self._write(text, _PASSING), self._key()))
+        before, mine, key = on_main(
+            self._mac, lambda: (self._content(), self._write(text, _PASSING), self._key())
+        )
         try:
             yield key
             self._sleep(_READ_S)

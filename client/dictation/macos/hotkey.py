@@ -34,7 +34,10 @@ class MacHotkey:
     def _start(self, chords: Mapping[str, Chord], on_key: Callable[[str, bool], None]) -> None:
         self._stop()
         typed = self._carbon.layout()
-        wanted = [(name, chord, to_carbon(chord, lambda code: typed.get(code, ""))) for name, chord in chords.items()]
+        wanted = [
+            (name, chord, to_carbon(chord, lambda code: typed.get(code, "")))
+            for name, chord in chords.items()
+        ]
         names = dict(enumerate(chords, 1))
         held: set[int] = set()
 
@@ -49,7 +52,9 @@ class MacHotkey:
             give_back = self._carbon.register(code, modifiers, number)
             if give_back is None:
                 self._stop()
-                raise HotkeyTaken(f"{chord} belongs to another program; choose another key, or quit that program")
+                raise HotkeyTaken(
+                    f"{chord} belongs to another program; choose another key, or quit that program"
+                )
             self._given_back.append(give_back)
 
     def _stop(self) -> None:

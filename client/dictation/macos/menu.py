@@ -65,7 +65,11 @@ class Menu:
         button.setImagePosition_(appkit.NSImageLeading)
         button.setTitle_(TITLES[view.light] or ("" if image is not None else "Steno"))
         colour = appkit.NSColor
-        tints = {"on": colour.systemGreenColor, "wait": colour.systemOrangeColor, "red": colour.systemRedColor}
+        tints = {
+            "on": colour.systemGreenColor,
+            "wait": colour.systemOrangeColor,
+            "red": colour.systemRedColor,
+        }
         button.setContentTintColor_(tints[view.light]() if view.light in tints else None)
 
     def _made(self, item: Item) -> Any:
@@ -76,7 +80,5 @@ class Menu:
         made.setTarget_(self._target)
         made.setRepresentedObject_(item.action)
         made.setEnabled_(bool(item.action))
-        made.setState_(
-            appkit.NSControlStateValueOn if item.is_checked else appkit.NSControlStateValueOff
-        )
+        made.setState_(appkit.NSControlStateValueOn if item.is_checked else appkit.NSControlStateValueOff)
         return made

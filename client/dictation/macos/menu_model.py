@@ -53,7 +53,10 @@ def items(view: View, login: LoginState, permissions: Mapping[Need, Permission])
         found.append(Item(view.notice))
     found += [Item(f"Allow {_NAMES[need]} …", ALLOW + need) for need in missing(permissions)]
     is_off = view.state in (State.OFF, State.DRAINING)
-    found += [Item(), Item("Turn Dictation On" if is_off else "Turn Dictation Off", "on" if is_off else "off")]
+    found += [
+        Item(),
+        Item("Turn Dictation On" if is_off else "Turn Dictation Off", "on" if is_off else "off"),
+    ]
     if view.last:
         found += [Item("Undo Last Utterance", "undo"), Item("Copy Last Text", "copy_last")]
     is_fixed = login == "unavailable"

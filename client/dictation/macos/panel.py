@@ -81,7 +81,11 @@ class Panel:
 
     def _colour(self, view: View) -> Any:
         colour = self._appkit.NSColor
-        lights = {"on": colour.systemGreenColor, "wait": colour.systemOrangeColor, "red": colour.systemRedColor}
+        lights = {
+            "on": colour.systemGreenColor,
+            "wait": colour.systemOrangeColor,
+            "red": colour.systemRedColor,
+        }
         return lights.get(view.light, colour.labelColor)()
 
     def _label(self, y: float, height: float, font: Any) -> Any:

@@ -45,7 +45,9 @@ class MacPermissions:
     def _ask_for_microphone(self) -> None:
         av = self._mac.avfoundation
         # Who asks looks at `state` again; the answer itself comes on a thread of the system's.
-        av.AVCaptureDevice.requestAccessForMediaType_completionHandler_(av.AVMediaTypeAudio, lambda _granted: None)
+        av.AVCaptureDevice.requestAccessForMediaType_completionHandler_(
+            av.AVMediaTypeAudio, lambda _granted: None
+        )
 
     def _ask_to_type(self) -> None:
         self._was_asked_to_type = True

@@ -105,7 +105,9 @@ def _struct(value: Any, encoding: str) -> tuple[Any, ...]:
     fields = split(encoding[1:-1].partition("=")[2])
     if not isinstance(value, tuple) or len(cast(tuple[Any, ...], value)) != len(fields):
         raise ValueError(f"{value!r} is no {encoding}")
-    return tuple(check(item, kind, {}) for item, kind in zip(cast(tuple[Any, ...], value), fields, strict=True))
+    return tuple(
+        check(item, kind, {}) for item, kind in zip(cast(tuple[Any, ...], value), fields, strict=True)
+    )
 
 
 def _text(kind: bytes | str) -> str:

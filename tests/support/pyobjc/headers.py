@@ -107,7 +107,9 @@ def differences(clone: Path) -> list[str]:
         if owner.parent != cls.parent:
             found.append(f"{name} inherits from {owner.parent}")
         # A framework may add methods to a class of another one.
-        methods = {k: m for record in records.values() if name in record for k, m in record[name].methods.items()}
+        methods = {
+            k: m for record in records.values() if name in record for k, m in record[name].methods.items()
+        }
         for selector, method in cls.methods.items():
             if methods.get(selector) != method:
                 found.append(f"{name} {selector}: {methods.get(selector)}")
@@ -115,7 +117,9 @@ def differences(clone: Path) -> list[str]:
 
 
 def _record(clone: Path, where: str) -> dict[str, Any]:
-    shown = subprocess.run(["git", "-C", str(clone), "show", where], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["git", "-C", str(clone), "show", where], capture_output=True, text=True, check=True
+    )
     lines = (line for line in shown.stdout.splitlines() if not line.startswith("//"))
     return json.loads("\n".join(lines))["definitions"]
 

@@ -75,8 +75,17 @@ def read() -> Metadata:
     return metadata
 
 
+def read_file(path: str) -> tuple[Names, Metadata]:
+    """What one more file of metadata adds."""
+    metadata = Metadata()
+    return _read_path(FOLDER / path, metadata), metadata
+
+
 def _read_one(name: str, metadata: Metadata) -> Names:
-    path = FOLDER.joinpath(*name.split("."), "_metadata.py")
+    return _read_path(FOLDER.joinpath(*name.split("."), "_metadata.py"), metadata)
+
+
+def _read_path(path: Path, metadata: Metadata) -> Names:
     with mock.patch.dict(sys.modules, {"objc": _recorder(metadata)}):
         raw = runpy.run_path(str(path))
     values: dict[str, Any] = dict(raw.get("misc", {}))

@@ -157,6 +157,8 @@ class Runtime:
         selector = name.replace("_", ":")
         if target is None and selector == "alloc":
             return cls
+        if selector == "init":
+            return lambda: self._behave(cls, target, "init", (), "@")
         owner, method = self._declared(cls, ("+" if target is None else "-") + selector)
         extra = self._extra(cls, selector)
 
