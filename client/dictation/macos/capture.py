@@ -1,8 +1,9 @@
 """The microphone by way of AVAudioEngine.
 
 The engine calls its tap on a thread of its own, with 10 to 400 ms of audio however much was asked for; the
-buffer is valid only there. So the tap copies and returns, and a worker thread converts and cuts. An engine whose
-microphone has changed stops by itself, and one may run without ever calling its tap: both are told as a loss.
+buffer is valid only there. So the tap copies and returns, and a worker thread converts and cuts. An engine
+whose microphone has changed stops by itself, and one may run without ever calling its tap: both are told as a
+loss.
 """
 
 import queue
@@ -88,8 +89,12 @@ class MacCapture:
     def _watch(self, engine: Any, waiting: "queue.Queue[_Item]") -> None:
         av = self._mac.avfoundation
         center = self._mac.foundation.NSNotificationCenter.defaultCenter()
+
+        def changed(_note: Any) -> None:
+            _put(waiting, _GONE)
+
         self._observer = center.addObserverForName_object_queue_usingBlock_(
-            av.AVAudioEngineConfigurationChangeNotification, engine, None, lambda _note: _put(waiting, _GONE)
+            av.AVAudioEngineConfigurationChangeNotification, engine, None, changed
         )
 
     def stop(self) -> None:

@@ -1,5 +1,5 @@
-"""What only Carbon has: hot keys that need no permission, whether a password field has the keyboard, and which
-key types what. Its functions are plain C, declared here as in Apple's headers."""
+"""What only Carbon has: hot keys that need no permission, whether a password field has the keyboard, and
+which key types what. Its functions are plain C, declared here as in Apple's headers."""
 
 import ctypes as c
 from collections.abc import Callable
@@ -88,8 +88,8 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 
 
 class Carbon:
-    """The functions, as Python's. All but `is_secure_input` belong on the main thread, where the system itself
-    insists on that."""
+    """The functions, as Python's. All but `is_secure_input` belong on the main thread, where the system
+    itself insists on that."""
 
     def __init__(self, library: Any = None, constant: Callable[[Any, str], Any] = _P.in_dll) -> None:
         """Both are for tests; by default the system's library is loaded when it is first needed, and its
@@ -109,8 +109,8 @@ class Carbon:
         return library
 
     def is_secure_input(self) -> bool:
-        """Whether keys are kept from other programs: a password field has the focus, or a program asked for it.
-        Typed text would go nowhere, or into the password."""
+        """Whether keys are kept from other programs: a password field has the focus, or a program asked for
+        it. Typed text would go nowhere, or into the password."""
         return bool(self._library.IsSecureEventInputEnabled())
 
     def listen(self, on_event: Callable[[int, int], None]) -> Callable[[], None]:

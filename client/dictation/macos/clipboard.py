@@ -1,7 +1,7 @@
 """The clipboard: lent to a text that is pasted, and given its content back."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -34,9 +34,9 @@ class Clipboard:
         on_main(self._mac, lambda: self._write(text, ()))
 
     @contextmanager
-    def lent(self, text: str) -> Iterator[int]:
-        """With the text on the clipboard; gives the code of the key that pastes it with Command. Afterwards what
-        was there before is back, unless somebody else has put something there."""
+    def lent(self, text: str) -> Generator[int]:
+        """With the text on the clipboard; gives the code of the key that pastes it with Command. Afterwards
+        what was there before is back, unless somebody else has put something there."""
         before, mine, key = on_main(
             self._mac, lambda: (self._content(), self._write(text, _PASSING), self._key())
         )

@@ -11,8 +11,8 @@ _SLACK_FRAMES: Final = 64
 
 
 class Converter:
-    """One stream of mono float samples at the rate of the microphone. It keeps its filter's state, so a change
-    of the microphone needs another one."""
+    """One stream of mono float samples at the rate of the microphone. It keeps its filter's state, so a
+    change of the microphone needs another one."""
 
     def __init__(self, mac: Frameworks, rate: float) -> None:
         """Raises `NoMicrophone` for a rate that nothing can be made of."""
@@ -24,7 +24,7 @@ class Converter:
         self._target = av.AVAudioFormat.alloc().initWithCommonFormat_sampleRate_channels_interleaved_(
             av.AVAudioPCMFormatInt16, float(SAMPLE_RATE), 1, True
         )
-        self._converter = (
+        self._converter: Any = (
             av.AVAudioConverter.alloc().initFromFormat_toFormat_(self._source, self._target)
             if self._source is not None
             else None

@@ -8,8 +8,8 @@ from client.errors import NotInstalled
 
 
 class Frameworks:
-    """One attribute for each. They are Any because PyObjC has no types: what may be called, and how, is checked
-    in tests against its metadata. Each raises `NotInstalled` where PyObjC is not there."""
+    """One attribute for each. They are Any because PyObjC has no types: what may be called, and how, is
+    checked in tests against its metadata. Each raises `NotInstalled` where PyObjC is not there."""
 
     @cached_property
     def objc(self) -> Any:

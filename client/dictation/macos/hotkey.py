@@ -1,5 +1,5 @@
-"""Hot keys by way of Carbon: they need no permission, the app in front does not get them, they are told when they
-are let go, and they work while a password field has the keyboard. Event taps do none but the third."""
+"""Hot keys by way of Carbon: they need no permission, the app in front does not get them, they are told when
+they are let go, and they work while a password field has the keyboard. Event taps do none but the third."""
 
 from collections.abc import Callable, Mapping
 

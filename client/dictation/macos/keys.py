@@ -33,7 +33,8 @@ _US: Final = dict(
         strict=True,
     )
 )
-"""What is printed on the keys of an American keyboard, by code: where the layout in use has no such character."""
+"""What is printed on the keys of an American keyboard, by code: where the layout in use has no such
+character."""
 
 Layout = Callable[[int], str]
 """What the key with a code types without modifiers, in the layout in use; empty when nothing."""

@@ -1,8 +1,8 @@
 """Text as the keyboard events that type it. Pure.
 
-An event holds a string of UTF-16, of which macOS takes the first 20 units and drops the rest without a word. So
-text is cut into pieces of at most 20 units, between grapheme clusters: half of a surrogate pair is no character,
-and half of an emoji would be drawn by the app before the other half arrives.
+An event holds a string of UTF-16, of which macOS takes the first 20 units and drops the rest without a word.
+So text is cut into pieces of at most 20 units, between grapheme clusters: half of a surrogate pair is no
+character, and half of an emoji would be drawn by the app before the other half arrives.
 """
 
 import re

@@ -8,7 +8,8 @@ BUNDLE: Final = "dev.steno.dictation"
 """Identifier of the app that briefcase builds."""
 
 LoginState = Literal["on", "off", "approve", "unavailable"]
-"""`approve`: the user must allow it in System Settings; `unavailable`: this is no app, or macOS is older than 13."""
+"""`approve`: the user must allow it in System Settings; `unavailable`: this is no app, or macOS is older than
+13."""
 
 
 def is_bundled(mac: Frameworks) -> bool:

@@ -38,7 +38,8 @@ _LOGIN: Final[dict[LoginState, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of the menu. Without an action it can't be picked; without a title it is a line between groups."""
+    """A line of the menu. Without an action it can't be picked; without a title it is a line between
+    groups."""
 
     title: str = ""
     action: str = ""

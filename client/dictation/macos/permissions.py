@@ -27,7 +27,8 @@ class MacPermissions:
         return "unknown" if status == av.AVAuthorizationStatusNotDetermined else "denied"
 
     def request(self, need: Need) -> None:
-        """See the port. The system asks once; after that only the user can open the settings, so they are opened."""
+        """See the port. The system asks once; after that only the user can open the settings, so they are
+        opened."""
         if self.state(need) == "unknown":
             (self._ask_for_microphone if need == "microphone" else self._ask_to_type)()
         elif self.state(need) == "denied":
@@ -44,10 +45,11 @@ class MacPermissions:
 
     def _ask_for_microphone(self) -> None:
         av = self._mac.avfoundation
-        # Who asks looks at `state` again; the answer itself comes on a thread of the system's.
-        av.AVCaptureDevice.requestAccessForMediaType_completionHandler_(
-            av.AVMediaTypeAudio, lambda _granted: None
-        )
+
+        def answered(_granted: bool) -> None:
+            """Who asks looks at `state` again: this is called on a thread of the system's."""
+
+        av.AVCaptureDevice.requestAccessForMediaType_completionHandler_(av.AVMediaTypeAudio, answered)
 
     def _ask_to_type(self) -> None:
         self._was_asked_to_type = True

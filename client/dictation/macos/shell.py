@@ -1,9 +1,9 @@
 """The app's main loop: AppKit on the main thread, dictation on a second one.
 
-AppKit insists on the main thread, asyncio on a loop of its own; neither runs well inside the other. So each has
-its thread: what dictation shows goes over with `callAfter`, what the user picks with the callback that dictation
-gave. `NSApplication.run` is called as it is, not by `AppHelper.runEventLoop`, whose end is that of the process
-and which shows and logs exceptions.
+AppKit insists on the main thread, asyncio on a loop of its own; neither runs well inside the other. So each
+has its thread: what dictation shows goes over with `callAfter`, what the user picks with the callback that
+dictation gave. `NSApplication.run` is called as it is, not by `AppHelper.runEventLoop`, whose end is that of
+the process and which shows and logs exceptions.
 """
 
 import signal
@@ -50,8 +50,12 @@ class MacShell:
         app = appkit.NSApplication.sharedApplication()
         app.setActivationPolicy_(appkit.NSApplicationActivationPolicyAccessory)  # no Dock icon, no focus
         self._menu, self._panel = Menu(self._mac, self._picked), Panel(self._mac)
+
+        def quit_(_number: int) -> None:
+            on_wish("quit")
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._mac.mach_signals.signal(number, lambda _number: on_wish("quit"))
+            self._mac.mach_signals.signal(number, quit_)
         failed: list[BaseException] = []
         worker = threading.Thread(target=self._work, args=(work, app, failed), name="dictation")
         self._recheck()
@@ -90,7 +94,8 @@ class MacShell:
         app.stop_(None)
         # The loop looks at that after the next event, so there must be one.
         appkit = self._mac.appkit
-        event = appkit.NSEvent.otherEventWithType_location_modifierFlags_timestamp_windowNumber_context_subtype_data1_data2_(
+        make = appkit.NSEvent
+        event = make.otherEventWithType_location_modifierFlags_timestamp_windowNumber_context_subtype_data1_data2_(
             appkit.NSEventTypeApplicationDefined, (0.0, 0.0), 0, 0.0, 0, None, 0, 0, 0
         )
         app.postEvent_atStart_(event, True)
@@ -133,9 +138,11 @@ class MacShell:
         """Look again every second until all is allowed: the system tells nobody."""
         if self._timer is None:
             timer = self._mac.foundation.NSTimer
-            self._timer = timer.scheduledTimerWithTimeInterval_repeats_block_(
-                _ASK_AGAIN_S, True, lambda _timer: self._recheck()
-            )
+
+            def again(_timer: Any) -> None:
+                self._recheck()
+
+            self._timer = timer.scheduledTimerWithTimeInterval_repeats_block_(_ASK_AGAIN_S, True, again)
 
     def _recheck(self) -> None:
         now = self._ask()
@@ -147,7 +154,8 @@ class MacShell:
             self._draw()
 
     def _keep_awake(self, wanted: bool) -> None:
-        """While a microphone is open, macOS is not to put this app, which has no window in front, to sleep."""
+        """While a microphone is open, macOS is not to put this app, which has no window in front, to
+        sleep."""
         foundation = self._mac.foundation
         info = foundation.NSProcessInfo.processInfo()
         if wanted and self._activity is None:

@@ -1,8 +1,8 @@
 """Typing with Quartz: events that carry their text, so that no layout and no lock has a say in it.
 
 The source of the events is private, and their flags are cleared: a modifier that is held stays with the keys
-of the user. Each event is marked as ours. An app that ignores the text of an event and looks at its key (remote
-desktops and virtual machines do) needs a rule `paste`.
+of the user. Each event is marked as ours. An app that ignores the text of an event and looks at its key
+(remote desktops and virtual machines do) needs a rule `paste`.
 """
 
 import time

@@ -1,4 +1,5 @@
-"""What AVFoundation does, as far as our code depends on it: an engine with a microphone, buffers, a converter."""
+"""What AVFoundation does, as far as our code depends on it: an engine with a microphone, buffers, a
+converter."""
 
 from collections.abc import Callable
 from typing import Any

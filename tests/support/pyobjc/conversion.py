@@ -47,7 +47,7 @@ class Block:
         return result
 
 
-def check(value: Any, encoding: str, about: dict[str, Any]) -> Any:
+def check(value: Any, encoding: str, about: dict[str, Any]) -> Any:  # noqa: PLR0911 - a line for each kind
     """`value` as a fake is given it. Raises TypeError or ValueError for what PyObjC can't convert."""
     if encoding in ("@?", "^?"):
         return _block(value, about)

@@ -1,9 +1,10 @@
-"""Classes and methods as Apple's headers declare them, for what our code uses: `selectors.txt`, written by hand.
+"""Classes and methods as Apple's headers declare them, for what our code uses: `selectors.txt`, written by
+hand.
 
     python -m tests.support.pyobjc.headers CLONE
 
-compares the table with the headers of macOS 26 as they are recorded in a clone of PyObjC's repository with its
-tags, and prints what differs.
+compares the table with the headers of macOS 26 as they are recorded in a clone of PyObjC's repository with
+its tags, and prints what differs.
 """
 
 import functools

@@ -1,4 +1,5 @@
-"""A Mac made of fakes: an app in front that takes keys, a microphone, a clipboard, permissions, a main loop."""
+"""A Mac made of fakes: an app in front that takes keys, a microphone, a clipboard, permissions, a main
+loop."""
 
 import contextlib
 import inspect

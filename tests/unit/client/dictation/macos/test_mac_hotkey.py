@@ -73,9 +73,9 @@ def test_from_another_thread_it_happens_on_the_main_one(mac: FakeMac) -> None:
 def test_codes_and_masks_are_apples() -> None:
     """Compared with the constants of a package that lives on them, and with PyObjC's for keyboard events."""
     known = metadata.read_file("quickmachotkey/_MinimalHIToolbox/_metadata.py")[0].values
-    assert (keys.COMMAND, keys.SHIFT) == (known["cmdKey"], known["shiftKey"])
-    assert (keys.OPTION, keys.CONTROL) == (known["optionKey"], known["controlKey"])
-    assert (carbon.PRESSED, carbon.RELEASED) == (known["kEventHotKeyPressed"], known["kEventHotKeyReleased"])
+    assert (known["cmdKey"], known["shiftKey"]) == (keys.COMMAND, keys.SHIFT)
+    assert (known["optionKey"], known["controlKey"]) == (keys.OPTION, keys.CONTROL)
+    assert (known["kEventHotKeyPressed"], known["kEventHotKeyReleased"]) == (carbon.PRESSED, carbon.RELEASED)
     assert known["kEventClassKeyboard"] == carbon.KEYBOARD
     assert known["typeEventHotKeyID"] == carbon.HOT_KEY_ID
     assert known["kEventParamDirectObject"] == carbon.DIRECT_OBJECT

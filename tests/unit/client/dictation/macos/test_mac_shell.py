@@ -19,7 +19,8 @@ ON = View(
 
 
 class Session:
-    """A shell that runs on the main thread while steps are taken on the second one, each drawn before the next."""
+    """A shell that runs on the main thread while steps are taken on the second one, each drawn before the
+    next."""
 
     def __init__(self, mac: FakeMac, shell: MacShell) -> None:
         self.mac = mac
