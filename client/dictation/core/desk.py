@@ -9,12 +9,15 @@ from client.dictation.core.moves import Effect, Erase, Look, Looked, Note, Paste
 from client.dictation.core.target import Rules, Target
 from shared.transcript import separator
 
+HELD: Final = "This field keeps its input secret: the text waits until you have left it."
 SECURE: Final = "This field keeps its input secret: nothing was typed. The text is in the menu."
 EXCLUDED: Final = "Dictation is off for this app: nothing was typed. The text is in the menu."
 MOVED: Final = "Another window came to the front while you spoke: nothing was typed. The text is in the menu."
 NO_UNDO: Final = (
     "The last utterance can't be taken back any more: something else was typed, or the focus moved."
 )
+LOOK_AGAIN_S: Final = 0.5
+"""How often a text that waits looks whether it may be written."""
 NOT_WRITTEN: Final = "The text could not be typed; it is in the menu."
 
 
@@ -47,9 +50,13 @@ class Desk:
     """Writes one thing at a time: `next` asks for a look at the focus, `looked` decides, `wrote` says how it
     went."""
 
-    def __init__(self, rules: Rules, *, trailing_space: bool = False) -> None:
+    def __init__(self, rules: Rules, *, trailing_space: bool = False, hold_s: float = 0.0) -> None:
+        """`hold_s`: how long a text waits where it must not be typed."""
         self._rules = rules
         self._trailing_space = trailing_space
+        self._hold_s = hold_s
+        self._held_until: float | None = None
+        self._look_at: float | None = None
         self._due: deque[Utterance | TakeBack] = deque()
         self._now: Utterance | TakeBack | None = None
         self._writing: _Written | None = None
@@ -67,8 +74,21 @@ class Desk:
         self._due.append(item)
 
     def clear(self) -> None:
-        """Drop what is due; what is being written can't be stopped."""
+        """Drop what is due, and what waits; what is being written can't be stopped."""
         self._due.clear()
+        if self._look_at is not None:
+            self._now = self._held_until = self._look_at = None
+
+    def wake_at(self) -> float | None:
+        """When a text that waits looks again; None when none does."""
+        return self._look_at
+
+    def again(self, now: float) -> list[Effect]:
+        """Look again, if it is time."""
+        if self._look_at is None or now < self._look_at:
+            return []
+        self._look_at = None
+        return [Look()]
 
     def begin(self) -> None:
         """A new dictation: its first text stands by itself."""
@@ -83,8 +103,11 @@ class Desk:
         self._now = self._due.popleft()
         return [Look()]
 
-    def looked(self, at: Looked) -> list[Effect]:
+    def looked(self, at: Looked, now: float) -> list[Effect]:
         """Decide, now that it is known where the text would go."""
+        if isinstance(self._now, Utterance) and at.target.is_secure and (held := self._hold(self._now, now)):
+            return held
+        self._held_until = None
         match self._now:
             case None:
                 return []
@@ -110,6 +133,17 @@ class Desk:
             self.notice = how.problem
         self._now = self._writing = None
         return self.next()
+
+    def _hold(self, utterance: Utterance, now: float) -> list[Effect]:
+        """Have the text wait; nothing once it has waited long enough."""
+        is_first = self._held_until is None
+        if self._held_until is None:
+            self._held_until = now + self._hold_s
+        if now >= self._held_until:
+            return []
+        self._look_at = min(now + LOOK_AGAIN_S, self._held_until)
+        self.notice = HELD
+        return [Note("waits" if is_first else "still waits", {"length": len(utterance.text)})]
 
     def _write(self, utterance: Utterance, at: Looked) -> list[Effect]:
         rule = self._rules.of(at.target)

@@ -1,7 +1,7 @@
 """The state machine of dictation: OFF → CONNECTING → ON → DRAINING → OFF.
 
 Pure: each input comes with the time and gives the effects that it has, in order. `wake_at` says when it wants
-a `Tick` if nothing else happens before; while it is OFF it never does.
+a `Tick` if nothing else happens before; while it is OFF it never does, unless a text waits to be typed.
 """
 
 from collections import deque
@@ -56,7 +56,7 @@ class Dictation:
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
-        self._desk = Desk(wishes.rules, trailing_space=wishes.trailing_space)
+        self._desk = Desk(wishes.rules, trailing_space=wishes.trailing_space, hold_s=wishes.hold_s)
         self._ear = Ear()
         self._run = 0
         self._is_open = False
@@ -90,7 +90,7 @@ class Dictation:
             Heard: self._heard,
             AudioLost: self._audio_lost,
             CaptureFailed: lambda event, now: self._fail(event.problem, now, microphone=True),
-            Looked: lambda event, _: self._desk.looked(event),
+            Looked: lambda event, now: self._desk.looked(event, now),
             Wrote: lambda event, _: self._desk.wrote(event),
             Tick: lambda _, __: [],
         }
@@ -109,7 +109,8 @@ class Dictation:
     def wake_at(self) -> float | None:
         """When a `Tick` is wanted at the latest; None: not at all."""
         times: list[float] = []
-        if self.state in (State.CONNECTING, State.DRAINING):
+        awaits_server = self._is_open or self._desk.is_idle
+        if self.state == State.CONNECTING or (self.state == State.DRAINING and awaits_server):
             times.append(self._deadline)
         if self.state in (State.CONNECTING, State.ON):
             times.append(self._on_since + self._wishes.session_s_max)
@@ -117,6 +118,8 @@ class Dictation:
             times.append(self._active_at + self._wishes.silence_s_max)
         if self.is_wanted:
             times.append(self._ear.wake_at())
+        if (looks_at := self._desk.wake_at()) is not None:
+            times.append(looks_at)
         return min(times, default=None)
 
     def view(self) -> View:
@@ -312,7 +315,7 @@ class Dictation:
 
     def _settle(self, now: float) -> list[Effect]:
         """Begin what is due on the desk, and leave DRAINING when its time is over."""
-        effects = self._desk.next()
+        effects = self._desk.next() + self._desk.again(now)
         if self.state == State.DRAINING and now >= self._deadline:
             if self._is_open:  # its last final did not come in time
                 self.notice = self.notice or "The last words did not come in time."

@@ -14,6 +14,8 @@ class Wishes:
     """Whether what was said before the microphone was closed is still typed when it comes."""
     trailing_space: bool = False
     """Whether a space is typed behind each utterance instead of before the next."""
+    hold_s: float = 30.0
+    """How long a text waits while a password field has the keyboard; then it is only kept in the menu."""
     stay: bool = False
     """Whether a text is kept back when another window came to the front while it was spoken."""
     session_s_max: float = 900.0

@@ -16,7 +16,7 @@ ADVICE: Final[dict[Need, str]] = {
     "microphone": "Allow Steno under System Settings > Privacy & Security > Microphone.",
     "typing": (
         "Allow Steno under System Settings > Privacy & Security > Accessibility; if it is allowed there "
-        "already, remove it with the minus sign and add it again, because the switch belonged to another version."
+        "already, remove it with the minus sign and add it again: that switch belonged to another version."
     ),
 }
 """An app that was signed anew is another one for the system, though its switch still stands on."""

@@ -95,7 +95,7 @@ class MacShell:
         # The loop looks at that after the next event, so there must be one.
         appkit = self._mac.appkit
         make = appkit.NSEvent
-        event = make.otherEventWithType_location_modifierFlags_timestamp_windowNumber_context_subtype_data1_data2_(
+        event = make.otherEventWithType_location_modifierFlags_timestamp_windowNumber_context_subtype_data1_data2_(  # noqa: E501
             appkit.NSEventTypeApplicationDefined, (0.0, 0.0), 0, 0.0, 0, None, 0, 0, 0
         )
         app.postEvent_atStart_(event, True)
