@@ -18,6 +18,7 @@ from tests.support.pyobjc import metadata
 from tests.support.pyobjc.audio import audio_behaviours
 from tests.support.pyobjc.carbon import FakeCarbon
 from tests.support.pyobjc.cocoa import desktop_behaviours
+from tests.support.pyobjc.network import network_behaviours
 from tests.support.pyobjc.runtime import Runtime
 
 EVENT_UNITS_MAX: Final = 20
@@ -40,7 +41,7 @@ class FakeMac(Frameworks):
         self.trust_prompts = 0
         self.opened: list[str] = []
         self.runtime.behaviours |= audio_behaviours(self.runtime) | desktop_behaviours(self)
-        self.runtime.behaviours |= self.front.behaviours()
+        self.runtime.behaviours |= self.front.behaviours() | network_behaviours(self)
         self.microphone = self.runtime.behaviours["AVAudioEngine"].microphone
 
     def load(self, name: str) -> Any:
