@@ -27,8 +27,9 @@ def dictate(
 ) -> None:
     """Talk, and it types into the app in front.
 
-    Without an action it stays and waits for the hotkey (by default Ctrl+Alt+D). With one it tells the dictation
-    that runs what to do: bind keys of your desktop to `steno dictate toggle` where programs can't take keys.
+    Without an action it stays and waits for the hotkey (by default Ctrl+Alt+D). With one it tells the
+    dictation that runs what to do: where programs can't take keys, let your desktop call
+    `steno dictate toggle`.
     """
     try:
         from client.dictation import control
