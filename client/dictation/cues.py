@@ -48,10 +48,7 @@ class Cues:
 
     @staticmethod
     def _play(cue: Cue) -> None:
-        try:
+        with contextlib.suppress(NotInstalled):
             sounddevice: Any = load()
-            sounddevice.play(tones(cue), _RATE, blocking=True)
-        except NotInstalled:
-            return
-        except (sounddevice.PortAudioError, ValueError):
-            return
+            with contextlib.suppress(sounddevice.PortAudioError, ValueError):  # no sound device
+                sounddevice.play(tones(cue), _RATE, blocking=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from client.dictation.app import Desktop
 from client.dictation.loudness import loudness
-from client.dictation.ports import FRAME_BYTES
+from client.dictation.ports import FRAME_BYTES, Need
 from client.dictation.settings import Settings
 from shared.errors import StenoError
 
@@ -26,7 +26,8 @@ def run_selftest(settings: Settings, desktop: Callable[..., Desktop]) -> bool:
 
 
 def _permissions(ports: Desktop) -> bool:
-    denied = [need for need in ("microphone", "typing") if ports.permissions.state(need) == "denied"]
+    needs: tuple[Need, ...] = ("microphone", "typing")
+    denied = [need for need in needs if ports.permissions.state(need) == "denied"]
     advice = " ".join(ports.permissions.advice(need) for need in denied)
     return _say("permissions", not denied, advice or "nothing is denied")
 

@@ -1,4 +1,4 @@
-"""The whole product on a real desktop: speech in the microphone, text in a window, a real server between them."""
+"""The whole product on a real desktop: speech in, text in a window, a real server between them."""
 
 import json
 import signal
@@ -12,9 +12,9 @@ import pytest
 from client.dictation import control
 from shared.audio.pcm import SAMPLE_RATE
 from shared.transcript import join
-from tests.support.accuracy import word_error_rate
+from tests.support.accuracy import wer
 from tests.support.data import clip
-from tests.support.desktop import Screen, Sound, Window, wait_until
+from tests.support.desktop import Screen, Sound, wait_until
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
 
@@ -144,7 +144,7 @@ def test_the_server_dies_in_mid_sentence(
         assert window.text == running.text
         numbers = [(final["run"], final["utterance"]) for final in running.said]
         assert numbers == sorted(set(numbers))
-        assert word_error_rate(spoken.text, window.text) < 0.2
+        assert wer(spoken.text, window.text) < 0.2
     finally:
         finish(screen)
         window.close()
@@ -170,7 +170,7 @@ def test_a_server_that_has_lost_all_sessions(screen: Screen, sound: Sound, tmp_p
             wait_until(lambda: len(window.text) >= len(running.text), "the text")
             assert window.text == running.text
             assert len({final["run"] for final in running.said}) == 2
-            assert word_error_rate(spoken.text, window.text) < 0.25
+            assert wer(spoken.text, window.text) < 0.25
         finally:
             finish(screen)
             window.close()

@@ -220,9 +220,10 @@ class Sound:
 
     def is_recorded(self) -> bool:
         """Whether any program has the microphone open."""
-        return bool(
-            self.screen.ask("pactl", "list", "short", "source-outputs", "microphone").replace("\n", "")
-        )
+        sources = self.screen.ask("pactl", "list", "short", "sources").splitlines()
+        number = next(line.split("\t")[0] for line in sources if line.split("\t")[1] == "microphone")
+        readers = self.screen.ask("pactl", "list", "short", "source-outputs").splitlines()
+        return any(line.split("\t")[1] == number for line in readers)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -1,6 +1,8 @@
 """Icon in the tray, and an indicator that never takes the focus, with Qt."""
 
+import contextlib
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -66,12 +68,15 @@ class QtShell:
         actions: list[QAction] = []
         for text, wish in _MENU:
             action = menu.addAction(text)
-            action.triggered.connect(lambda _=False, wish=wish: on_wish(wish))
+            action.triggered.connect(_asking(on_wish, wish))
             actions.append(action)
         self._tray.setContextMenu(menu)
-        self._tray.activated.connect(
-            lambda why: on_wish("toggle") if why == QSystemTrayIcon.ActivationReason.Trigger else None
-        )
+
+        def clicked(why: QSystemTrayIcon.ActivationReason) -> None:
+            if why == QSystemTrayIcon.ActivationReason.Trigger:
+                on_wish("toggle")
+
+        self._tray.activated.connect(clicked)
         self._tray.show()
 
         def guarded() -> None:
@@ -172,6 +177,10 @@ class Indicator(QWidget):
             self.show()
 
 
+def _asking(on_wish: Callable[[Wish], None], wish: Wish) -> Callable[[], None]:
+    return lambda: on_wish(wish)
+
+
 class _signals:  # noqa: N801 - used as a function
     """Ctrl-C and SIGTERM call `stop` while Qt's loop runs, which else lets no Python code run for them."""
 
@@ -180,19 +189,21 @@ class _signals:  # noqa: N801 - used as a function
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
-        import socket
-
         self._ends = socket.socketpair()
         for end in self._ends:
             end.setblocking(False)
         self._fd = signal.set_wakeup_fd(self._ends[1].fileno())
         self._notifier = QSocketNotifier(self._ends[0].fileno(), QSocketNotifier.Type.Read)
-        self._notifier.activated.connect(lambda *_: self._ends[0].recv(16))  # Python handles it then
+        self._notifier.activated.connect(self._read)
 
         def handle(_number: int, _frame: FrameType | None) -> None:
             self._stop()
 
         self._before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._ends[0].recv(16)  # Python calls its handlers now
 
     def __exit__(self, *_: object) -> None:
         self._notifier.setEnabled(False)

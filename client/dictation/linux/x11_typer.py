@@ -57,7 +57,7 @@ class X11Typer:
         if not self._display.has_extension("XTEST"):
             raise NotTyped("the X server lacks XTEST")
         self._errors: list[XError] = []
-        self._display.set_error_handler(lambda error, _request: self._errors.append(error))
+        self._display.set_error_handler(self._note_error)
         self._focus = Focus(self._display)
         self._lock = threading.RLock()
         self._resting: threading.Timer | None = None
@@ -169,6 +169,9 @@ class X11Typer:
             self._fake(X.KeyRelease, self._shift)
         self._display.sync()
         self._presses.add_own(presses)
+
+    def _note_error(self, error: XError, _request: object) -> None:
+        self._errors.append(error)
 
     def _wait_for_reader(self) -> None:
         if not self._focus.catch_up():
