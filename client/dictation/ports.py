@@ -117,6 +117,22 @@ class Permissions(Protocol):
         ...
 
 
+class Page(Protocol):
+    """A window of the self-test's own, with a field for text."""
+
+    def open(self) -> None:
+        """Show it, with the focus in the field. Raises `DesktopError`."""
+        ...
+
+    def text(self) -> str:
+        """What is in the field."""
+        ...
+
+    def close(self) -> None:
+        """Take it away."""
+        ...
+
+
 class Shell(Protocol):
     """What the user sees and hears: icon, indicator, sounds."""
 

@@ -3,17 +3,23 @@ that fails. What no test elsewhere can show is asked here, through the ports: th
 arrives, that a hot key is heard. It shows lengths, times and loudness, never what is said.
 """
 
+import asyncio
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import numpy as np
 
+from client.dictation.app import Desktop
 from client.dictation.core.chords import Chord
-from client.dictation.ports import FRAME_BYTES, Capture, Hotkey, Permissions, Typer
+from client.dictation.loudness import loudness
+from client.dictation.ports import FRAME_BYTES, Capture, Hotkey, Need, Page, Permissions, Typer, Wish
+from client.dictation.settings import Settings
 from client.errors import NotInstalled
+from client.stream import connect
 from shared.errors import StenoError
 
 Status = Literal["ok", "warn", "fail", "skip"]
@@ -25,6 +31,8 @@ QUIET_DB: Final = -75.0
 """No room is as quiet as that: the microphone is muted, or another one is used."""
 KEY_S_MAX: Final = 15.0
 CHARACTERS_PER_S_MIN: Final = 400.0
+_OPEN_S_MAX: Final = 15.0
+_MARKS: Final[dict[Status, str]] = {"ok": "PASS", "warn": "WARN", "fail": "FAIL", "skip": "skip"}
 
 _REPORT: Final = "Report this line."
 _OTHER_MICROPHONE: Final = "Choose another microphone in the system's sound settings."
@@ -54,22 +62,6 @@ class Finding:
     remedy: str = ""
 
 
-class Page(Protocol):
-    """A window of the test's own, with a field for text."""
-
-    def open(self) -> None:
-        """Show it, with the focus in the field. Raises `DesktopError`."""
-        ...
-
-    def text(self) -> str:
-        """What is in the field."""
-        ...
-
-    def close(self) -> None:
-        """Take it away."""
-        ...
-
-
 Check = Callable[[], Iterator[Finding]]
 
 
@@ -89,7 +81,8 @@ def run(checks: Mapping[str, Check]) -> Iterator[Finding]:
 
 def permissions(port: Permissions) -> Iterator[Finding]:
     """What the user has allowed."""
-    for need in ("microphone", "typing"):
+    needs: tuple[Need, ...] = ("microphone", "typing")
+    for need in needs:
         state = port.state(need)
         if state == "granted":
             yield Finding(f"may {need}", "ok", "allowed")
@@ -137,17 +130,21 @@ def microphone(port: Capture, *, clock: Callable[[], float] = time.monotonic) ->
 
 
 def _loudness(audio: bytes) -> Finding:
-    samples = np.frombuffer(audio, "<i2").astype(np.float64) / 32768
-    level_db = 10 * np.log10(max(float(np.mean(samples**2)), 1e-12))
+    _, level_db = loudness(audio)
     if level_db < QUIET_DB:
         remedy = "Unmute the microphone or choose another one; where it is not allowed, systems give silence."
         return Finding("loudness", "fail", f"{level_db:.0f} dBFS: silence", remedy)
     return Finding("loudness", "ok", f"{level_db:.0f} dBFS")
 
 
-def typing(port: Typer, page: Page) -> Iterator[Finding]:
+def typing(port: Typer, page: Page | None) -> Iterator[Finding]:
     """Whether every character arrives, in a window of the test's own."""
     wanted = "\n".join(CORPUS)
+    if page is None:
+        target = port.target()
+        secure = ", which keeps its input secret" if target.is_secure else ""
+        yield Finding("typing", "skip", f"nothing is typed into {target.app or 'an unnamed app'}{secure}")
+        return
     page.open()
     try:
         target = port.target()
@@ -225,7 +222,59 @@ def hotkeys(
         port.stop()
 
 
-def worst(findings: Iterable[Finding]) -> Status:
-    """What to say of all."""
-    order: tuple[Status, ...] = ("ok", "skip", "warn", "fail")
-    return max((finding.status for finding in findings), key=order.index, default="ok")
+def server(settings: Settings, ports: Desktop) -> Iterator[Finding]:
+    """Whether a session can be opened."""
+
+    async def opened() -> str:
+        async with connect(
+            settings.url,
+            api_key=settings.api_key(),
+            options=settings.options(),
+            open_s=_OPEN_S_MAX,
+            dial=ports.dial,
+        ) as session:
+            return session.ready.session
+
+    began = time.monotonic()
+    session = asyncio.run(opened())
+    yield Finding("server", "ok", f"session {session} open after {1000 * (time.monotonic() - began):.0f} ms")
+
+
+def run_selftest(settings: Settings, desktop: Callable[..., Desktop]) -> bool:
+    """Print what each check finds. Returns whether none failed."""
+    try:
+        ports = desktop(settings, plain=True)
+    except StenoError as error:
+        _show(Finding("desktop", "fail", error.message))
+        return False
+    say = print if sys.stdin.isatty() else None
+    checks: dict[str, Check] = {
+        "permissions": lambda: permissions(ports.permissions),
+        "microphone": lambda: microphone(ports.capture),
+        "hotkeys": lambda: hotkeys(ports.hotkey, settings.hotkey.chords(), say),
+        "typing": lambda: typing(ports.typer, ports.page),
+        "server": lambda: server(settings, ports),
+    }
+    found: list[Finding] = []
+    is_over = threading.Event()
+
+    def work() -> None:
+        for finding in run(checks):
+            found.append(finding)
+            _show(finding)
+            if is_over.is_set():
+                break
+        ports.typer.close()
+
+    def wished(wish: Wish) -> None:
+        if wish == "quit":
+            is_over.set()
+
+    ports.shell.run(work, wished)
+    return bool(found) and not is_over.is_set() and all(finding.status != "fail" for finding in found)
+
+
+def _show(finding: Finding) -> None:
+    print(f"{_MARKS[finding.status]}  {finding.name:16} {finding.detail}", flush=True)
+    if finding.remedy:
+        print(f"{'':24}{finding.remedy}", flush=True)

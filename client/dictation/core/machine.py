@@ -127,7 +127,7 @@ class Dictation:
         return sight(
             self.state,
             lost=self.lost,
-            notice=self._ear.warning or self.notice or self._desk.notice,
+            notice=(self.is_wanted and self._ear.warning) or self.notice or self._desk.notice,
             interim=self.interim,
             history=tuple(self.history),
             level_db=self._ear.level_db if self.is_wanted else None,
@@ -283,7 +283,8 @@ class Dictation:
             self.history.appendleft(spoken.text)
             self._desk.put(Utterance(spoken.text, place if self._wishes.stay else ""))
         numbers = {"run": self._run, "utterance": event.final.utterance, "length": len(spoken.text)}
-        return [Note("final", numbers)]
+        effects: list[Effect] = [Note("final", numbers)]
+        return effects
 
     def _heard(self, event: Heard, now: float) -> list[Effect]:
         if not self.is_wanted:

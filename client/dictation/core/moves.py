@@ -1,6 +1,7 @@
 """What happens to a dictation (inputs), and what it wants done (effects). Times are seconds of one monotonic
 clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from client.dictation.core.target import Newline, Target
@@ -245,7 +246,7 @@ class Note:
     """For the log: a constant word, and numbers. Never text."""
 
     what: str
-    numbers: dict[str, int | float] = field(default_factory=dict[str, int | float])
+    numbers: Mapping[str, int | float] = field(default_factory=dict[str, int | float])
 
 
 Effect = (

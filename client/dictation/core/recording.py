@@ -44,6 +44,10 @@ class Recording:
         # Never more than was sent, whatever the server says.
         self._forget(min(max(0, whole - self._base), self._sent))
 
+    def forget(self) -> None:
+        """Drop all: a new dictation begins, or one is over."""
+        self._forget(len(self._kept))
+
     def begin_session(self) -> None:
         """Another session takes over: it is to be sent all that is kept."""
         self._sent = self._base = 0

@@ -28,11 +28,9 @@ _NEXT_S_MAX: Final = 1.5
 """Longest time between two buffers of a microphone that works."""
 _JOIN_S_MAX: Final = 2.0
 
-_GONE: Final = "the microphone was unplugged, or another one was chosen"
-_SILENT: Final = (
-    "the microphone gives no audio; another program may have it, or it needs to be plugged in again"
-)
-_BROKEN: Final = "the microphone's audio can't be read; choose another microphone"
+_GONE: Final = "the microphone is gone: it was unplugged, or another one was chosen"
+_SILENT: Final = "the microphone is gone silent: another program may have it, or it must be plugged in again"
+_BROKEN: Final = "the microphone is gone: its audio can't be read; choose another one"
 _LATE: Final = "audio was lost: this computer is too busy"
 
 _Item = bytes | str | None

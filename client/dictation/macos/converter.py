@@ -53,6 +53,6 @@ class Converter:
 
         status, _error = self._converter.convertToBuffer_error_withInputFromBlock_(out, None, feed)
         if status == av.AVAudioConverterOutputStatus_Error:
-            raise NoMicrophone("the microphone's audio can't be converted; choose another microphone")
+            raise NoMicrophone("the microphone is gone: its audio can't be converted; choose another one")
         length = out.frameLength()
         return bytes(out.int16ChannelData()[0].as_buffer(length)) if length else b""

@@ -28,7 +28,9 @@ _NEEDS: Final[tuple[Need, ...]] = ("microphone", "typing")
 class MacShell:
     """`Shell` on macOS."""
 
-    def __init__(self, mac: Frameworks, permissions: Permissions) -> None:
+    def __init__(self, mac: Frameworks, permissions: Permissions, *, plain: bool = False) -> None:
+        """`plain`: no icon and no window."""
+        self._is_plain = plain
         self._mac = mac
         self._permissions = permissions
         self._login = LaunchAtLogin(mac)
@@ -49,7 +51,8 @@ class MacShell:
         self._on_wish = on_wish
         app = appkit.NSApplication.sharedApplication()
         app.setActivationPolicy_(appkit.NSApplicationActivationPolicyAccessory)  # no Dock icon, no focus
-        self._menu, self._panel = Menu(self._mac, self._picked), Panel(self._mac)
+        if not self._is_plain:
+            self._menu, self._panel = Menu(self._mac, self._picked), Panel(self._mac)
 
         def quit_(_number: int) -> None:
             on_wish("quit")

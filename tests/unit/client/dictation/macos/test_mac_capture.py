@@ -124,7 +124,7 @@ def test_a_microphone_that_changes_is_told(mac: FakeMac) -> None:
     mac.microphone.speak(np.zeros(9600), at_once=960)
     mac.microphone.on_change(None)  # pyright: ignore[reportOptionalCall]
     until(lambda: bool(ear.losses))
-    assert ear.losses == ["the microphone was unplugged, or another one was chosen"]
+    assert ear.losses == ["the microphone is gone: it was unplugged, or another one was chosen"]
     count = len(ear.audio)
     mac.microphone.speak(np.zeros(9600), at_once=960)
     port.stop()
@@ -142,7 +142,7 @@ def test_an_engine_that_gives_nothing_is_told(mac: FakeMac, monkeypatch: pytest.
     ear, port = Ear(), MacCapture(mac)
     ear.start(port)
     until(lambda: bool(ear.losses))
-    assert "gives no audio" in ear.losses[0]
+    assert "gone silent" in ear.losses[0]
     port.stop()
 
 
