@@ -20,6 +20,12 @@ APP = tomllib.loads((ROOT / "deploy/macos/pyproject.toml").read_text())["tool"][
 MAC = APP["app"]["dictation"]["macOS"]
 
 
+def ask_for_microphone(mac: FakeMac, answer: Any) -> None:
+    """With a block."""
+    device = mac.avfoundation.AVCaptureDevice
+    device.requestAccessForMediaType_completionHandler_(mac.avfoundation.AVMediaTypeAudio, answer)
+
+
 @pytest.mark.parametrize(
     ("act", "error"),
     [
@@ -35,12 +41,7 @@ MAC = APP["app"]["dictation"]["macOS"]
         (lambda mac: mac.quartz.CGEventKeyboardSetUnicodeString(None, 3, "ab"), ValueError),
         (lambda mac: mac.avfoundation.AVAudioEngine.alloc().init().startAndReturnError_(), TypeError),
         (lambda mac: mac.avfoundation.AVAudioEngine.alloc().init().startAndReturnError_("x"), TypeError),
-        (
-            lambda mac: mac.avfoundation.AVCaptureDevice.requestAccessForMediaType_completionHandler_(
-                "", lambda: 0
-            ),
-            TypeError,
-        ),
+        (lambda mac: ask_for_microphone(mac, lambda: None), TypeError),
         (lambda mac: type("Bad", (mac.foundation.NSObject,), {"picked_": lambda self: None}), TypeError),
     ],
 )
@@ -125,17 +126,17 @@ def test_the_app_may_listen_and_has_no_icon_in_the_dock() -> None:
 def test_the_app_brings_what_dictation_imports() -> None:
     """And it imports nothing of the service."""
     script = (
-        "import sys; before = set(sys.modules); import client.cli.main, client.cli.dictate, client.dictation.control,"
-        "client.dictation.app, client.dictation.selftest, client.dictation.macos.desktop;"
+        "import sys; before = set(sys.modules);"
+        "import client.cli.main, client.cli.dictate, client.dictation.control, client.dictation.app;"
+        "import client.dictation.selftest, client.dictation.macos.desktop;"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     owners = packages_distributions()
     imported = {owners[name][0].lower() for name in shown.stdout.split() if name in owners}
     requires = {re.split(r"[><=;\[]", line)[0].lower() for line in APP["app"]["dictation"]["requires"]}
-    own = {"steno", "setuptools"}
+    own = {"steno", "setuptools", "click"}  # click: httpx takes it where it is
     needed = {"pydantic", "pydantic-core", "pydantic_core"}  # of pydantic-settings
     assert imported - own - needed - _required_by(requires) <= requires
 
