@@ -112,7 +112,7 @@ class App:
             StartCapture: lambda _: self._start_capture(),
             StopCapture: lambda _: self._stop_capture(),
             OpenSession: self._open_session,
-            EndSession: lambda _: self._live.end(),
+            EndSession: lambda _: self._end_session(),
             DropSession: lambda _: self._drop_session(),
             Forget: lambda _: self._forget(),
             Look: lambda _: self._type(self._looked),
@@ -201,7 +201,6 @@ class App:
             self._call(self._of_epoch, epoch, CaptureFailed(str(error)))
 
     def _stop_capture(self) -> None:
-        self._epoch += 1
         self._submit(self._capturing, self._desktop.capture.stop)
 
     def _of_epoch(self, epoch: int, event: Input) -> None:
@@ -229,6 +228,10 @@ class App:
         self._session = self._loop.create_task(
             self._live.run(effect.run, effect.after_s), name="dictation-session"
         )
+
+    def _end_session(self) -> None:
+        # What the microphone heard before it was closed comes first.
+        self._submit(self._capturing, self._call, self._live.end)
 
     def _drop_session(self) -> None:
         # One that has just said that it is over ends by itself.
