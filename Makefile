@@ -12,6 +12,7 @@ OPENAPI := .venv-openapi/ready
 AUDIT := .venv-audit/ready
 IMAGE_TOOLS := .venv-images/ready
 COMPAT_NODE := tests/compat/node_modules/ready
+MACOS_WHEELS := .macos-wheels/ready
 
 # Tests start hundreds of processes; without byte code each of them would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,7 +29,7 @@ up: $(READY) ## Run the whole service on this machine until Ctrl-C
 demo: $(READY) ## Run the service on a bundled clip, live and as a file, then stop
 	@$(BIN)/steno demo $(ARGS)
 
-test: $(READY) ## Run all tests
+test: $(READY) $(MACOS_WHEELS) ## Run all tests
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(READY) $(OPENAPI) ## Run what `make test` leaves out: long variants, a run of chaos, real speech over other surfaces
@@ -59,7 +60,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-images .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -90,6 +91,14 @@ $(AUDIT): deploy/ci/audit.txt
 $(IMAGE_TOOLS): tests/images/requirements.txt
 	$(PYTHON) -m venv .venv-images
 	.venv-images/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	@touch $@
+
+# Wheels for another system: unpacked to be read, not installed.
+$(MACOS_WHEELS): tests/support/pyobjc/wheels.txt | $(READY)
+	rm -rf .macos-wheels
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes \
+	  --only-binary=:all: --platform macosx_10_13_universal2 --implementation cp --python-version 3.13 \
+	  --target .macos-wheels -r $<
 	@touch $@
 
 $(COMPAT_NODE): tests/compat/package.json

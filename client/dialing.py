@@ -1,4 +1,5 @@
-"""Opens WebSockets to the server, and says in the client's errors why one can't be opened."""
+"""Opens WebSockets to the server with the library `websockets`, and says in the client's errors why one can't
+be opened."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,28 +9,24 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from client.errors import BadReply, ConnectionLost, from_response, unanswered
-from client.incoming import Received, closed_early, parse
+from client.sockets import MESSAGE_BYTES_MAX, Socket, SocketClosed, public
 
-_MESSAGE_BYTES_MAX: Final = 1024 * 1024
-"""Largest message taken from the server. The final of the longest utterance with words is under 100 kB."""
 _CLOSE_S_MAX: Final = 5.0
 _PONG_S_MAX: Final = 40.0
 """How long the server may not answer a ping: it does not read while its workers are behind. A server that
 acknowledges audio is missed much earlier."""
 
 
-async def dial(address: str, headers: Mapping[str, str] | None = None) -> ClientConnection:
+async def dial(address: str, headers: Mapping[str, str] | None = None) -> Socket:
     """A connection to the server, asked for with these headers. Raises `ConnectionLost`, `BadReply`, or what
     the server says against it."""
-    server = address.partition("?")[
-        0
-    ]  # the query may hold a prompt or a token, which are no one else's to see
+    server = public(address)
     try:
-        return await open_socket(
+        connection = await open_socket(
             address,
             additional_headers=headers,
             compression=None,  # audio does not shrink; it would only cost time on both sides
-            max_size=_MESSAGE_BYTES_MAX,
+            max_size=MESSAGE_BYTES_MAX,
             open_timeout=None,  # the caller has one for the whole opening
             close_timeout=_CLOSE_S_MAX,
             ping_timeout=_PONG_S_MAX,
@@ -48,24 +45,46 @@ async def dial(address: str, headers: Mapping[str, str] | None = None) -> Client
         why = error.strerror or error
         raise unanswered(server, why) from None
 
-
-async def receive(connection: ClientConnection) -> Received | None:
-    """The next message; None for one of a kind that this client does not know. Raises `BadReply`, and
-    `Closed` when there is none any more. Cancelling loses nothing."""
-    try:
-        return parse(await connection.recv())
-    except ConnectionClosed as closed:
-        frame = closed.rcvd or closed.sent
-        raise SocketClosed(frame.code if frame else 1006, frame.reason if frame else "") from None
+    return _Websocket(connection)
 
 
-class SocketClosed(Exception):
-    """The connection was closed."""
+class _Websocket:
+    """`Socket` over the library."""
 
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.error = closed_early(code, reason)
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    @property
+    def is_open(self) -> bool:
+        """See `Socket`."""
+        return self._connection.close_code is None
+
+    async def send(self, message: bytes | str) -> None:
+        """See `Socket`."""
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as closed:
+            raise _closed(closed) from None
+
+    async def receive(self) -> bytes | str:
+        """See `Socket`."""
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise _closed(closed) from None
+
+    def abort(self) -> None:
+        """See `Socket`."""
+        self._connection.transport.abort()
+
+    async def close(self) -> None:
+        """See `Socket`."""
+        await self._connection.close()
+
+
+def _closed(closed: ConnectionClosed) -> SocketClosed:
+    frame = closed.rcvd or closed.sent
+    return SocketClosed(frame.code if frame else 1006, frame.reason if frame else "")
 
 
 def _not_steno(server: str) -> BadReply:

@@ -7,16 +7,14 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-
-from client.dialing import SocketClosed, dial, receive
+from client.dialing import dial
 from client.errors import BadReply, ConnectionLost, ResumeFailed, TimedOut, from_server
 from client.inbox import Inbox
 from client.incoming import Received
 from client.options import StreamOptions, resume_address, stream_address
 from client.resend import ResendBuffer, Wish
 from client.resuming import RESUMABLE, ConnectionChange, Resume
+from client.sockets import Dial, Socket, SocketClosed, receive
 from shared.errors import BrokerLost, StenoError
 from shared.events import ACK_S, Ack, Closed, Error, Ready
 
@@ -39,15 +37,17 @@ class Keeper:
         on_change: Callable[[ConnectionChange], object],
         *,
         headers: Mapping[str, str] | None = None,
+        dial: Dial = dial,
     ) -> None:
-        """`headers` are sent with each connection."""
+        """`headers` are sent with each connection, which `dial` opens."""
         self._url = url
         self._options = options
         self._resume = resume
         self._on_change = on_change
         self._headers = headers
+        self._dial = dial
         self._chance = random.Random()
-        self._socket: ClientConnection | None = None
+        self._socket: Socket | None = None
         self._silence_s_max: float | None = None
         self._heard = 0
         """Number of the last event received."""
@@ -69,7 +69,7 @@ class Keeper:
         """Until the session is over, or lost: then `failure` says why."""
         try:
             address = stream_address(self._url, self._options, acks=self._resume.limit_s > 0)
-            self._socket = await dial(address, self._headers)
+            self._socket = await self._dial(address, self._headers)
             while (lost := await self._talk(self._socket)) is not None:
                 self._socket = await self._reconnect(lost)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the session is used
@@ -94,7 +94,7 @@ class Keeper:
     async def close(self, task: asyncio.Task[None], flush_s: float) -> None:
         """End `run`'s task and the connection, all written if there is one and it takes no longer."""
         try:
-            if self._socket is not None and self._socket.close_code is None:
+            if self._socket is not None and self._socket.is_open:
                 async with asyncio.timeout(flush_s):
                     await self._written.wait()
         except TimeoutError:
@@ -105,7 +105,7 @@ class Keeper:
             if self._socket is not None:
                 await self._socket.close()
 
-    async def _talk(self, socket: ClientConnection) -> StenoError | None:
+    async def _talk(self, socket: Socket) -> StenoError | None:
         """Serve one connection. Returns why it was lost; None when the session is over. Raises its error."""
         writing = asyncio.create_task(self._write_forever(socket), name="writing")
         try:
@@ -115,7 +115,7 @@ class Keeper:
                 if received is not None and await self._take(received):
                     return None
         except TimeoutError:
-            socket.transport.abort()
+            socket.abort()
             return ConnectionLost(f"the server said nothing for {_SILENCE_S_MAX:g} s")
         except SocketClosed as closed:
             if self.ready is None or closed.code not in RESUMABLE or not self._resume.limit_s:
@@ -124,7 +124,7 @@ class Keeper:
         except BrokerLost as error:
             if self.ready is None or not self._resume.limit_s:
                 raise
-            socket.transport.abort()
+            socket.abort()
             return error
         finally:
             writing.cancel()
@@ -150,20 +150,20 @@ class Keeper:
             await self.inbox.put(received)
         return isinstance(event, Closed)
 
-    async def _write_forever(self, socket: ClientConnection) -> None:
+    async def _write_forever(self, socket: Socket) -> None:
         while True:
             self._to_write.clear()
             bytes_max = self.ready.limits.message_bytes_max if self.ready else _UNOPENED_BYTES_MAX
             try:
                 while (due := self.outgoing.next(bytes_max)) is not None:
                     await socket.send(due if isinstance(due, bytes) else _to_text(due))
-            except ConnectionClosed:
+            except SocketClosed:
                 return  # the receiver learns why
             self._written.set()
             self._room.set()  # without a resume, what is written needs no more room
             await self._to_write.wait()
 
-    async def _reconnect(self, lost: StenoError) -> ClientConnection:
+    async def _reconnect(self, lost: StenoError) -> Socket:
         """A new connection of the session, with all that the server lacks due to be written. Raises
         `ResumeFailed`."""
         clock = asyncio.get_running_loop().time
@@ -189,12 +189,12 @@ class Keeper:
             return socket
         raise AssertionError("delays have no end")
 
-    async def _attempt(self) -> ClientConnection:
+    async def _attempt(self) -> Socket:
         assert self.ready is not None
         address = resume_address(self._url, self.ready.session, self.ready.token, self._heard)
         try:
             async with asyncio.timeout(_ATTEMPT_S_MAX):
-                socket = await dial(address, self._headers)
+                socket = await self._dial(address, self._headers)
                 try:
                     self._go_on(await receive(socket))
                 except BaseException:

@@ -16,11 +16,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from client.credentials import key_headers
+from client.dialing import dial
 from client.errors import BadReply, SessionOver, TimedOut
 from client.incoming import LiveTranscript
 from client.keeper import Keeper
 from client.options import DEFAULT_URL, StreamOptions
 from client.resuming import ConnectionChange, Resume
+from client.sockets import Dial
 from shared.events import Event, Ready
 
 _FLUSH_S_MAX: Final = 5.0
@@ -116,18 +118,25 @@ async def connect(
     open_s: float = 30.0,
     resume: Resume | None = None,
     on_connection: Callable[[ConnectionChange], object] | None = None,
+    dial: Dial = dial,
 ) -> AsyncGenerator[LiveSession, None]:
     """A live session at the server behind `url`, open and ready for audio.
 
     `api_key` is by default what `STENO_API_KEY` holds. `open_s` bounds the wait for the connection and for
-    `ready`. `on_connection` is called when a connection is lost, and when the session has one again. Raises
+    `ready`. `on_connection` is called when a connection is lost, and when the session has one again. `dial`
+    opens the connections; by default with the library `websockets`. Raises
     `ConnectionLost`, `TimedOut`, or what the server said against it (`Unauthorized`, `BadParameter`,
     `NoCapacity`, …). Leaving the block closes the connection; a session that was not ended is ended, and what
     it still had to say is lost.
     """
     options, resume = options or StreamOptions(), resume or Resume()
     keeper = Keeper(
-        url, options, resume, on_connection or (lambda _change: None), headers=key_headers(api_key)
+        url,
+        options,
+        resume,
+        on_connection or (lambda _change: None),
+        headers=key_headers(api_key),
+        dial=dial,
     )
     session = LiveSession(keeper, options, resume)
     running = asyncio.create_task(keeper.run(), name="live-session")

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "up": ("client.cli.up:up", "Run the whole service on this machine."),
     "demo": ("client.cli.demo:demo", "Run the service on a bundled clip, then stop it."),
     "listen": ("client.cli.listen:listen", "Transcribe live: a file, standard input or the microphone."),
+    "dictate": ("client.cli.dictate:dictate", "Talk, and it types into the app in front."),
     "transcribe": ("client.cli.transcribe:transcribe", "Transcribe files."),
     "jobs": ("client.cli.job_list:app", "List file jobs; show, cancel and retry them."),
     "models": ("client.cli.models:app", "List models and fetch them."),

@@ -1,0 +1,1 @@
+"""The macOS app around `steno dictate`."""

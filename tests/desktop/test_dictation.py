@@ -1,0 +1,249 @@
+"""The whole product on a real desktop: speech in, text in a window, a real server between them."""
+
+import json
+import signal
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from client.dictation import control
+from shared.audio.pcm import SAMPLE_RATE
+from shared.transcript import join
+from tests.support.accuracy import wer
+from tests.support.data import clip
+from tests.support.desktop import Screen, Sound, wait_until
+from tests.support.service import Service
+from tests.support.sound import pcm16, silence
+
+pytestmark = [pytest.mark.slow, pytest.mark.model, pytest.mark.timeout(300)]
+
+ARTEFACTS = Path(__file__).parent / "artefacts"
+PROGRAM = Path(__file__).parent.parent / "support" / "windows" / "dictation_program.py"
+
+
+@pytest.fixture(scope="module")
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Generator[Screen]:
+    """A desktop with a sound server."""
+    with Screen.running(tmp_path_factory.mktemp("desktop")) as screen:
+        Sound.on(screen)
+        yield screen
+
+
+@pytest.fixture
+def sound(screen: Screen) -> Sound:
+    """Its microphone."""
+    return Sound(screen)
+
+
+@dataclass
+class Dictating:
+    """`steno dictate` as it runs."""
+
+    place: Path
+    finals: Path
+    lights: Path
+
+    @property
+    def status(self) -> dict[str, object]:
+        """What `steno dictate status` says."""
+        return control.ask(self.place, "status")
+
+    @property
+    def said(self) -> list[dict[str, object]]:
+        """The finals that the server gave it."""
+        return (
+            [json.loads(line) for line in self.finals.read_text().splitlines()]
+            if self.finals.exists()
+            else []
+        )
+
+    @property
+    def text(self) -> str:
+        """They as one text."""
+        whole = ""
+        for final in self.said:
+            whole = join(whole, str(final["text"]))
+        return whole
+
+    def wait_for(self, **fields: object) -> None:
+        """Wait until the status has these."""
+        wait_until(lambda: fields.items() <= self.status.items(), f"{fields}")
+
+
+def dictating(screen: Screen, service: Service, folder: Path, *settings: str) -> Dictating:
+    """Start it, with lines of settings."""
+    path = folder / "dictation.toml"
+    path.write_text("\n".join([f'url = "{service.url}"', 'language = "en"', *settings]))
+    place = Path(screen.environment["XDG_RUNTIME_DIR"]) / "steno"
+    running = Dictating(place, folder / "finals", folder / "lights")
+    own = {"STENO_TEST_FINALS": str(running.finals), "STENO_TEST_LIGHTS": str(running.lights)}
+    screen.start(sys.executable, str(PROGRAM), "dictate", "--settings", str(path), "--debug", environment=own)
+    wait_until(lambda: (place / "dictation.sock").exists(), "the dictation")
+    return running
+
+
+def finish(screen: Screen) -> None:
+    """End the dictation that was started last."""
+    assert screen.end(screen.processes[-1]) == 0
+
+
+def dictate(screen: Screen, sound: Sound, running: Dictating, speech: bytes) -> None:
+    """Turn it on with the hotkey, speak, and turn it off when the last final is there."""
+    screen.press("ctrl+alt+d")
+    running.wait_for(state="on", light="on")
+    assert sound.is_recorded()
+    sound.say(speech).wait()
+    screen.press("ctrl+alt+d")
+    running.wait_for(state="off")
+    assert not sound.is_recorded()
+
+
+@pytest.mark.parametrize("kind", ["tk", "xterm", "qt"])
+def test_what_is_said_stands_in_the_window(
+    kind: str, screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    window = screen.window(kind)
+    running = dictating(screen, english, tmp_path)
+    try:
+        dictate(screen, sound, running, pcm16(silence(0.3), clip("en_quilter").samples(), silence(1.0)))
+        assert running.text
+        wait_until(lambda: len(window.text) >= len(running.text), "the text")
+        assert window.text == running.text
+    finally:
+        finish(screen)
+        window.close()
+
+
+def test_the_server_dies_in_mid_sentence(
+    screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    window = screen.window("qt")
+    running = dictating(screen, english, tmp_path)
+    spoken = clip("en_demo")
+    try:
+        screen.picture(ARTEFACTS / "dictation_off.png")
+        screen.press("ctrl+alt+d")
+        running.wait_for(state="on")
+        speaking = sound.say(pcm16(silence(0.3), spoken.samples(), silence(1.5)))
+        wait_until(lambda: "on+" in running.lights.read_text(), "a partial")
+        screen.picture(ARTEFACTS / "dictation_on.png")
+        english.end("api", signal.SIGKILL)
+        running.wait_for(light="red")
+        screen.picture(ARTEFACTS / "dictation_lost.png")
+        english.start("api")
+        english.wait_until_ready()
+        running.wait_for(light="on")
+        speaking.wait()
+        screen.press("ctrl+alt+d")
+        running.wait_for(state="off")
+        assert not sound.is_recorded()
+        wait_until(lambda: len(window.text) >= len(running.text), "the text")
+        assert window.text == running.text
+        numbers = [(final["run"], final["utterance"]) for final in running.said]
+        assert numbers == sorted(set(numbers))
+        assert wer(spoken.text, window.text) < 0.2
+    finally:
+        finish(screen)
+        window.close()
+
+
+def test_a_server_that_has_lost_all_sessions(screen: Screen, sound: Sound, tmp_path: Path) -> None:
+    """Its Redis restarts empty: what no final covers is sent to a new session."""
+    spoken = clip("en_demo")
+    with Service.running(tmp_path / "service", model="tiny.en", modules=("api", "worker")) as service:
+        window = screen.window("tk")
+        running = dictating(screen, service, tmp_path)
+        try:
+            screen.press("ctrl+alt+d")
+            running.wait_for(state="on")
+            speaking = sound.say(pcm16(silence(0.3), spoken.samples(), silence(1.5)))
+            wait_until(lambda: running.said, "a final")
+            service.restart_redis()
+            wait_until(lambda: "red" in running.lights.read_text(), "a red light")
+            speaking.wait()
+            running.wait_for(light="on")
+            screen.press("ctrl+alt+d")
+            running.wait_for(state="off")
+            wait_until(lambda: len(window.text) >= len(running.text), "the text")
+            assert window.text == running.text
+            assert len({final["run"] for final in running.said}) == 2
+            assert wer(spoken.text, window.text) < 0.25
+        finally:
+            finish(screen)
+            window.close()
+
+
+def test_undo_takes_back_the_last_utterance_and_only_that(
+    screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    window = screen.window("tk")
+    running = dictating(screen, english, tmp_path)
+    try:
+        dictate(screen, sound, running, pcm16(silence(0.3), clip("en_quilter").samples(), silence(1.0)))
+        wait_until(lambda: window.text == running.text, "the text")
+        kept = join("", "".join(str(final["text"]) for final in running.said[:-1]))
+        control.ask(running.place, "undo")
+        wait_until(lambda: window.text.rstrip() == kept.rstrip(), "the last utterance gone")
+        control.ask(running.place, "undo")
+        wait_until(lambda: "can't be taken back" in str(running.status["notice"]), "a refusal")
+        assert window.text.rstrip() == kept.rstrip()
+    finally:
+        finish(screen)
+        window.close()
+
+
+def test_a_text_while_the_keyboard_is_taken_is_kept_back(
+    screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    """As password prompts do it."""
+    from Xlib import X
+    from Xlib.display import Display
+
+    window = screen.window("tk")
+    running = dictating(screen, english, tmp_path)
+    thief = Display(screen.environment["DISPLAY"])
+    try:
+        control.ask(running.place, "on")
+        running.wait_for(state="on")
+        thief.screen().root.grab_keyboard(True, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
+        thief.sync()
+        sound.say(pcm16(silence(0.3), clip("en_quilter").samples()[: 4 * SAMPLE_RATE], silence(1.0))).wait()
+        wait_until(lambda: "secret" in str(running.status["notice"]), "a notice")
+        control.ask(running.place, "off")
+        running.wait_for(state="off")
+        assert running.text
+        assert window.text == ""
+        assert running.status["history"]
+    finally:
+        thief.close()
+        finish(screen)
+        window.close()
+
+
+def test_the_microphone_vanishes_and_comes_back(
+    screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    running = dictating(screen, english, tmp_path)
+    try:
+        control.ask(running.place, "on")
+        running.wait_for(state="on", light="on")
+        screen.ask("pactl", "suspend-source", "microphone", "1")
+        running.wait_for(state="off", microphone=False)
+        assert "microphone" in str(running.status["notice"]).lower()
+        screen.ask("pactl", "suspend-source", "microphone", "0")
+        control.ask(running.place, "on")
+        running.wait_for(state="on", light="on")
+    finally:
+        screen.ask("pactl", "suspend-source", "microphone", "0")
+        finish(screen)
+
+
+def test_no_log_has_what_was_said(screen: Screen) -> None:
+    """All of the tests above wrote to one log, at level debug."""
+    log = (screen.folder / "log").read_text(errors="replace").lower()
+    words = [word for word in clip("en_quilter").text.split() if len(word) > 5]
+    assert words
+    assert not [word for word in words if word in log]

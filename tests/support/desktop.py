@@ -1,0 +1,243 @@
+"""A desktop for tests: an X server, a window manager, a sound server with a microphone that plays what it is
+given."""
+
+import contextlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+import wave
+import zlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from Xlib import X
+from Xlib.display import Display
+
+from shared.audio.pcm import SAMPLE_RATE
+from shared.guard import Guard
+
+WAIT_S_MAX = 60.0
+_PROGRAMS = ("Xvfb", "openbox", "pulseaudio", "xdotool", "xterm", "pactl", "paplay")
+
+
+def wait_until(is_true: Callable[[], object], what: str) -> None:
+    """Wait for a fact."""
+    deadline = time.monotonic() + WAIT_S_MAX
+    while not is_true():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.02)
+
+
+@dataclass
+class Screen:
+    """An X server with a window manager. `environment` is for programs on it."""
+
+    folder: Path
+    environment: dict[str, str]
+    guard: Guard
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, folder: Path) -> "Generator[Screen]":
+        """One of its own. Skips the test where the programs are missing."""
+        if missing := [program for program in _PROGRAMS if shutil.which(program) is None]:
+            pytest.skip(f"there is no {missing[0]}; deploy/ci/system-packages.sh installs it")
+        runtime = folder / "runtime"
+        runtime.mkdir(mode=0o700)
+        environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"} | {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "LC_ALL": "C.UTF-8",
+            "QT_QPA_PLATFORM": "xcb",
+        }
+        screen = cls(folder, environment, Guard())
+        try:
+            read, write = os.pipe()
+            screen.start(
+                "Xvfb",
+                "-displayfd",
+                str(write),
+                "-screen",
+                "0",
+                "1280x800x24",
+                "-nolisten",
+                "tcp",
+                pass_fds=(write,),
+            )
+            os.close(write)
+            with os.fdopen(read) as number:
+                environment["DISPLAY"] = f":{number.readline().strip()}"
+            screen.start("openbox")
+            wait_until(lambda: screen.ask("xdotool", "get_num_desktops"), "a window manager")
+            yield screen
+        finally:
+            for process in reversed(screen.processes):
+                process.terminate()
+            for process in reversed(screen.processes):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
+                process.kill()
+                process.wait()
+            screen.guard.close()
+
+    def start(
+        self, *command: str, environment: Mapping[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a program on it, until the end of the test."""
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                env=self.environment | dict(environment or {}),
+                stdout=log,
+                stderr=log,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        self.guard.add(process.pid)
+        self.processes.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> int:
+        """Stop a program. Returns its status."""
+        process.terminate()
+        status = process.wait(20)
+        self.guard.remove(process.pid)
+        self.processes.remove(process)
+        return status
+
+    def ask(self, *command: str) -> str:
+        """What a command says; empty when it fails."""
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def press(self, *keys: str) -> None:
+        """Press keys, as their user would."""
+        subprocess.run(["xdotool", "key", *keys], env=self.environment, check=True)
+
+    def picture(self, path: Path) -> None:
+        """What is on the screen, as a PNG."""
+        display = Display(self.environment["DISPLAY"])
+        try:
+            root = display.screen().root
+            size = root.get_geometry()
+            raw = root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFF).data
+        finally:
+            display.close()
+        pixels = np.frombuffer(raw, np.uint8).reshape(size.height, size.width, 4)[:, :, 2::-1]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_png(pixels))
+
+    def window(self, kind: str) -> "Window":
+        """A window of a kind: `tk`, `qt` or `xterm`, with the focus."""
+        out = self.folder / f"{kind}-{len(self.processes)}.txt"
+        if kind == "xterm":
+            script = f"stty -echo -icanon -icrnl -ixon min 1; : > {out}; exec cat > {out}"
+            process = self.start("xterm", "-u8", "-e", "sh", "-c", script)
+        else:
+            process = self.start(
+                sys.executable, str(Path(__file__).parent / "windows" / f"{kind}_window.py"), str(out)
+            )
+        window = Window(self, process, out)
+        wait_until(window.has_focus, f"the focus in {kind}")
+        return window
+
+
+@dataclass
+class Window:
+    """A window, and the file that has its text."""
+
+    screen: Screen
+    process: subprocess.Popen[bytes]
+    out: Path
+    _begin: int = 0
+
+    @property
+    def text(self) -> str:
+        """What was typed into it since it got the focus."""
+        return self._all()[self._begin :]
+
+    def has_focus(self) -> bool:
+        """Whether what is typed goes there: tried with a letter, which does not count."""
+        before = self._all()
+        self.screen.ask("xdotool", "key", "x")
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            if len(after := self._all()) > len(before):
+                self._begin = len(after)
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _all(self) -> str:
+        return self.out.read_text(encoding="utf-8") if self.out.exists() else ""
+
+    def close(self) -> None:
+        """Close it."""
+        self.screen.end(self.process)
+
+
+@dataclass
+class Sound:
+    """A sound server of the screen's own. Its microphone hears what is played to its speaker."""
+
+    screen: Screen
+
+    @classmethod
+    def on(cls, screen: Screen) -> "Sound":
+        """Start it."""
+        socket = Path(screen.environment["XDG_RUNTIME_DIR"]) / "native"
+        screen.environment |= {"PULSE_SERVER": f"unix:{socket}", "DBUS_SESSION_BUS_ADDRESS": "none:"}
+        modules = (
+            f"module-native-protocol-unix socket={socket}",
+            "module-null-sink sink_name=speaker rate=16000 channels=1",
+            "module-remap-source source_name=microphone master=speaker.monitor",
+            "module-null-sink sink_name=ears",
+        )
+        flags = [flag for module in modules for flag in ("-L", module)]
+        screen.start("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", *flags)
+        wait_until(lambda: "microphone" in screen.ask("pactl", "list", "short", "sources"), "a sound server")
+        screen.ask("pactl", "set-default-source", "microphone")
+        screen.ask("pactl", "set-default-sink", "ears")
+        return cls(screen)
+
+    def say(self, pcm16: bytes) -> subprocess.Popen[bytes]:
+        """Speak into the microphone."""
+        path = self.screen.folder / "speech.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE)
+            file.writeframes(pcm16)
+        return self.screen.start("paplay", "--device=speaker", str(path))
+
+    def is_recorded(self) -> bool:
+        """Whether any program has the microphone open."""
+        sources = self.screen.ask("pactl", "list", "short", "sources").splitlines()
+        number = next(line.split("\t")[0] for line in sources if line.split("\t")[1] == "microphone")
+        readers = self.screen.ask("pactl", "list", "short", "source-outputs").splitlines()
+        return any(line.split("\t")[1] == number for line in readers)
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """An RGB image, height x width x 3, as a PNG."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

@@ -1,0 +1,1 @@
+"""Programs with a window that write down what is typed into it."""
