@@ -164,8 +164,11 @@ class Worker:
 
     def _windows_s(self, requests: Sequence[DecodeRequest]) -> list[float]:
         policy = self._table.policy
-        each_s = [policy.frames(r.duration_s, tight=r.tight) / 100 for r in requests]
-        reach_s = _ALIKE_TIGHT_S if all(r.tight for r in requests) else _ALIKE_S
+        each_s = [
+            policy.frames(r.duration_s, tight=r.tight, final=r.kind is Kind.FINAL) / 100 for r in requests
+        ]
+        is_tight = all(r.tight and r.kind is Kind.PARTIAL for r in requests)
+        reach_s = _ALIKE_TIGHT_S if is_tight else _ALIKE_S
         return [max(each_s) if max(each_s) - one_s <= reach_s else one_s for one_s in each_s]
 
     def _stretch(self) -> float:

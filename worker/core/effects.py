@@ -42,12 +42,16 @@ class SessionOptions:
     strain_least: float = 0.0
     """For experiments: strain is never less."""
     lean_from: float = 0.25
-    """Strain above which finals are not decoded early, which is for nothing a third of the time, and follow
-    fewer hypotheses; partials are greedy and hear nothing of what was said before."""
+    """Strain above which finals are not decoded early, which is for nothing a third of the time, follow
+    fewer hypotheses and have shorter windows, and partials are greedy and hear nothing of what was said
+    before."""
     tight_from: float = 0.5
     """Strain from which partials have the shortest window, and are drafts where there is a model for them."""
     lean_final_beam: int = 3
     """Hypotheses that finals follow above `lean_from`."""
+    lean_final_forced: bool = True
+    """Whether finals above `lean_from` are made to begin with what is committed without being heard freely
+    first."""
     lean_final_window_s: float = 9.0
     """What `final_window_s` comes down to as strain grows to 1."""
     final_window_s: float = 15.0

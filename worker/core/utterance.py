@@ -42,6 +42,8 @@ class Utterance:
     """What an early final says, if the utterance ends there."""
     free: DecodeResult | None = None
     """What a final said that did not keep to the committed text."""
+    forced: DecodeResult | None = None
+    """What a final said that was made to begin with it at once, and lost words."""
 
     def resume(self, resumed: Checkpoint) -> None:
         """It was begun on another worker, which committed and wrote some of it."""

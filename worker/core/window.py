@@ -49,15 +49,19 @@ class WindowPolicy:
     """Lengths are rounded up to this, so that decodes of different sessions fit into one batch."""
     tight_minimum_s: float = 0.0
     tight_margin_s: float = 0.0
-    """The same for tight requests; 0: as for others."""
+    """The same for tight partials; 0: as for others."""
+    tight_final_margin_s: float = 0.0
+    """The margin for tight finals; 0: as for others."""
     file_s: tuple[float, ...] = (8.0, 15.0, 22.0)
     """Lengths for windows of files, 30 s beside them: few, so that most windows fit into one batch, and each
     given by its window alone, so that a text does not depend on which windows were decoded with it."""
 
-    def frames(self, speech_s: float, *, tight: bool = False) -> int:
+    def frames(self, speech_s: float, *, tight: bool = False, final: bool = False) -> int:
         """Mel frames for a window that holds `speech_s` of audio."""
         minimum_s, margin_s = self.minimum_s, self.margin_s
-        if tight and self.tight_minimum_s:
+        if tight and final:
+            margin_s = self.tight_final_margin_s or margin_s
+        elif tight and self.tight_minimum_s:
             minimum_s, margin_s = self.tight_minimum_s, self.tight_margin_s
         wanted = max(minimum_s, speech_s + margin_s)
         steps = -(-wanted // self.step_s)
@@ -70,7 +74,7 @@ class WindowPolicy:
         return next((frames for frames in lengths if frames >= wanted), FRAMES_MAX)
 
 
-SMALL = WindowPolicy(8.0, 2.0, tight_minimum_s=5.0, tight_margin_s=1.0)
+SMALL = WindowPolicy(8.0, 2.0, tight_minimum_s=5.0, tight_margin_s=1.0, tight_final_margin_s=1.0)
 LARGE = WindowPolicy(15.0, 3.0, 5.0, file_s=(15.0, 25.0))
 _SMALL_WIDTH_MAX = 768
 
