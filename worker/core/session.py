@@ -285,7 +285,8 @@ class Session:
         if isinstance(conclusion, DecodeResult):
             return self._final(asked.utterance, conclusion)
         again = self._asking.final(asked.utterance, asked.end, prefix=conclusion.prefix)
-        return [*self._show(self._showing.meanwhile(asked, result)), again]
+        shown = None if asked.request.prefix else self._showing.meanwhile(asked, result)
+        return [*self._show(shown), again]
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
