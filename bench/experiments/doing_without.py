@@ -40,13 +40,19 @@ ROWS = {
     **{f"finals hear {s} s": Row(f"{_FINALS},final_window_s={s}", partials=False) for s in (12, 9)},
     **{
         f"finals follow {n} hypotheses": Row(
-            f"{_FINALS},strain_least=0.26,lean_final_window_s=15,lean_final_beam={n}", partials=False
+            f"{_FINALS},strain_least=0.26,lean_left_s=15,lean_final_beam={n}", partials=False
         )
         for n in (3, 2, 1)
     },
-    **{f"strain 1, finals hear {s} s": Row(f"{_STRAINED},lean_final_window_s={s}") for s in (15, 12, 9)},
-    "the same, heard freely first": Row(f"{_STRAINED},lean_final_window_s=9,lean_final_forced=0"),
-    "the same, nothing committed": Row(f"{_STRAINED},lean_final_window_s=9,agree_s=99"),
+    **{
+        f"at most {s} s of it was said before": Row(
+            f"{_FINALS},strain_least=1,lean_final_beam=5,lean_left_s={s}", partials=False
+        )
+        for s in (8, 6, 4)
+    },
+    "strain 1": Row(_STRAINED),
+    "strain 1, finals heard freely first": Row(f"{_STRAINED},lean_final_forced=0"),
+    "strain 1, nothing committed": Row(f"{_STRAINED},agree_s=99"),
 }
 HEAD = """| | WER | wrong, missing, added | left out | decoded again | decode s per audio s |
 | --- | --- | --- | --- | --- | --- |"""

@@ -52,8 +52,8 @@ class SessionOptions:
     lean_final_forced: bool = True
     """Whether finals above `lean_from` are made to begin with what is committed without being heard freely
     first."""
-    lean_final_window_s: float = 9.0
-    """What `final_window_s` comes down to as strain grows to 1."""
+    lean_left_s: float = 6.0
+    """What of it may have been said before, as strain grows to 1."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
     alone is understood much worse (docs/engine.md, "Left context")."""

@@ -14,13 +14,13 @@ part of the checkpoint, so that a successor on another worker keeps to it. `Clos
 """
 
 from collections import deque
-from collections.abc import Callable
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Closed, Partial, SessionConfig, SpeechEnd, SpeechStart, Warning
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
 from worker.core.concluding import concluded
+from worker.core.coverage import Coverage
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
@@ -36,7 +36,6 @@ from worker.core.effects import (
 )
 from worker.core.endpointing import Boundary, Ended
 from worker.core.hearing import Hearing
-from worker.core.hypothesis import Hypothesis
 from worker.core.judging import judged
 from worker.core.ladder import Ladder
 from worker.core.language import Verdict
@@ -65,7 +64,7 @@ class Session:
     ) -> None:
         self._config = config
         self._options = options = tuned(options, config)
-        self._covered = self._last_end = committed
+        self._coverage = Coverage(committed, options)
         self._resumed = resumed = checkpoint or Checkpoint()
         self._hearing = Hearing(vad, options.endpoint, committed, resumed.stable_until, buffer)
         self._memory = Memory(config, options, resumed)
@@ -86,7 +85,7 @@ class Session:
     @property
     def covered(self) -> int:
         """First sample that nothing is decided about."""
-        return self._covered
+        return self._coverage.covered
 
     @property
     def at_rest(self) -> bool:
@@ -130,13 +129,7 @@ class Session:
         asked = self._asking.answered(ticket, result)
         if asked is None:
             return []
-        effects: list[Effect] = []
-        if result:
-            asked.utterance.is_answered = True
-            if is_partial(asked):
-                effects = _told(self._ladder.decoded(result.waited_s))
-            came = self._partial_came if is_partial(asked) else self._final_came
-            effects += self._answered(asked, result, came)
+        effects = self._answered(asked, result) if result else []
         return effects + self._ask()  # what is still needed is asked for again
 
     def newest(self, ticket: int) -> DecodeRequest | None:
@@ -149,16 +142,12 @@ class Session:
     def _boundary(self, boundary: Boundary, reason: EndReason) -> list[Effect]:
         if isinstance(boundary, Ended):
             return self._utterance_ended(boundary.end, "length" if boundary.cut else reason)
-        begin = boundary.start
-        heard = begin + to_samples(self._options.endpoint.pre_roll_s)
-        text = Hypothesis(hold_back=self._options.hold_back, agree_s=self._options.agree_s)
-        number = self._progress.next_number
-        self._open = Utterance(number, begin, begin, heard, text, self._options.partial_step_s)
+        self._open = Utterance.begun(self._progress.next_number, boundary.start, self._options)
         if self._progress.is_resumed:
             self._open.resume(self._resumed)
         if not self._progress.start():
             return []
-        event = SpeechStart(utterance=self._open.number, start=to_seconds(begin))
+        event = SpeechStart(utterance=self._open.number, start=to_seconds(boundary.start))
         return [Emit((event,), checkpoint=self._checkpoint())]
 
     def _utterance_ended(self, end: int, reason: EndReason) -> list[Effect]:
@@ -227,19 +216,20 @@ class Session:
 
     # Answers
 
-    def _answered(
-        self, asked: Asked, result: DecodeResult, take: Callable[[Asked, DecodeResult], list[Effect]]
-    ) -> list[Effect]:
+    def _answered(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Take what is believed of an answer."""
-        kind = asked.request.kind
+        asked.utterance.is_answered = True
         believed, reason = judged(asked, result, self._hearing.voice, self._options)
-        return [*([Dropped(reason, kind)] if reason else []), *take(asked, believed)]
+        dropped: list[Effect] = [Dropped(reason, asked.request.kind)] if reason else []
+        if not is_partial(asked):
+            return [*dropped, *self._final_came(asked, believed)]
+        return [*_told(self._ladder.decoded(result.waited_s)), *dropped, *self._partial_came(asked, believed)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if self._language.is_outdated(asked):
             return []
         if self._language.hear(asked, result) is Verdict.CHANGED:
-            return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
+            return self._changed(asked, result)
         if asked.utterance.end is None:
             return self._early_final(asked, result)
         if asked.utterance.end != asked.end:
@@ -262,12 +252,16 @@ class Session:
             return []
         verdict = self._language.hear(asked, result)
         if verdict is Verdict.CHANGED:
-            return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
+            return self._changed(asked, result)
         if verdict is Verdict.RIVAL or not result.text or not self._language.may_show(asked, result):
             return []
         shown, is_more = self._showing.partial(asked, result)
         self._hearing.keep_whole(to_samples(text.committed_until_s))
         return self._show(shown, keep=is_more)
+
+    def _changed(self, asked: Asked, result: DecodeResult) -> list[Effect]:
+        """It is another language than was thought."""
+        return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
@@ -298,8 +292,8 @@ class Session:
         final = self._scribe.final(utterance, result, text)
         self._memory.add(utterance, end, text, result.language)
         self._progress.decided = utterance.number + 1
-        self._last_end = end
-        self._cover(end)
+        self._coverage.final(end)
+        self._trim()
         return [Emit((final,), covered=end, checkpoint=self._checkpoint()), *self._answer_wishes()]
 
     def _answer_wishes(self) -> list[Effect]:
@@ -310,31 +304,28 @@ class Session:
     # What is decided
 
     def _give_up_silence(self) -> list[Effect]:
-        """Advance over silence between utterances: no final will ever need that audio."""
+        """Advance over silence between utterances."""
         if self._open or self._line:
             return []
-        if self._hearing.end - self._last_end > to_samples(self._options.context_gap_s):
+        if self._coverage.is_long_silent(self._hearing.end):
             self._memory.forget()
-        # The next utterance may begin a pre-roll and a few counted frames back.
-        keep = to_samples(self._options.endpoint.pre_roll_s + 0.5)
-        silent_until = self._hearing.position - keep
-        if silent_until - self._covered < to_samples(self._options.silence_step_s):
+        if not self._coverage.silence(self._hearing.position):
             return []
-        self._cover(silent_until)
-        return [Emit((), covered=silent_until, checkpoint=self._checkpoint())]
+        self._trim()
+        return [Emit((), covered=self.covered, checkpoint=self._checkpoint())]
 
-    def _cover(self, sample: int) -> None:
-        self._covered = sample
-        self._hearing.trim(sample, self._memory.keep_from(sample))
+    def _trim(self) -> None:
+        self._hearing.trim(self.covered, self._memory.keep_from(self.covered))
 
     def _close(self, reason: CloseReason) -> list[Effect]:
         if self._closed:
             return []
         self._closed = True
-        self._cover(self._hearing.end)
-        duration = to_seconds(self._hearing.end)
+        end = self._hearing.end
+        self._coverage.final(end)
+        self._trim()
         return [
-            Close(Closed(reason=reason, duration=duration, utterances=self._progress.decided), self._covered)
+            Close(Closed(reason=reason, duration=to_seconds(end), utterances=self._progress.decided), end)
         ]
 
     def _checkpoint(self) -> bytes:
