@@ -51,7 +51,6 @@ ROWS = {
         for s in (8, 6, 4)
     },
     "strain 1": Row(_STRAINED),
-    "strain 1, finals heard freely first": Row(f"{_STRAINED},lean_final_forced=0"),
     "strain 1, nothing committed": Row(f"{_STRAINED},agree_s=99"),
 }
 HEAD = """| | WER | wrong, missing, added | left out | decoded again | decode s per audio s |

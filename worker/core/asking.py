@@ -6,7 +6,6 @@ from shared.audio.pcm import to_seconds
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Decode, SessionOptions
-from worker.core.hypothesis import beginning
 from worker.core.memory import Memory
 from worker.core.utterance import Asked, Utterance
 
@@ -33,12 +32,8 @@ class Asking:
         """Whether the device has more to do than it can at once."""
         return self.strain > self._options.lean_from
 
-    def final(self, utterance: Utterance, end: int, *, prefix: str | None = None) -> Decode:
-        """Ask for an utterance's final if it ends at `end`. What it is made to begin with is up to the
-        device's load where no `prefix` is given."""
-        if prefix is None:
-            is_forced = self.is_busy and self._options.lean_final_forced
-            prefix = beginning(utterance.text.stable) if is_forced else ""
+    def final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
+        """Ask for an utterance's final if it ends at `end`."""
         request, start = self._memory.final(utterance, self._buffer, end, prefix, self.strain)
         utterance.heard = max(utterance.heard, end)
         self.for_final = self._asked(request, utterance, start)

@@ -49,9 +49,6 @@ class SessionOptions:
     """Strain from which partials have the shortest window, and are drafts where there is a model for them."""
     lean_final_beam: int = 3
     """Hypotheses that finals follow above `lean_from`."""
-    lean_final_forced: bool = True
-    """Whether finals above `lean_from` are made to begin with what is committed without being heard freely
-    first."""
     lean_left_s: float = 6.0
     """What of it may have been said before, as strain grows to 1."""
     final_window_s: float = 15.0

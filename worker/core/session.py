@@ -279,8 +279,7 @@ class Session:
         if isinstance(conclusion, DecodeResult):
             return self._final(asked.utterance, conclusion)
         again = self._asking.final(asked.utterance, asked.end, prefix=conclusion.prefix)
-        shown = None if asked.request.prefix else self._showing.meanwhile(asked, result)
-        return [*self._show(shown), again]
+        return [*self._show(self._showing.meanwhile(asked, result)), again]
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()

@@ -42,8 +42,6 @@ class Utterance:
     """What an early final says, if the utterance ends there."""
     free: DecodeResult | None = None
     """What a final said that did not keep to the committed text."""
-    forced: DecodeResult | None = None
-    """What a final said that was made to begin with it at once, and lost words."""
 
     @classmethod
     def begun(cls, number: int, start: int, options: SessionOptions) -> "Utterance":

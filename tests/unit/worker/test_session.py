@@ -278,10 +278,6 @@ def test_behind_a_partial_that_ran_on_the_next_comes_soon_but_only_once() -> Non
     assert driver.partials == []
 
 
-LEAN = SessionOptions(lean_from=0.1, strain_least=0.2, strain_gain=0.0)
-"""A device that is busy, but partials come as on an idle one."""
-
-
 def waiting(waited_s: float) -> Answer:
     """A device on which decodes wait."""
     return lambda request: replace(scripted(request), waited_s=waited_s)
@@ -499,30 +495,6 @@ def test_a_long_utterance_of_a_busy_device_still_hears_what_was_said_before() ->
     last = [r for r in driver.requests if r.kind is Kind.FINAL][-1]
     assert last.own_s > 9
     assert 2 < last.left_s <= SessionOptions().lean_left_s
-
-
-def test_finals_of_a_busy_device_begin_with_what_is_committed_at_once() -> None:
-    driver = Driver(waiting(0.2), config=SessionConfig(language="en"), options=LEAN)
-    driver.hear(pcm16(speech(2), silence(1), speech(8, seed=2), silence(1)))
-    promised = driver.partials[-1].text[: driver.partials[-1].committed]
-    (final,) = [r for r in driver.requests if r.kind is Kind.FINAL][1:]
-    assert promised
-    assert final.prefix == promised
-    assert driver.finals[-1].text.startswith(promised)
-
-
-def test_a_forced_final_that_lost_what_partials_heard_is_heard_freely() -> None:
-    def answer(request: DecodeRequest) -> DecodeResult:
-        said = "one two. Three four five six seven"
-        text = said if request.kind is Kind.PARTIAL else request.prefix or f"{said} eight"
-        return DecodeResult(text=text, language="en", waited_s=0.2)
-
-    driver = Driver(answer, config=SessionConfig(language="en"), options=LEAN)
-    driver.hear(pcm16(speech(2), silence(1), speech(8, seed=2), silence(1)))
-    last = [r.prefix for r in driver.requests if r.kind is Kind.FINAL][-2:]
-    assert last == ["one two. Three four", ""]
-    assert driver.finals[-1].text == "one two. Three four five six seven eight"
-    assert "one two. Three four" not in [partial.text for partial in driver.partials]
 
 
 def test_what_a_filter_takes_is_not_said_and_is_told() -> None:
