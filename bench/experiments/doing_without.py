@@ -1,27 +1,21 @@
 """What doing without costs in words: `python -m bench.experiments.doing_without --data DIR --baseline FILE
-[--model NAME] [--sessions N] [--minutes M] [--row NAME]`.
+[--model NAME] [--minutes M] [--row NAME]`.
 
 Sessions of a busy device do without some of what they do on an idle one (`SessionOptions`, "strain"). Here
 each of these things is left out by itself, in sessions whose decodes take no time: what it costs does not
 depend on the machine, nor on what else runs on it. A decode is made once for all rows (`bench.answers`).
 """
 
-import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from bench import environment
-from bench.answers import Remembered
 from bench.baseline import Baseline
 from bench.dataset import Program, load, programs
+from bench.experiments.rows import parser, remembering
 from bench.experiments.session_options import baseline_of, variant
 from bench.latency import transcript
 from bench.scoring import WordErrors, left_out, total, word_errors
 from bench.virtual import Played, Setting, play
-from shared.models import resolve
-from worker.engine.api import EngineOptions, make_engine
 
 
 class Row(NamedTuple):
@@ -39,17 +33,10 @@ ROWS = {
     "the same without partials": Row(_FINALS, partials=False),
     **{f"finals hear {s} s": Row(f"{_FINALS},final_window_s={s}", partials=False) for s in (12, 9)},
     **{
-        f"finals follow {n} hypotheses": Row(
-            f"{_FINALS},strain_least=0.26,lean_left_s=15,lean_final_beam={n}", partials=False
-        )
+        f"finals follow {n}": Row(f"{_FINALS},strain_least=0.26,lean_final_beam={n}", partials=False)
         for n in (3, 2, 1)
     },
-    **{
-        f"at most {s} s of it was said before": Row(
-            f"{_FINALS},strain_least=1,lean_final_beam=5,lean_left_s={s}", partials=False
-        )
-        for s in (8, 6, 4)
-    },
+    "strain 1, finals hear 9 s": Row(f"{_STRAINED},final_window_s=9"),
     "strain 1": Row(_STRAINED),
     "strain 1, nothing committed": Row(f"{_STRAINED},agree_s=99"),
 }
@@ -85,23 +72,13 @@ def plain(plan: Sequence[Program], baseline: Baseline) -> str:
 
 def main() -> None:
     """Measure and print each row."""
-    parser = argparse.ArgumentParser(description="Words that are lost by what a busy device leaves out.")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="base")
-    parser.add_argument("--sessions", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--cost", default="cpu-zen4-base", help="a table of bench/costs: what decodes take")
-    parser.add_argument("--baseline", type=Path, required=True, help="kept here, or taken from here")
-    parser.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
-    parser.add_argument("--set", default="", metavar="NAME=VALUE,…", help="options for all rows")
-    options = parser.parse_args()
-    path = resolve(options.model).path
-    made = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
-    made.prepare()
-    engine = Remembered(made)
-    plan = programs(load(options.data), count=options.sessions, seconds=options.minutes * 60)
+    wanted = parser("Words that are lost by what a busy device leaves out.", minutes=30.0)
+    wanted.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
+    wanted.add_argument("--set", default="", metavar="NAME=VALUE,…", help="options for all rows")
+    options = wanted.parse_args()
+    engine = remembering(options.model)
+    plan = programs(load(options.data), count=1, seconds=options.minutes * 60)
     baseline = baseline_of(plan, options.model, options.baseline)
-    print(json.dumps(environment.describe()))
     print(HEAD)
     print(plain(plan, baseline), flush=True)
     for name in options.row or ROWS:

@@ -16,6 +16,7 @@ import ctranslate2
 import numpy as np
 
 from bench import environment, sounds
+from bench.answers import Between
 from bench.dataset import Passage, Program, load, programs
 from bench.latency import transcript
 from bench.scoring import total, word_errors, words_of
@@ -24,7 +25,7 @@ from shared.audio.media import decode_chunks
 from shared.audio.pcm import Float32, float_to_pcm16, pcm16_to_float
 from shared.events import Final, Partial
 from shared.models import resolve
-from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import SessionOptions
 from worker.core.filters import ALL, Drop, believed
 from worker.engine.api import Engine, EngineOptions, make_engine
@@ -36,32 +37,18 @@ BABBLE = ((6, -30.0), (8, -30.0), (8, -45.0))
 
 
 @dataclass(slots=True)
-class Listener:
+class Listener(Between):
     """An engine that keeps what it was asked and what it said."""
 
-    engine: Engine
     heard: list[tuple[DecodeRequest, DecodeResult]] = field(
         default_factory=list[tuple[DecodeRequest, DecodeResult]]
     )
-
-    @property
-    def info(self) -> EngineInfo:
-        """As the engine."""
-        return self.engine.info
-
-    def prepare(self) -> None:
-        """As the engine."""
-        self.engine.prepare()
 
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
         """As the engine."""
         results = self.engine.decode(batch)
         self.heard += zip(batch, results, strict=True)
         return results
-
-    def close(self) -> None:
-        """As the engine."""
-        self.engine.close()
 
 
 def kinds(data: Path, seconds: float, seed: int = SEED) -> dict[str, Float32]:

@@ -49,11 +49,9 @@ class SessionOptions:
     """Strain from which partials have the shortest window, and are drafts where there is a model for them."""
     lean_final_beam: int = 3
     """Hypotheses that finals follow above `lean_from`."""
-    lean_left_s: float = 6.0
-    """What of it may have been said before, as strain grows to 1."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
-    alone is understood much worse (docs/engine.md, "Left context")."""
+    alone is understood much worse (docs/engine.md, "Left context"), so this does not depend on strain."""
     partial_window_s: float = 9.0
     """The same for a partial, without strain."""
     partial_beam: int = 3

@@ -87,10 +87,7 @@ class Memory:
     ) -> tuple[DecodeRequest, int]:
         """The same for its final."""
         o = self._options
-        own_s = to_seconds(end - utterance.start)
-        left_s = o.final_window_s + strain * (o.lean_left_s - o.final_window_s)
-        reach_s = min(o.final_window_s, own_s + left_s)
-        left = self._left(utterance, utterance.start, end, reach_s)
+        left = self._left(utterance, utterance.start, end, o.final_window_s)
         request = self._request(
             Kind.FINAL,
             utterance,
