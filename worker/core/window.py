@@ -12,6 +12,9 @@ from dataclasses import dataclass
 FRAMES_PER_S = 100
 FRAMES_MAX = 3000
 
+_LONGER_FRAMES = 300
+"""What a window must be longer by to be worth another attempt."""
+
 _OTHER_RATE = 12.0
 _RATES = {"en": 8.0}
 _DENSE_LANGUAGES = frozenset(
@@ -82,6 +85,13 @@ _SMALL_WIDTH_MAX = 768
 def policy_for(model_width: int) -> WindowPolicy:
     """The policy for a model with `model_width` states per frame: 768 is `small`."""
     return SMALL if model_width <= _SMALL_WIDTH_MAX else LARGE
+
+
+def longer_windows(frames: int) -> list[int]:
+    """Mel frames of the windows that a final is tried in, one after another, while it runs on: first in one
+    of `frames`, then in half the longest, which mostly is enough and a quarter of the cost, then in that."""
+    enough = min(FRAMES_MAX, frames + _LONGER_FRAMES)
+    return [longer for longer in (FRAMES_MAX // 2, FRAMES_MAX) if longer >= enough]
 
 
 def token_rate(language: str) -> float:
