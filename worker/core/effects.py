@@ -26,7 +26,7 @@ class SessionOptions:
     partial_share: float = 0.35
     """Part of one decoding thread that a session's partials may take while it speaks: where decodes are
     dear, because the machine is slow or busy, partials come less often."""
-    partial_patience: float = 4.0
+    partial_patience: float = 2.0
     """New audio that partials wait for besides, for each second that decodes have to wait: sessions share a
     busy device without knowing of each other."""
     partial_step_s_max: float = 2.5
