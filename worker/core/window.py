@@ -2,8 +2,8 @@
 
 faster-whisper pads every window to 30 s, and encoding the padding is most of the cost of a short one.
 CTranslate2 takes any length up to that, but without enough silence behind the speech the decoder does not
-find the end and runs on. `max(minimum, speech + margin)` with a cap on tokens, and a second decode with
-the full window for what hits it, loses nothing on tiny, base and small (docs/engine.md, "Window"); larger
+find the end and runs on. `max(minimum, speech + margin)` with a cap on tokens, and another decode with
+a longer window for what hits it, loses nothing on tiny, base and small (docs/engine.md, "Window"); larger
 models need more.
 """
 

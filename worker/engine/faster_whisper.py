@@ -3,7 +3,7 @@
 What differs from `WhisperModel.transcribe`: the encoder is given a window as long as the audio needs
 instead of 30 padded seconds (`worker.core.window`), windows of several sessions are decoded as one batch,
 and timestamps come from alignment instead of from timestamp tokens, which are slower to decode. A decode
-that runs on is done again with the full window when it is a final, and given up when it is a partial.
+that runs on is done again with a longer window when it is a final, and given up when it is a partial.
 """
 
 import logging
