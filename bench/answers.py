@@ -14,13 +14,10 @@ _NO_AUDIO = np.zeros(0, np.float32)
 
 
 @dataclass(slots=True)
-class Remembered:
-    """See the module. Batches of several rows are not remembered: their windows are made alike."""
+class Between:
+    """Stands between sessions and an engine."""
 
     engine: Engine
-    answers: dict[tuple[str, bytes], DecodeResult] = field(
-        default_factory=dict[tuple[str, bytes], DecodeResult]
-    )
 
     @property
     def info(self) -> EngineInfo:
@@ -31,6 +28,19 @@ class Remembered:
         """As the engine."""
         self.engine.prepare()
 
+    def close(self) -> None:
+        """As the engine."""
+        self.engine.close()
+
+
+@dataclass(slots=True)
+class Remembered(Between):
+    """See the module. Batches of several rows are not remembered: their windows are made alike."""
+
+    answers: dict[tuple[str, bytes], DecodeResult] = field(
+        default_factory=dict[tuple[str, bytes], DecodeResult]
+    )
+
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
         """As the engine, or from memory."""
         if len(batch) != 1:
@@ -39,10 +49,6 @@ class Remembered:
         if question not in self.answers:
             (self.answers[question],) = self.engine.decode(batch)
         return [self.answers[question]]
-
-    def close(self) -> None:
-        """As the engine."""
-        self.engine.close()
 
 
 def _question(request: DecodeRequest) -> tuple[str, bytes]:

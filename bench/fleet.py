@@ -67,8 +67,6 @@ class Outcome:
     queue_s: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Wait of each decode before it starts, by kind."""
     batches: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    narrow: int = 0
-    """Finals decoded with a narrower beam."""
     busy_s: float = 0.0
     talk_s: float = 0.0
     """Audio that was sent, all sessions together."""
@@ -143,11 +141,10 @@ class Worker:
             for request, window_s in zip(requests, windows_s, strict=True)
         ]
         own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
-        beam = plan.beam or requests[0].beam or own
+        beam = requests[0].beam or own
         took_s = self._cost_s(results, beam) * self._stretch()
         self._outcome.queue_s[kind] += [now - job.since for job in plan.jobs]
         self._outcome.batches[kind].append(len(plan.jobs))
-        self._outcome.narrow += len(plan.jobs) if plan.beam else 0
         self._outcome.busy_s += took_s
         self._clock.at(now + took_s, lambda: self._done(plan, results, now))
 
@@ -164,8 +161,11 @@ class Worker:
 
     def _windows_s(self, requests: Sequence[DecodeRequest]) -> list[float]:
         policy = self._table.policy
-        each_s = [policy.frames(r.duration_s, tight=r.tight) / 100 for r in requests]
-        reach_s = _ALIKE_TIGHT_S if all(r.tight for r in requests) else _ALIKE_S
+        each_s = [
+            policy.frames(r.duration_s, tight=r.tight, final=r.kind is Kind.FINAL) / 100 for r in requests
+        ]
+        is_tight = all(r.tight and r.kind is Kind.PARTIAL for r in requests)
+        reach_s = _ALIKE_TIGHT_S if is_tight else _ALIKE_S
         return [max(each_s) if max(each_s) - one_s <= reach_s else one_s for one_s in each_s]
 
     def _stretch(self) -> float:

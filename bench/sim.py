@@ -25,7 +25,6 @@ _COLUMNS = (
     "last word's end to final p50 / p95, s",
     "wait of partials, finals p95, s",
     "batch of partials, finals",
-    "finals with a narrower beam",
     "decoding s per audio s",
     "busy",
 )
@@ -66,7 +65,6 @@ def summary(sessions: int, outcome: Outcome) -> dict[str, Any]:
         "final_s": _spread(outcome.final_s),
         "queue_s": {kind: _spread(waits) for kind, waits in sorted(outcome.queue_s.items())},
         "batch": {k: round(sum(n) / len(n), 2) for k, n in sorted(outcome.batches.items())},
-        "narrow": round(outcome.narrow / max(1, sum(outcome.batches["final"])), 3),
         "decode_s_per_audio_s": round(outcome.busy_s / outcome.talk_s, 4),
         "busy": round(outcome.utilisation, 3),
         "words": outcome.words,
@@ -93,7 +91,6 @@ def line(figures: dict[str, Any]) -> str:
         both("final_s"),
         kinds(waits, ".2f"),
         kinds(figures["batch"], ".1f"),
-        f"{figures['narrow']:.0%}",
         f"{figures['decode_s_per_audio_s']:.3f}",
         f"{figures['busy']:.0%}",
     ]

@@ -159,7 +159,7 @@ class Stage:
         started_s = self._now
         newest = (self._newest.pop(job)() or job.request for job in plan.jobs)
         usual = self._setting.final_beam if plan.kind is Kind.FINAL else 0
-        requests = [replace(request, beam=plan.beam or request.beam or usual) for request in newest]
+        requests = [replace(request, beam=request.beam or usual) for request in newest]
         results = self._engine.decode(requests)
         own = 1 if plan.kind is Kind.PARTIAL else BEAM_FINAL
         cost_s = self._cost_s(results, beam=requests[0].beam or own)

@@ -218,8 +218,7 @@ class Device:
         answers: list[Answer]
         took_s = None
         try:
-            newest = (self._newest[job]() or job.request for job in plan.jobs)
-            requests = [replace(request, beam=plan.beam or request.beam) for request in newest]
+            requests = [self._newest[job]() or job.request for job in plan.jobs]
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._threads, self._decode, plan.kind, requests)
             took_s = self._clock() - started

@@ -7,25 +7,20 @@ virtual clock, without partials: what those cost and gain is another experiment 
 decode is made once for all rows (`bench.answers`).
 """
 
-import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 
-from bench import environment
-from bench.answers import Remembered
 from bench.baseline import Baseline, gold_of
 from bench.dataset import Program, load, programs
+from bench.experiments.rows import parser, remembering
 from bench.experiments.session_options import baseline_of, variant
 from bench.latency import Arrival, delays, transcript
 from bench.scoring import Spread, word_errors
 from bench.virtual import Played, Setting, play
 from shared.events import Final, SpeechEnd, SpeechStart
-from shared.models import resolve
 from worker.core.effects import SessionOptions
-from worker.engine.api import Engine, EngineOptions, make_engine
+from worker.engine.api import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +119,10 @@ HEAD = """| | utterances | inside a clip | finals decoded | WER | decode s per a
 
 def main() -> None:
     """Measure all rows and print them."""
-    parser = argparse.ArgumentParser(description="Endpoints, early finals and beams of finals.")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="base")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--cost", default="cpu-zen4-base", help="a table of bench/costs: what decodes take")
-    parser.add_argument("--baseline", type=Path, required=True, help="kept here, or taken from here")
-    options = parser.parse_args()
-    path = resolve(options.model).path
-    made = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
-    made.prepare()
-    engine = Remembered(made)
+    options = parser("Endpoints, early finals and beams of finals.", minutes=5.0).parse_args()
+    engine = remembering(options.model)
     plan = programs(load(options.data), count=1, seconds=options.minutes * 60)
     baseline = baseline_of(plan, options.model, options.baseline)
-    print(json.dumps(environment.describe()))
     print(HEAD)
     for row in ROWS:
         found = run(engine, plan, row, Setting(cost=options.cost), baseline)

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 
 from bench import environment, sounds
+from bench.answers import Between
 from bench.dataset import Passage, Program, load, programs
 from bench.latency import transcript
 from bench.scoring import total, word_errors, words_of
@@ -23,33 +25,24 @@ from shared.audio.media import decode_chunks
 from shared.audio.pcm import Float32, float_to_pcm16, pcm16_to_float
 from shared.events import Final, Partial
 from shared.models import resolve
-from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
+from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import SessionOptions
 from worker.core.filters import ALL, Drop, believed
 from worker.engine.api import Engine, EngineOptions, make_engine
 
 SEED = 20_250_301
+"""Of the sounds, unless another is given."""
 BABBLE = ((6, -30.0), (8, -30.0), (8, -45.0))
 """Talkers, and level in dB."""
 
 
 @dataclass(slots=True)
-class Listener:
+class Listener(Between):
     """An engine that keeps what it was asked and what it said."""
 
-    engine: Engine
     heard: list[tuple[DecodeRequest, DecodeResult]] = field(
         default_factory=list[tuple[DecodeRequest, DecodeResult]]
     )
-
-    @property
-    def info(self) -> EngineInfo:
-        """As the engine."""
-        return self.engine.info
-
-    def prepare(self) -> None:
-        """As the engine."""
-        self.engine.prepare()
 
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
         """As the engine."""
@@ -57,14 +50,10 @@ class Listener:
         self.heard += zip(batch, results, strict=True)
         return results
 
-    def close(self) -> None:
-        """As the engine."""
-        self.engine.close()
 
-
-def kinds(data: Path, seconds: float) -> dict[str, Float32]:
+def kinds(data: Path, seconds: float, seed: int = SEED) -> dict[str, Float32]:
     """Each kind's sounds one after another, alike in length."""
-    random = np.random.default_rng(SEED)
+    random = np.random.default_rng(seed)
     talkers = _talkers(data)
     babble = {f"{n} talkers, {level:.0f} dB": sounds.babble(talkers[:n], level) for n, level in BABBLE}
     made = {"silence": sounds.SILENCES, "noise": sounds.NOISES, "music": sounds.MUSIC, "babble": babble}
@@ -176,6 +165,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0, help="of each kind, as shipped")
     parser.add_argument("--ablation-minutes", type=float, default=1.0, help="of each kind, without filters")
     parser.add_argument("--speech-minutes", type=float, default=2.0)
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="of the sounds, and of what is drawn by chance"
+    )
     options = parser.parse_args()
     files = resolve(options.model)
     engine = make_engine(
@@ -183,11 +175,12 @@ def main() -> None:
         EngineOptions(model=options.model, path=files.path, multilingual=files.multilingual, device="cpu"),
     )
     engine.prepare()
+    ctranslate2.set_random_seed(options.seed)
     print(json.dumps(environment.describe()))
     if options.minutes:
-        as_shipped(engine, kinds(options.data, options.minutes * 60), options.cost)
+        as_shipped(engine, kinds(options.data, options.minutes * 60, options.seed), options.cost)
     if options.ablation_minutes:
-        left_out_in_turn(engine, kinds(options.data, options.ablation_minutes * 60))
+        left_out_in_turn(engine, kinds(options.data, options.ablation_minutes * 60, options.seed))
     if options.speech_minutes:
         on_speech(engine, options.data, options.speech_minutes)
 

@@ -7,19 +7,12 @@ audio committed words leave the window, how many of them stay in it as a forced 
 what left it is given as a prompt.
 """
 
-import argparse
-import json
-from pathlib import Path
-
-from bench import environment
-from bench.answers import Remembered
+from bench.experiments.rows import parser, remembering
 from bench.experiments.session_options import variant
 from bench.latency import stability
 from bench.long import Held, baseline_of, clips, joined, listen, slices_of
 from bench.scoring import total
 from bench.virtual import Setting
-from shared.models import resolve
-from worker.engine.api import EngineOptions, make_engine
 
 ROWS = {
     "as shipped": "",
@@ -36,22 +29,13 @@ HEAD = """| | WER by 5 minutes | missing, repeated | loops | shown p50 / p95, s 
 
 def main() -> None:
     """Measure and print each row."""
-    parser = argparse.ArgumentParser(description="Trimming and prompts on long audio.")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="base")
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--cost", default="cpu-zen4-base", help="a table of bench/costs: what decodes take")
-    parser.add_argument("--baseline", type=Path, required=True, help="kept here, or taken from here")
-    parser.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
-    options = parser.parse_args()
+    wanted = parser("Trimming and prompts on long audio.", minutes=10.0)
+    wanted.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
+    options = wanted.parse_args()
     chosen = clips(options.data, minutes=options.minutes)
     passage = joined(chosen)
     baseline = baseline_of(passage, options.model, options.baseline)
-    path = resolve(options.model).path
-    made = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
-    made.prepare()
-    engine = Remembered(made)
-    print(json.dumps(environment.describe()))
+    engine = remembering(options.model)
     print(f"{passage.duration_s / 60:.1f} minutes, {len(chosen)} recordings")
     print(HEAD)
     for name in options.row or ROWS:

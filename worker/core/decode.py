@@ -54,8 +54,8 @@ class DecodeRequest:
     beam: int = 0
     """Hypotheses to follow; 0: as many as the engine does for the kind."""
     tight: bool = False
-    """Whether the window is to be as short as can be, and a smaller model will do: the device is busy, and
-    the text soon replaced."""
+    """Whether the window is to be as short as can be: the device is busy. For a partial a smaller model will
+    do, too: its text is soon replaced."""
 
     @property
     def duration_s(self) -> float:

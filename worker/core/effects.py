@@ -26,7 +26,7 @@ class SessionOptions:
     partial_share: float = 0.35
     """Part of one decoding thread that a session's partials may take while it speaks: where decodes are
     dear, because the machine is slow or busy, partials come less often."""
-    partial_patience: float = 4.0
+    partial_patience: float = 2.0
     """New audio that partials wait for besides, for each second that decodes have to wait: sessions share a
     busy device without knowing of each other."""
     partial_step_s_max: float = 2.5
@@ -42,17 +42,16 @@ class SessionOptions:
     strain_least: float = 0.0
     """For experiments: strain is never less."""
     lean_from: float = 0.25
-    """Strain above which finals are not decoded early, which is for nothing a third of the time, and follow
-    fewer hypotheses; partials are greedy and hear nothing of what was said before."""
+    """Strain above which finals are not decoded early, which is for nothing a third of the time, follow
+    fewer hypotheses and have shorter windows, and partials are greedy and hear nothing of what was said
+    before."""
     tight_from: float = 0.5
     """Strain from which partials have the shortest window, and are drafts where there is a model for them."""
     lean_final_beam: int = 3
     """Hypotheses that finals follow above `lean_from`."""
-    lean_final_window_s: float = 9.0
-    """What `final_window_s` comes down to as strain grows to 1."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
-    alone is understood much worse (docs/engine.md, "Left context")."""
+    alone is understood much worse (docs/engine.md, "Left context"), so this does not depend on strain."""
     partial_window_s: float = 9.0
     """The same for a partial, without strain."""
     partial_beam: int = 3

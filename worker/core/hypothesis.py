@@ -78,9 +78,8 @@ class Hypothesis:
 
     @property
     def prefix(self) -> str:
-        """What the next decode of the window is made to begin with. Behind the end of a sentence the decoder
-        would take the window for over."""
-        return self.committed.rstrip(_SENTENCE_ENDS)
+        """What the next decode of the window is made to begin with."""
+        return beginning(self.committed)
 
     @property
     def text(self) -> str:
@@ -153,6 +152,12 @@ class Hypothesis:
 def _is_seam(text: str, place: int) -> bool:
     """Whether text cut at `place` is the same text when it is joined again."""
     return join(text[:place].strip(), text[place:].lstrip()) == text
+
+
+def beginning(committed: str) -> str:
+    """Committed text as a decode is made to begin with it: behind the end of a sentence the decoder would
+    take the window for over."""
+    return committed.rstrip(_SENTENCE_ENDS)
 
 
 def keep_stable(stable: str, free: str) -> str | None:

@@ -87,8 +87,7 @@ class Memory:
     ) -> tuple[DecodeRequest, int]:
         """The same for its final."""
         o = self._options
-        reach_s = o.final_window_s + strain * (o.lean_final_window_s - o.final_window_s)
-        left = self._left(utterance, utterance.start, end, reach_s)
+        left = self._left(utterance, utterance.start, end, o.final_window_s)
         request = self._request(
             Kind.FINAL,
             utterance,
@@ -98,8 +97,8 @@ class Memory:
             prefix=prefix,
             words=self._config.words,
         )
-        beam = o.lean_final_beam if strain > o.lean_from else 0
-        return replace(request, beam=beam), left.start
+        is_lean = strain > o.lean_from
+        return replace(request, beam=o.lean_final_beam if is_lean else 0, tight=is_lean), left.start
 
     def _is_undecided(self, utterance: Utterance, own_s: float) -> bool:
         return not utterance.language and self.language.worth_hearing(own_s)

@@ -6,8 +6,8 @@ session's newer partial takes the place of the one that still waits. Finals of o
 of another only as far as `TENANT_SLACK_S` of device time: a crowd's finals don't silence a neighbour.
 
 A batch holds jobs of one kind, and no more than are expected to be done in a short time, by what batches of
-the kind took lately: whoever comes next waits for it to end. Finals that had to wait are decoded with a
-narrower beam. A plan starts at once on a free slot, so no batch ever waits inside the engine.
+the kind took lately: whoever comes next waits for it to end. A plan starts at once on a free slot, so no
+batch ever waits inside the engine.
 
 Files use slots that live work leaves free, urgent windows first: all slots, in batches, while nobody speaks;
 all but one, and one window after the other, while somebody does. Where live work leaves none, one window goes
@@ -37,8 +37,6 @@ FILE_BATCH_S: Final = 3.0
 """Longest that a batch of windows should take while nobody speaks: who begins then waits for it to end."""
 TENANT_SLACK_S: Final = 1.0
 """Device time by which tenants with finals may get ahead of one that has only partials."""
-NARROW_BEAMS: Final = ((2.0, 1), (0.8, 2))
-"""Waits of a final, in seconds, above which it gets such a beam; the longest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,6 @@ class Plan:
     """Jobs to be decoded together, now."""
 
     jobs: tuple[Job, ...]
-    beam: int = 0
-    """Beam for all of them; 0: the engine's own for the kind."""
 
     @property
     def kind(self) -> Kind:
@@ -122,7 +118,7 @@ class Scheduler:
         if self._file_is_due(now):
             return self._start_file(now)
         if self._finals or self._partials:
-            return self._start_live(now)
+            return self._start_live()
         return self._start_file(now)
 
     def complete(self, plan: Plan, took_s: float | None = None) -> None:
@@ -135,7 +131,7 @@ class Scheduler:
         for job in plan.jobs:
             share.charge(job.tenant, took_s / len(plan.jobs) - charged_s)
 
-    def _start_live(self, now: float) -> Plan:
+    def _start_live(self) -> Plan:
         tenants = list(dict.fromkeys((*self._finals.tenants, *self._partials.tenants)))
         self._live_share.advance(tenants)
         behind = self._live_share.first(tenants)
@@ -145,8 +141,7 @@ class Scheduler:
         else:
             kind, line, tenants = Kind.PARTIAL, self._partials, [behind] if self._finals else tenants
         count = self._batch(sum(map(line.count, tenants)), self._limit(kind, self._batch_s))
-        jobs = self._take(line, tenants, count, self._live_share)
-        return self._start(jobs, _beam(jobs, now) if kind is Kind.FINAL else 0)
+        return self._start(self._take(line, tenants, count, self._live_share))
 
     def _take(self, line: Waiting, tenants: Collection[str], count: int, share: FairShare) -> list[Job]:
         """A batch of the tenants' jobs, the least served tenant's first."""
@@ -187,8 +182,8 @@ class Scheduler:
             for job in self._files
         )
 
-    def _start(self, jobs: list[Job], beam: int = 0) -> Plan:
-        plan = Plan(tuple(jobs), beam)
+    def _start(self, jobs: list[Job]) -> Plan:
+        plan = Plan(tuple(jobs))
         self._running[plan] = self._costs.job_s(plan.kind)
         return plan
 
@@ -203,8 +198,3 @@ class Scheduler:
         # The first of a kind goes alone: nothing is known about it yet.
         job_s = max(self._costs.job_s(kind, unknown=batch_s), 0.001)
         return min(self._batch_max, max(1, math.floor(batch_s / job_s + 1e-6)))
-
-
-def _beam(finals: list[Job], now: float) -> int:
-    waited_s = now - min(job.since for job in finals)
-    return next((beam for above_s, beam in NARROW_BEAMS if waited_s > above_s), 0)

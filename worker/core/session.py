@@ -14,13 +14,13 @@ part of the checkpoint, so that a successor on another worker keeps to it. `Clos
 """
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Closed, Partial, SessionConfig, SpeechEnd, SpeechStart, Warning
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
+from worker.core.concluding import concluded
+from worker.core.coverage import Coverage
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
@@ -34,10 +34,8 @@ from worker.core.effects import (
     Vad,
     tuned,
 )
-from worker.core.endpointing import Boundary, Ended, Endpointer
-from worker.core.filters import fuller
-from worker.core.framing import Framer
-from worker.core.hypothesis import Hypothesis, keep_stable
+from worker.core.endpointing import Boundary, Ended
+from worker.core.hearing import Hearing
 from worker.core.judging import judged
 from worker.core.ladder import Ladder
 from worker.core.language import Verdict
@@ -46,7 +44,6 @@ from worker.core.progress import Progress
 from worker.core.saying import Scribe
 from worker.core.showing import Showing
 from worker.core.utterance import Asked, Utterance, placed
-from worker.core.voice import Voice
 from worker.core.writing import Rules
 
 
@@ -67,21 +64,15 @@ class Session:
     ) -> None:
         self._config = config
         self._options = options = tuned(options, config)
-        self._vad = vad
-        self._framer = Framer(committed)
-        self._buffer = AudioBuffer(committed) if buffer is None else buffer
-        self._endpointer = Endpointer(options.endpoint, self._framer.position, committed)
-        if checkpoint:
-            self._endpointer.keep_whole(checkpoint.stable_until)
-        self._voice = Voice(self._framer.position, options.endpoint.off)
-        self._covered = self._last_end = committed
+        self._coverage = Coverage(committed, options)
         self._resumed = resumed = checkpoint or Checkpoint()
+        self._hearing = Hearing(vad, options.endpoint, committed, resumed.stable_until, buffer)
         self._memory = Memory(config, options, resumed)
         self._language = self._memory.language
         self._scribe = Scribe(config, rules, resumed)
-        self._asking = Asking(self._memory, self._buffer, options)
+        self._asking = Asking(self._memory, self._hearing.buffer, options)
         self._ladder = Ladder()
-        self._showing = Showing(config, options, self._scribe, self._voice)
+        self._showing = Showing(config, options, self._scribe, self._hearing.voice)
         self._progress = Progress(resumed)
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
@@ -94,7 +85,7 @@ class Session:
     @property
     def covered(self) -> int:
         """First sample that nothing is decided about."""
-        return self._covered
+        return self._coverage.covered
 
     @property
     def at_rest(self) -> bool:
@@ -104,20 +95,17 @@ class Session:
     @property
     def received(self) -> int:
         """First sample not received yet."""
-        return self._buffer.end
+        return self._hearing.end
 
     def audio(self, start: int, pcm16: bytes) -> list[Effect]:
         """Take a chunk of canonical audio that begins at sample `start`. Audio behind the end is ignored."""
         if self._closing:
             return []
         effects: list[Effect] = []
-        for frame in self._framer.push(self._buffer.append(start, pcm16)):
-            probability = self._vad(frame)
-            self._voice.push(probability, frame)
-            for boundary in self._endpointer.push(probability):
-                effects += self._boundary(boundary, "silence")
+        for boundary in self._hearing.push(start, pcm16):
+            effects += self._boundary(boundary, "silence")
         effects += self._give_up_silence()
-        if self._buffer.end >= to_samples(self._options.session_s_max):
+        if self._hearing.end >= to_samples(self._options.session_s_max):
             return effects + self.end("limit")
         return effects + self._ask()
 
@@ -125,7 +113,7 @@ class Session:
         """The client wants the open utterance's final now, and, when its wish has a number, to hear when all
         that was said so far has its final."""
         effects = self._close_utterance("finalize")
-        self._progress.wish(number, id, to_seconds(self._buffer.end))
+        self._progress.wish(number, id, to_seconds(self._hearing.end))
         return effects + self._answer_wishes() + self._ask()
 
     def end(self, reason: CloseReason = "end") -> list[Effect]:
@@ -141,35 +129,25 @@ class Session:
         asked = self._asking.answered(ticket, result)
         if asked is None:
             return []
-        effects: list[Effect] = []
-        if result:
-            asked.utterance.is_answered = True
-            if is_partial(asked):
-                effects = _told(self._ladder.decoded(result.waited_s))
-            came = self._partial_came if is_partial(asked) else self._final_came
-            effects += self._answered(asked, result, came)
+        effects = self._answered(asked, result) if result else []
         return effects + self._ask()  # what is still needed is asked for again
 
     def newest(self, ticket: int) -> DecodeRequest | None:
         """What a request that has waited asks for now: a partial listens to all that was said meanwhile. None
         when it is as it was."""
-        return self._asking.newest(ticket, self._heard) if self._open else None
+        return self._asking.newest(ticket, self._hearing.heard) if self._open else None
 
     # Utterances begin and end
 
     def _boundary(self, boundary: Boundary, reason: EndReason) -> list[Effect]:
         if isinstance(boundary, Ended):
             return self._utterance_ended(boundary.end, "length" if boundary.cut else reason)
-        begin = boundary.start
-        heard = begin + to_samples(self._options.endpoint.pre_roll_s)
-        text = Hypothesis(hold_back=self._options.hold_back, agree_s=self._options.agree_s)
-        number = self._progress.next_number
-        self._open = Utterance(number, begin, begin, heard, text, self._options.partial_step_s)
+        self._open = Utterance.begun(self._progress.next_number, boundary.start, self._options)
         if self._progress.is_resumed:
             self._open.resume(self._resumed)
         if not self._progress.start():
             return []
-        event = SpeechStart(utterance=self._open.number, start=to_seconds(begin))
+        event = SpeechStart(utterance=self._open.number, start=to_seconds(boundary.start))
         return [Emit((event,), checkpoint=self._checkpoint())]
 
     def _utterance_ended(self, end: int, reason: EndReason) -> list[Effect]:
@@ -189,7 +167,7 @@ class Session:
 
     def _close_utterance(self, reason: EndReason) -> list[Effect]:
         effects: list[Effect] = []
-        for boundary in self._endpointer.close(self._buffer.end):
+        for boundary in self._hearing.close():
             effects += self._boundary(boundary, reason)
         return effects
 
@@ -220,9 +198,9 @@ class Session:
 
     def _ask_open(self, utterance: Utterance) -> list[Effect]:
         """An open utterance's early final at a short silence, else its next partial."""
-        if self._endpointer.silence_samples < to_samples(self._options.early_final_s):
+        if self._hearing.silence_samples < to_samples(self._options.early_final_s):
             return self._ask_partial(utterance)
-        speech_end = self._endpointer.speech_end
+        speech_end = self._hearing.speech_end
         if utterance.early_end == speech_end or self._asking.is_busy:
             return []
         utterance.early, utterance.early_end = None, speech_end
@@ -230,32 +208,28 @@ class Session:
 
     def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
-        heard = self._heard
+        heard = self._hearing.heard
         enough = heard - utterance.heard >= to_samples(utterance.step_s)
         if self._asking.for_partial or not self._config.partials or not enough:
             return []
         return [self._asking.partial(utterance, heard)]
 
-    @property
-    def _heard(self) -> int:
-        """How far an open utterance can be listened to: silence behind it is left out."""
-        return min(self._endpointer.speech_end, self._buffer.end)
-
     # Answers
 
-    def _answered(
-        self, asked: Asked, result: DecodeResult, take: Callable[[Asked, DecodeResult], list[Effect]]
-    ) -> list[Effect]:
+    def _answered(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Take what is believed of an answer."""
-        kind = asked.request.kind
-        believed, reason = judged(asked, result, self._voice, self._options)
-        return [*([Dropped(reason, kind)] if reason else []), *take(asked, believed)]
+        asked.utterance.is_answered = True
+        believed, reason = judged(asked, result, self._hearing.voice, self._options)
+        dropped: list[Effect] = [Dropped(reason, asked.request.kind)] if reason else []
+        if not is_partial(asked):
+            return [*dropped, *self._final_came(asked, believed)]
+        return [*_told(self._ladder.decoded(result.waited_s)), *dropped, *self._partial_came(asked, believed)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if self._language.is_outdated(asked):
             return []
         if self._language.hear(asked, result) is Verdict.CHANGED:
-            return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
+            return self._changed(asked, result)
         if asked.utterance.end is None:
             return self._early_final(asked, result)
         if asked.utterance.end != asked.end:
@@ -278,12 +252,16 @@ class Session:
             return []
         verdict = self._language.hear(asked, result)
         if verdict is Verdict.CHANGED:
-            return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
+            return self._changed(asked, result)
         if verdict is Verdict.RIVAL or not result.text or not self._language.may_show(asked, result):
             return []
         shown, is_more = self._showing.partial(asked, result)
-        self._endpointer.keep_whole(to_samples(text.committed_until_s))
+        self._hearing.keep_whole(to_samples(text.committed_until_s))
         return self._show(shown, keep=is_more)
+
+    def _changed(self, asked: Asked, result: DecodeResult) -> list[Effect]:
+        """It is another language than was thought."""
+        return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
@@ -296,18 +274,12 @@ class Session:
         return [Emit((partial,), checkpoint=self._checkpoint() if keep else b"")] if partial else []
 
     def _conclude(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        """Say the final, in line with what was committed; decode again, with that as prefix, where they
-        differ."""
-        utterance, said = asked.utterance, placed(asked, result)
-        stable = utterance.text.stable
-        if asked.request.prefix or not stable:
-            return self._final(utterance, fuller(stable, said, utterance.free))
-        text = keep_stable(stable, said.text)
-        if text is None:
-            utterance.free = said
-            again = self._asking.final(utterance, asked.end, prefix=stable)
-            return [*self._show(self._showing.meanwhile(asked, result)), again]
-        return self._final(utterance, replace(said, text=text))
+        """Say the final, or decode it again to keep to what was committed."""
+        conclusion = concluded(asked, placed(asked, result))
+        if isinstance(conclusion, DecodeResult):
+            return self._final(asked.utterance, conclusion)
+        again = self._asking.final(asked.utterance, asked.end, prefix=conclusion.prefix)
+        return [*self._show(self._showing.meanwhile(asked, result)), again]
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
@@ -319,8 +291,8 @@ class Session:
         final = self._scribe.final(utterance, result, text)
         self._memory.add(utterance, end, text, result.language)
         self._progress.decided = utterance.number + 1
-        self._last_end = end
-        self._cover(end)
+        self._coverage.final(end)
+        self._trim()
         return [Emit((final,), covered=end, checkpoint=self._checkpoint()), *self._answer_wishes()]
 
     def _answer_wishes(self) -> list[Effect]:
@@ -331,32 +303,28 @@ class Session:
     # What is decided
 
     def _give_up_silence(self) -> list[Effect]:
-        """Advance over silence between utterances: no final will ever need that audio."""
+        """Advance over silence between utterances."""
         if self._open or self._line:
             return []
-        if self._buffer.end - self._last_end > to_samples(self._options.context_gap_s):
+        if self._coverage.is_long_silent(self._hearing.end):
             self._memory.forget()
-        # The next utterance may begin a pre-roll and a few counted frames back.
-        keep = to_samples(self._options.endpoint.pre_roll_s + 0.5)
-        silent_until = self._endpointer.position - keep
-        if silent_until - self._covered < to_samples(self._options.silence_step_s):
+        if not self._coverage.silence(self._hearing.position):
             return []
-        self._cover(silent_until)
-        return [Emit((), covered=silent_until, checkpoint=self._checkpoint())]
+        self._trim()
+        return [Emit((), covered=self.covered, checkpoint=self._checkpoint())]
 
-    def _cover(self, sample: int) -> None:
-        self._covered = sample
-        self._buffer.trim(self._memory.keep_from(sample))
-        self._voice.trim(sample)
+    def _trim(self) -> None:
+        self._hearing.trim(self.covered, self._memory.keep_from(self.covered))
 
     def _close(self, reason: CloseReason) -> list[Effect]:
         if self._closed:
             return []
         self._closed = True
-        self._cover(self._buffer.end)
-        duration = to_seconds(self._buffer.end)
+        end = self._hearing.end
+        self._coverage.final(end)
+        self._trim()
         return [
-            Close(Closed(reason=reason, duration=duration, utterances=self._progress.decided), self._covered)
+            Close(Closed(reason=reason, duration=to_seconds(end), utterances=self._progress.decided), end)
         ]
 
     def _checkpoint(self) -> bytes:

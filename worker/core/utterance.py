@@ -43,6 +43,13 @@ class Utterance:
     free: DecodeResult | None = None
     """What a final said that did not keep to the committed text."""
 
+    @classmethod
+    def begun(cls, number: int, start: int, options: SessionOptions) -> "Utterance":
+        """Speech began; the utterance's audio starts at `start`, with a pre-roll that nothing is said in."""
+        text = Hypothesis(hold_back=options.hold_back, agree_s=options.agree_s)
+        heard = start + to_samples(options.endpoint.pre_roll_s)
+        return cls(number, start, start, heard, text, options.partial_step_s)
+
     def resume(self, resumed: Checkpoint) -> None:
         """It was begun on another worker, which committed and wrote some of it."""
         self.text.committed = resumed.stable

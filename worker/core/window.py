@@ -2,8 +2,8 @@
 
 faster-whisper pads every window to 30 s, and encoding the padding is most of the cost of a short one.
 CTranslate2 takes any length up to that, but without enough silence behind the speech the decoder does not
-find the end and runs on. `max(minimum, speech + margin)` with a cap on tokens, and a second decode with
-the full window for what hits it, loses nothing on tiny, base and small (docs/engine.md, "Window"); larger
+find the end and runs on. `max(minimum, speech + margin)` with a cap on tokens, and another decode with
+a longer window for what hits it, loses nothing on tiny, base and small (docs/engine.md, "Window"); larger
 models need more.
 """
 
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 FRAMES_PER_S = 100
 FRAMES_MAX = 3000
+
+_LONGER_FRAMES = 300
+"""What a window must be longer by to be worth another attempt."""
 
 _OTHER_RATE = 12.0
 _RATES = {"en": 8.0}
@@ -49,15 +52,19 @@ class WindowPolicy:
     """Lengths are rounded up to this, so that decodes of different sessions fit into one batch."""
     tight_minimum_s: float = 0.0
     tight_margin_s: float = 0.0
-    """The same for tight requests; 0: as for others."""
+    """The same for tight partials; 0: as for others."""
+    tight_final_margin_s: float = 0.0
+    """The margin for tight finals; 0: as for others."""
     file_s: tuple[float, ...] = (8.0, 15.0, 22.0)
     """Lengths for windows of files, 30 s beside them: few, so that most windows fit into one batch, and each
     given by its window alone, so that a text does not depend on which windows were decoded with it."""
 
-    def frames(self, speech_s: float, *, tight: bool = False) -> int:
+    def frames(self, speech_s: float, *, tight: bool = False, final: bool = False) -> int:
         """Mel frames for a window that holds `speech_s` of audio."""
         minimum_s, margin_s = self.minimum_s, self.margin_s
-        if tight and self.tight_minimum_s:
+        if tight and final:
+            margin_s = self.tight_final_margin_s or margin_s
+        elif tight and self.tight_minimum_s:
             minimum_s, margin_s = self.tight_minimum_s, self.tight_margin_s
         wanted = max(minimum_s, speech_s + margin_s)
         steps = -(-wanted // self.step_s)
@@ -70,7 +77,7 @@ class WindowPolicy:
         return next((frames for frames in lengths if frames >= wanted), FRAMES_MAX)
 
 
-SMALL = WindowPolicy(8.0, 2.0, tight_minimum_s=5.0, tight_margin_s=1.0)
+SMALL = WindowPolicy(8.0, 2.0, tight_minimum_s=5.0, tight_margin_s=1.0, tight_final_margin_s=1.0)
 LARGE = WindowPolicy(15.0, 3.0, 5.0, file_s=(15.0, 25.0))
 _SMALL_WIDTH_MAX = 768
 
@@ -78,6 +85,13 @@ _SMALL_WIDTH_MAX = 768
 def policy_for(model_width: int) -> WindowPolicy:
     """The policy for a model with `model_width` states per frame: 768 is `small`."""
     return SMALL if model_width <= _SMALL_WIDTH_MAX else LARGE
+
+
+def longer_windows(frames: int) -> list[int]:
+    """Mel frames of the windows that a final is tried in, one after another, while it runs on: first in one
+    of `frames`, then in half the longest, which mostly is enough and a quarter of the cost, then in that."""
+    enough = min(FRAMES_MAX, frames + _LONGER_FRAMES)
+    return [longer for longer in (FRAMES_MAX // 2, FRAMES_MAX) if longer >= enough]
 
 
 def token_rate(language: str) -> float:

@@ -31,8 +31,9 @@ class Encoder:
         decoded together, which saves more than the longer window costs. Those of files are alike already."""
         if all(request.kind is Kind.FILE for request in batch):
             return [self._policy.file_frames(request.duration_s) for request in batch]
-        frames = [self._policy.frames(request.duration_s, tight=request.tight) for request in batch]
-        reach = _ALIKE_FRAMES_TIGHT if all(r.tight for r in batch) else _ALIKE_FRAMES
+        frames = [self._policy.frames(r.duration_s, tight=r.tight, final=r.kind is Kind.FINAL) for r in batch]
+        is_tight = all(r.tight and r.kind is Kind.PARTIAL for r in batch)
+        reach = _ALIKE_FRAMES_TIGHT if is_tight else _ALIKE_FRAMES
         alike: dict[int, int] = {}
         longest = 0
         for n in sorted(set(frames), reverse=True):

@@ -3,7 +3,7 @@
 What differs from `WhisperModel.transcribe`: the encoder is given a window as long as the audio needs
 instead of 30 padded seconds (`worker.core.window`), windows of several sessions are decoded as one batch,
 and timestamps come from alignment instead of from timestamp tokens, which are slower to decode. A decode
-that runs on is done again with the full window when it is a final, and given up when it is a partial.
+that runs on is done again with a longer window when it is a final, and given up when it is a partial.
 """
 
 import logging
@@ -27,7 +27,7 @@ from shared.errors import DeviceFault, EngineFault, ModelUnavailable
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
-from worker.core.window import FRAMES_MAX, token_cap
+from worker.core.window import FRAMES_MAX, longer_windows, token_cap
 from worker.engine.alignment import TimedWords, word_times
 from worker.engine.api import EngineOptions
 from worker.engine.devices import choose_device, is_device_lost
@@ -205,9 +205,11 @@ class FasterWhisperEngine:
         return self._generate(rows, beam=rows[0].request.beam or usual)
 
     def _improve(self, row: Row, output: Output) -> tuple[Row, Output]:
-        """Decode again what looks wrong: with the full window first, then with temperature."""
-        if output.runaway and row.frames < FRAMES_MAX:
-            again = self._encode(row.request, FRAMES_MAX)
+        """Decode again what looks wrong: with longer windows first, then with temperature."""
+        for frames in longer_windows(row.frames) if row.frames < FRAMES_MAX else ():
+            if not output.runaway:
+                break
+            again = self._encode(row.request, frames)
             row = replace(again, prompt=again.prompt.fitted(), encode_s=row.encode_s + again.encode_s)
             output = self._first_attempt([row])[0]
         best = output

@@ -66,7 +66,6 @@ def test_whatever_happens_each_job_is_answered_once_in_order_and_within_bounds(
             assert len(running) <= slots
             assert 1 <= len(plan.jobs) <= batch_max
             assert {item.request.kind for item in plan.jobs} == {plan.kind}
-            assert plan.kind is Kind.FINAL or not plan.beam
 
     for step in history:
         now += step.after_s
@@ -111,15 +110,6 @@ def test_asking_again_keeps_the_place_in_the_line() -> None:
     renewed = Job("patient", 1, REQUESTS[Kind.PARTIAL], 2.0)
     scheduler.offer(renewed)
     assert scheduler.schedule(2.0) == Plan((renewed,))
-
-
-@pytest.mark.parametrize(("waited_s", "beam"), [(0.0, 0), (0.8, 0), (1.0, 2), (2.5, 1)])
-def test_finals_that_waited_are_decoded_with_a_narrower_beam(waited_s: float, beam: int) -> None:
-    scheduler = Scheduler(slots=2, batch_max=1)
-    scheduler.offer(Job("a", 0, REQUESTS[Kind.FINAL], 0.0))
-    scheduler.offer(Job("b", 0, REQUESTS[Kind.PARTIAL], 0.0))
-    plans = [scheduler.schedule(waited_s) for _ in range(2)]
-    assert [plan.beam for plan in plans if plan] == [beam, 0]
 
 
 # Long runs: sessions in a closed loop, decodes that take time.

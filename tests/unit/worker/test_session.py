@@ -336,15 +336,23 @@ def test_the_longer_decodes_wait_the_less_finals_and_partials_ask_for() -> None:
         driver.hear(talk)
         assert len(driver.finals) == 8
     options = SessionOptions()
-    for driver, reach_s, beam in (
-        (cheap, options.lean_final_window_s, options.lean_final_beam),
-        (dear, options.final_window_s, 0),
-    ):
+    for driver, beam in ((cheap, options.lean_final_beam), (dear, 0)):
         last = [r for r in driver.requests if r.kind is Kind.FINAL][-1]
-        assert last.duration_s <= reach_s
+        assert last.tight is (driver is cheap)
         assert last.beam == beam
         assert [r for r in driver.requests if r.kind is Kind.PARTIAL][-1].tight is (driver is cheap)
-    assert max(r.duration_s for r in dear.requests) > options.lean_final_window_s
+
+
+def test_finals_hear_as_much_of_what_was_said_before_however_long_decodes_wait() -> None:
+    talk = pcm16(*(part for n in range(8) for part in (speech(3, seed=n), silence(1))))
+    heard: list[list[float]] = []
+    for waited_s in (0.0, 1.0):
+        driver = Driver(waiting(waited_s), config=SessionConfig(language="en"))
+        driver.hear(talk)
+        finals = [r for r in driver.requests if r.kind is Kind.FINAL]
+        heard.append([round(r.left_s, 2) for r in finals])
+    assert heard[0] == heard[1]
+    assert max(heard[0]) > 7
 
 
 def test_what_was_done_without_comes_back_once_decodes_do_not_wait() -> None:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.filters import ends_in_repeat
-from worker.core.window import FRAMES_MAX, LARGE, SMALL, is_runaway, policy_for, token_cap
+from worker.core.window import (
+    FRAMES_MAX,
+    LARGE,
+    SMALL,
+    is_runaway,
+    longer_windows,
+    policy_for,
+    token_cap,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,10 @@ def test_the_cap_lies_above_what_counts_as_runaway_or_is_the_models_own(
 )
 def test_a_repeated_end_is_seen(words: str, repeats: bool) -> None:
     assert ends_in_repeat(words.split()) is repeats
+
+
+def test_a_final_that_ran_on_is_tried_in_windows_that_are_worth_it() -> None:
+    assert longer_windows(800) == [1500, 3000]
+    assert longer_windows(1300) == [3000]
+    assert longer_windows(2900) == [3000]
+    assert longer_windows(FRAMES_MAX) == [3000]

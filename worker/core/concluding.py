@@ -1,0 +1,34 @@
+"""What is said in the end of an utterance that was committed in part: the final's text begins with that part
+literally, whatever the final heard. Pure.
+
+A final is decoded with nothing forced, which is the better text. Where it says other words than what is
+committed it is decoded again, made to begin with that (docs/adr/0003).
+"""
+
+from dataclasses import dataclass, replace
+
+from worker.core.decode import DecodeResult
+from worker.core.filters import fuller
+from worker.core.hypothesis import beginning, keep_stable
+from worker.core.utterance import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The final is to be decoded again, made to begin with `prefix`."""
+
+    prefix: str
+
+
+def concluded(asked: Asked, said: DecodeResult) -> DecodeResult | Again:
+    """What a final says, in line with what was committed, or how it must be decoded to say that."""
+    utterance, stable = asked.utterance, asked.utterance.text.stable
+    text = keep_stable(stable, said.text)
+    kept = said if text is None else replace(said, text=text)
+    if asked.request.prefix:
+        return fuller(stable, kept, utterance.free)
+    prefix = beginning(stable)
+    if text is None and prefix:
+        utterance.free = said
+        return Again(prefix)
+    return kept
