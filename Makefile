@@ -9,13 +9,14 @@ READY := $(VENV)/ready
 UV := $(BIN)/uv
 COMPAT := .venv-compat/ready
 KUBERNETES := .venv-kubernetes/ready
+HUGGINGFACE := .huggingface/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 
 # Tests start hundreds of processes; without byte code each of them would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow test-compat test-images chaos lint bench lock clean
+.PHONY: help up demo test test-slow test-compat test-huggingface test-images chaos lint bench lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +35,9 @@ test-slow: $(READY) ## Run what `make test` leaves out: long variants, a run of 
 
 test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
 	$(BIN)/pytest -m compat tests/compat $(ARGS)
+
+test-huggingface: $(READY) $(HUGGINGFACE) ## Run the tests of the engine on PyTorch
+	PYTHONPATH=.huggingface $(BIN)/pytest -m huggingface $(ARGS)
 
 test-images: $(READY) $(KUBERNETES) ## Build the images, run them as a stack where a container engine answers, check manifests
 	$(BIN)/pytest -m images tests/images -s $(ARGS)
@@ -54,7 +58,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-kubernetes tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-kubernetes .huggingface tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -74,6 +78,13 @@ $(COMPAT): tests/compat/frameworks.txt
 $(KUBERNETES): tests/images/requirements.txt
 	$(PYTHON) -m venv .venv-kubernetes
 	.venv-kubernetes/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	@touch $@
+
+# A build of PyTorch without CUDA is a tenth of the other's size, where the index has it.
+$(HUGGINGFACE): tests/huggingface.txt $(READY)
+	rm -rf .huggingface
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .huggingface -r $< 'torch==2.13.0+cpu' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .huggingface -r $< 'torch==2.13.0'
 	@touch $@
 
 $(COMPAT_NODE): tests/compat/package.json
