@@ -30,6 +30,9 @@ class Loaded:
     """Frequency bands of its spectrograms."""
     window: WindowPolicy
     """How long windows are that suit it."""
+    fits: bool
+    """Whether earlier text is cut so that prompts of different sessions are of one length, which decodes more
+    of them together."""
 
 
 class Alignment(Protocol):

@@ -59,6 +59,7 @@ class CTranslate2Backend:
             batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
             mels=mels,
             window=policy_for(self._width(mels)),
+            fits=True,
         )
         multilingual = len(self._loaded.languages) > 1
         self._decoder = decoder_for(

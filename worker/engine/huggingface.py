@@ -67,7 +67,10 @@ class TransformersBackend:
         if device == "cpu":
             self._torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.threads))
         self._transformers = transformers
-        self._end = self._number("<|endoftext|>")
+        self._heads = _alignment_heads(self._model)
+        # What a call leaves open would be taken from here.
+        self._model.generation_config = transformers.GenerationConfig(max_length=None)
+        self._end, self._start = self._number("<|endoftext|>"), self._number("<|startoftranscript|>")
         self._no_timestamps = self._number("<|notimestamps|>")
         self._loaded = Loaded(
             engine="huggingface",
@@ -77,6 +80,7 @@ class TransformersBackend:
             batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
             mels=int(self._model.config.num_mel_bins),
             window=_WHOLE,
+            fits=False,
         )
 
     @property
@@ -123,6 +127,7 @@ class TransformersBackend:
                 do_sample=temperature > 0,
                 temperature=temperature or None,
                 top_k=0,
+                decoder_start_token_id=self._start,
                 eos_token_id=self._end,
                 pad_token_id=self._end,
                 return_dict_in_generate=True,
@@ -219,23 +224,13 @@ class TransformersBackend:
             )
             said = output.logits[0, len(start) : len(start) + 1 + len(text), : self._end].float().softmax(-1)
             probabilities = [float(said[i, token]) for i, token in enumerate(text)]
-            heads = self._torch.stack([output.cross_attentions[n][0, head] for n, head in self._heads()])
+            heads = self._torch.stack([output.cross_attentions[n][0, head] for n, head in self._heads])
         weights = np.asarray(heads[:, :, :positions].float().cpu().numpy(), np.float32)
         weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-9)
         weights -= weights.mean(-2, keepdims=True)
         weights /= np.maximum(weights.std(-2, keepdims=True), 1e-9)
         heard = median(weights, _MEDIAN).mean(0)
         return _Aligned(align(-heard[len(start) : -1]), probabilities)
-
-    def _heads(self) -> list[tuple[int, int]]:
-        given = getattr(self._model.generation_config, "alignment_heads", None)
-        if given:
-            return [(int(layer), int(head)) for layer, head in given]
-        config = self._model.config
-        half = config.decoder_layers // 2
-        return [
-            (n, h) for n in range(half, config.decoder_layers) for h in range(config.decoder_attention_heads)
-        ]
 
     def _tensor(self, values: Any) -> Any:
         return self._torch.as_tensor(values, device=self._model.device)
@@ -275,6 +270,14 @@ def _libraries() -> tuple[Any, Any]:
         raise ModelUnavailable(
             f"the huggingface engine needs the package {error.name}: pip install 'steno[huggingface]'"
         ) from None
+
+
+def _alignment_heads(model: Any) -> list[tuple[int, int]]:
+    """Layer and head of the decoder's attention that follows the audio; by default all of the upper half."""
+    if given := getattr(model.generation_config, "alignment_heads", None):
+        return [(int(layer), int(head)) for layer, head in given]
+    layers, heads = model.config.decoder_layers, model.config.decoder_attention_heads
+    return [(layer, head) for layer in range(layers // 2, layers) for head in range(heads)]
 
 
 def _unmarked(prompt: Prompt) -> list[int]:

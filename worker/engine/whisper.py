@@ -161,7 +161,7 @@ class WhisperEngine:
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        rows = _fitted(rows)
+        rows = _fitted(rows) if self._backend.loaded.fits else rows
         groups: defaultdict[tuple[Group, int], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
@@ -190,7 +190,8 @@ class WhisperEngine:
         """Decode again what looks wrong: with the full window first, then with temperature."""
         if output.runaway and row.frames < FRAMES_MAX:
             again = self._encode(row.request, FRAMES_MAX)
-            row = replace(again, prompt=again.prompt.fitted(), encode_s=row.encode_s + again.encode_s)
+            again = replace(again, encode_s=row.encode_s + again.encode_s)
+            (row,) = _fitted([again]) if self._backend.loaded.fits else [again]
             output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
