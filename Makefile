@@ -11,6 +11,7 @@ COMPAT := .venv-compat/ready
 OPENAPI := .venv-openapi/ready
 AUDIT := .venv-audit/ready
 IMAGE_TOOLS := .venv-images/ready
+HUGGINGFACE := .huggingface/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 MACOS_WHEELS := .macos-wheels/ready
 
@@ -18,7 +19,7 @@ MACOS_WHEELS := .macos-wheels/ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow test-compat test-images chaos lint audit bench lock clean
+.PHONY: help up demo test test-slow test-compat test-huggingface test-images chaos lint audit bench lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +38,9 @@ test-slow: $(READY) $(OPENAPI) ## Run what `make test` leaves out: long variants
 
 test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive official client packages
 	$(BIN)/pytest -m compat tests/compat $(ARGS)
+
+test-huggingface: $(READY) $(HUGGINGFACE) ## Run the tests of the engine on PyTorch
+	PYTHONPATH=.huggingface $(BIN)/pytest -m huggingface $(ARGS)
 
 test-images: $(READY) $(IMAGE_TOOLS) ## Build the images, run them as a stack where a container engine answers, check manifests
 	$(BIN)/pytest -m images tests/images -s $(ARGS)
@@ -60,7 +64,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .huggingface .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -99,6 +103,13 @@ $(MACOS_WHEELS): tests/support/pyobjc/wheels.txt | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes \
 	  --only-binary=:all: --platform macosx_10_13_universal2 --implementation cp --python-version 3.13 \
 	  --target .macos-wheels -r $<
+	@touch $@
+
+# A build of PyTorch without CUDA is a tenth of the other's size, where the index has it.
+$(HUGGINGFACE): tests/huggingface.txt $(READY)
+	rm -rf .huggingface
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .huggingface -r $< 'torch==2.13.0+cpu' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .huggingface -r $< 'torch==2.13.0'
 	@touch $@
 
 $(COMPAT_NODE): tests/compat/package.json

@@ -99,7 +99,8 @@ class Settings(BaseSettings):
     """Lines for people, or a JSON object a line ([operations.md](operations.md#logs))."""
 
     engine: str = Field("faster", validation_alias=AliasChoices("STENO_ENGINE", "STT_BACKEND", "engine"))
-    """`faster` (also `faster_whisper`), or `scripted` for tests without a model; alias `STT_BACKEND`."""
+    """`faster` (also `faster_whisper`), `huggingface` to go back to
+    ([engine.md](engine.md#another-backend)), or `scripted` for tests without a model; alias `STT_BACKEND`."""
     model: str = "base"
     """A directory, a hub name, or a packaged model; `steno models list`."""
     model_aliases: str = ""

@@ -22,7 +22,8 @@ from bench.dataset import clips
 from bench.timing import median_ms
 from shared.audio.pcm import SAMPLE_RATE, Float32, pcm16_to_float
 from shared.models import resolve
-from worker.engine.prefill import Decoder, Prompt, decoder_for, marked
+from worker.engine.prefill import Decoder, decoder_for, marked
+from worker.engine.prompt import Prompt
 
 WINDOWS_S: Final = (5, 8, 10, 12, 15, 20, 30)
 ROWS: Final = (1, 2, 4, 8)

@@ -1,11 +1,13 @@
 """`steno models`: what models there are, and fetching one before it is needed."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from client.cli.interrupt import raise_on_terminate
+from shared.errors import BadParameter, ModelUnavailable
 
 app = typer.Typer(
     help="List models and fetch them.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -33,6 +35,25 @@ def list_models(
         here = "here" if is_cached(name) else ""
         print(f"{name:<18} {repo:<45} {source:<19} {here}".rstrip())
     print(f"\nPackaged weights are kept in {default_cache_dir()}, others in the hub's cache.")
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Short name, hub repository, or directory of a model.")],
+    target: Annotated[Path, typer.Argument(help="Directory to be made.")],
+) -> None:
+    """Write a model as a directory of the transformers library, with the same weights."""
+    from shared.models import resolve
+    from shared.models.exported import export as write
+    from shared.models.files import is_transformers
+
+    found = resolve(name)
+    if is_transformers(found.path):
+        raise ModelUnavailable(f"{found.path} is a directory of the transformers library already")
+    if target.exists():
+        raise BadParameter(f"{target} is there already")
+    write(found.path, target)
+    print(f"{name} is in {target}")
 
 
 @app.command()

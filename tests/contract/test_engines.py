@@ -16,7 +16,8 @@ from worker.core.decode import DecodeRequest, Kind
 from worker.engine.api import ENGINES, WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
 
 CLIP = clip("en_quilter")
-ALL = [pytest.param(n, marks=() if n in WITHOUT_WEIGHTS else pytest.mark.model) for n in sorted(ENGINES)]
+MARKS = {"scripted": (), "huggingface": (pytest.mark.model, pytest.mark.huggingface)}
+ALL = [pytest.param(name, marks=MARKS.get(name, pytest.mark.model)) for name in sorted(ENGINES)]
 
 
 @pytest.fixture(scope="module", params=ALL)
@@ -215,5 +216,5 @@ def test_a_final_is_decoded_with_the_beam_that_is_asked_for() -> None:
 
 
 def test_an_unknown_engine_lists_the_known_ones() -> None:
-    with pytest.raises(BadParameter, match="faster_whisper, scripted"):
+    with pytest.raises(BadParameter, match="faster_whisper, huggingface, scripted"):
         check_engine("magic")

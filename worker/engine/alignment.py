@@ -11,8 +11,9 @@ from faster_whisper.transcribe import merge_punctuations
 
 from shared.events import Word
 from shared.transcript import Token
+from worker.core.window import FRAMES_PER_S
+from worker.engine.backend import Backend
 from worker.engine.encoder import FRAME_SAMPLES
-from worker.engine.prefill import joined
 from worker.engine.rows import APPENDED, Output, Row, behind, read_word
 
 _PREPENDED: Final = "\"'“¿([{-"
@@ -23,23 +24,24 @@ TimedWords = Sequence[tuple[Word, tuple[Token, ...]]]
 """Words, each with its tokens."""
 
 
-class _Listening:
-    """Stands in for the model in faster-whisper's alignment, which gives no more than the mean probability
-    of a word: keeps those of its tokens, row by row."""
+class _Aligning:
+    """Stands in for `WhisperModel` in its alignment, which gives no more than the mean probability of a word:
+    keeps those of its tokens, row by row."""
 
-    def __init__(self, whisper: WhisperModel) -> None:
-        self._model: Any = whisper.model
+    tokens_per_second: Final = FRAMES_PER_S // 2
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self.model = self
-        self.tokens_per_second = whisper.tokens_per_second
         self.probabilities: list[list[float]] = []
 
-    def align(self, *arguments: Any, **options: Any) -> Any:
-        results = self._model.align(*arguments, **options)
+    def align(self, encoded: Any, start: Any, texts: Any, frames: Any, **_: Any) -> Any:
+        results = self._backend.align(encoded, start, texts, frames)
         self.probabilities += [[float(p) for p in result.text_token_probs] for result in results]
         return results
 
 
-def word_times(whisper: WhisperModel, rows: Sequence[Row], outputs: Sequence[Output]) -> list[TimedWords]:
+def word_times(backend: Backend, rows: Sequence[Row], outputs: Sequence[Output]) -> list[TimedWords]:
     """The words of each row that wants them, behind its left context; none where the text is not usable. Rows
     that fit together are aligned in one call."""
     words: list[TimedWords] = [()] * len(rows)
@@ -49,15 +51,15 @@ def word_times(whisper: WhisperModel, rows: Sequence[Row], outputs: Sequence[Out
             calls[row.frames, row.tokenizer.language_code].append(i)
     for indexes in calls.values():
         tokenizer = rows[indexes[0]].tokenizer
-        listening = _Listening(whisper)
+        aligning = _Aligning(backend)
         found = WhisperModel.find_alignment(
-            cast(WhisperModel, listening),
+            cast(WhisperModel, aligning),
             tokenizer,
             cast(Any, [list(outputs[i].tokens) for i in indexes]),
-            joined([rows[i].encoded for i in indexes]),
+            cast(Any, [rows[i].encoded for i in indexes]),
             cast(Any, [_own_frames(rows[i]) for i in indexes]),
         )
-        for i, items, probabilities in zip(indexes, found, listening.probabilities, strict=True):
+        for i, items, probabilities in zip(indexes, found, aligning.probabilities, strict=True):
             timed = _read(tokenizer, cast(list[Any], items), iter(probabilities))
             kept = behind(rows[i].request.left, [word for word, _ in timed])
             words[i] = timed[len(timed) - len(kept) :]

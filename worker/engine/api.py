@@ -55,9 +55,17 @@ class EngineOptions:
 
 
 def _faster_whisper(options: EngineOptions) -> Engine:
-    from worker.engine.faster_whisper import FasterWhisperEngine
+    from worker.engine.ctranslate import CTranslate2Backend
+    from worker.engine.whisper import WhisperEngine
 
-    return FasterWhisperEngine(options)
+    return WhisperEngine(CTranslate2Backend(options), options)
+
+
+def _huggingface(options: EngineOptions) -> Engine:
+    from worker.engine.huggingface import TransformersBackend
+    from worker.engine.whisper import WhisperEngine
+
+    return WhisperEngine(TransformersBackend(options), options)
 
 
 def _scripted(options: EngineOptions) -> Engine:
@@ -68,6 +76,7 @@ def _scripted(options: EngineOptions) -> Engine:
 
 ENGINES: dict[str, Callable[[EngineOptions], Engine]] = {
     "faster_whisper": _faster_whisper,
+    "huggingface": _huggingface,
     "scripted": _scripted,
 }
 WITHOUT_WEIGHTS = frozenset({"scripted"})

@@ -1,16 +1,15 @@
 """From audio to Whisper's encoder states, in a window as long as the audio needs."""
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from faster_whisper import WhisperModel
-from faster_whisper.transcribe import get_ctranslate2_storage
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from shared.audio.pcm import Float32
 from worker.core.decode import DecodeRequest, Kind
-from worker.core.window import FRAMES_MAX, WindowPolicy, policy_for
+from worker.core.window import FRAMES_MAX, WindowPolicy
+from worker.engine.backend import Backend, States
 
 FRAME_SAMPLES: Final = 160
 _ALIKE_FRAMES: Final = 200
@@ -22,9 +21,10 @@ _ALIKE_FRAMES_TIGHT: Final = 300
 class Encoder:
     """A model's. `policy` is how long windows are; None for what suits the model."""
 
-    def __init__(self, whisper: WhisperModel, policy: WindowPolicy | None) -> None:
-        self._whisper = whisper
-        self._given = policy
+    def __init__(self, backend: Backend, policy: WindowPolicy | None) -> None:
+        self._backend = backend
+        self._policy = policy or backend.loaded.window
+        self._extract = FeatureExtractor(feature_size=backend.loaded.mels)
 
     def windows(self, batch: Sequence[DecodeRequest]) -> list[int]:
         """Mel frames for each request. Lengths that differ little are made alike: rows of one length are
@@ -41,21 +41,12 @@ class Encoder:
             alike[n] = longest
         return [alike[n] for n in frames]
 
-    def encode(self, audio: Float32, frames: int) -> Any:
+    def encode(self, audio: Float32, frames: int) -> States:
         """Encoder states [1, frames / 2, width] of the audio, filled up with silence."""
-        features = self._features(audio, frames)
-        return self._whisper.model.encode(get_ctranslate2_storage(features[None]), to_cpu=False)
-
-    @cached_property
-    def _policy(self) -> WindowPolicy:
-        if self._given:
-            return self._given
-        model = self._whisper.model
-        probe = np.zeros((int(model.n_mels), 8), np.float32)
-        return policy_for(model.encode(get_ctranslate2_storage(probe[None]), to_cpu=True).shape[-1])
+        return self._backend.encode(self._features(audio, frames))
 
     def _features(self, audio: Float32, frames: int) -> Float32:
         """Log-mel of the audio, filled up with the value that stands for silence after normalisation."""
         audio = audio[: FRAMES_MAX * FRAME_SAMPLES]
-        mel = self._whisper.feature_extractor(audio, padding=FRAME_SAMPLES)[:, :frames]
+        mel = self._extract(audio, padding=FRAME_SAMPLES)[:, :frames]
         return np.pad(mel, ((0, 0), (0, frames - mel.shape[1]))).astype(np.float32)

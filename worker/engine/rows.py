@@ -13,7 +13,7 @@ from worker.core.decode import DecodeRequest, Kind
 from worker.core.filters import AVG_LOGPROB, COMPRESSION_RATIO, NO_SPEECH_PROB, ends_in_repeat
 from worker.core.hypothesis import fold, units
 from worker.core.window import FRAMES_MAX, is_runaway
-from worker.engine.prefill import Heard, Prompt
+from worker.engine.prompt import Heard, Prompt
 
 APPENDED: Final = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word before it."""

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.prefill import MARKER, Prompt, fitted_together, marked
+from worker.engine.prefill import marked
+from worker.engine.prompt import MARKER, Prompt, fitted_together
 
 TOKENS = st.lists(st.integers(1, 50_000), max_size=120).map(tuple)
 NAMES = ["!", "a", "b", "<|endoftext|>", "<|startoftranscript|>", "<|en|>"]

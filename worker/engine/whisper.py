@@ -1,4 +1,4 @@
-"""Whisper on CTranslate2, with faster-whisper's loader, tokenizer, features and alignment.
+"""Whisper on any backend, with faster-whisper's tokenizer, features and alignment.
 
 What differs from `WhisperModel.transcribe`: the encoder is given a window as long as the audio needs
 instead of 30 padded seconds (`worker.core.window`), windows of several sessions are decoded as one batch,
@@ -12,27 +12,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
-from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import (
     get_suppressed_tokens,
 )
 
 from shared.audio.pcm import SAMPLE_RATE
-from shared.errors import DeviceFault, EngineFault, ModelUnavailable
+from shared.errors import DeviceFault, EngineFault
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
 from worker.core.window import FRAMES_MAX, longer_windows, token_cap
 from worker.engine.alignment import TimedWords, word_times
 from worker.engine.api import EngineOptions
-from worker.engine.devices import choose_device, is_device_lost
+from worker.engine.backend import Backend
+from worker.engine.devices import is_device_lost
 from worker.engine.encoder import Encoder
-from worker.engine.prefill import Heard, Prompt, behind_s, decoder_for, fitted_together, marked
+from worker.engine.prompt import Heard, Prompt, fitted_together
 from worker.engine.rows import (
     Group,
     Output,
@@ -59,42 +58,25 @@ runs in circles, and a partial that does is lost."""
 _FALLBACK_TEMPERATURES: Final = (0.2, 0.6)
 """Tried in turn when a final looks wrong. Two, not the reference's five: someone waits for a live final."""
 _NUMBER_SIGNS: Final = "%$€£¥"
-_BATCH_MAX_CPU: Final = 4
-_BATCH_MAX_CUDA: Final = 16
 
 
-class FasterWhisperEngine:
-    """See the module. `options.threads` decodes run at once, each on one CPU thread, sharing the weights."""
+class WhisperEngine:
+    """See the module. `name` of the model is for people."""
 
-    def __init__(self, options: EngineOptions) -> None:
-        self._options = options
-        device, compute_type = choose_device(options.device, options.compute_type)
-        try:
-            with marked(options.path or Path()) as folder:
-                self._whisper = WhisperModel(
-                    str(folder),
-                    device=device,
-                    compute_type=compute_type,
-                    cpu_threads=1,
-                    num_workers=options.threads,
-                    local_files_only=True,
-                )
-        except (RuntimeError, ValueError, OSError) as error:
-            raise ModelUnavailable(f"model {options.model} can't be loaded on {device}: {error}") from None
-        self._model = self._whisper.model
-        languages = tuple(self._whisper.supported_languages)
+    def __init__(self, backend: Backend, options: EngineOptions) -> None:
+        self._backend = backend
+        loaded = backend.loaded
         self._info = EngineInfo(
-            name="faster_whisper",
+            name=loaded.engine,
             model=options.model,
-            device=device,
-            compute_type=self._model.compute_type,
-            languages=languages,
+            device=loaded.device,
+            compute_type=loaded.compute_type,
+            languages=loaded.languages,
             parallel=options.threads,
-            batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
+            batch_max=loaded.batch_max,
         )
         self._tokenizers: dict[tuple[str, str], Tokenizer] = {}
-        self._encoder = Encoder(self._whisper, options.window)
-        self._decoder = decoder_for(self._model, self._tokenizer("en", "transcribe"))
+        self._encoder = Encoder(backend, options.window)
 
     @property
     def info(self) -> EngineInfo:
@@ -111,13 +93,13 @@ class FasterWhisperEngine:
         try:
             rows = [self._encode(r, n) for r, n in zip(batch, self._encoder.windows(batch), strict=True)]
             return self._decode_rows(rows)
-        except RuntimeError as error:  # CTranslate2's; its text names shapes and devices, not speech
+        except RuntimeError as error:  # a backend's; its text names shapes and devices, not speech
             fault = DeviceFault if is_device_lost(str(error)) else EngineFault
             raise fault(f"the decoder failed: {error}") from None
 
     def close(self) -> None:
         """Unload the weights."""
-        self._model.unload_model()
+        self._backend.close()
 
     # Rows
 
@@ -155,8 +137,8 @@ class FasterWhisperEngine:
             return (codes or self.info.languages)[0], 1.0
         tokenizer = self._tokenizer("en", "transcribe")
         numbers = [tokenizer.tokenizer.token_to_id(f"<|{code}|>") or 0 for code in codes]
-        own = behind_s(encoded, request.left_s) if request.left_s else encoded
-        probabilities = softmax(self._decoder.first_logits(own, tokenizer.sot)[numbers])
+        own = self._backend.behind(encoded, request.left_s) if request.left_s else encoded
+        probabilities = softmax(self._backend.first_logits(own, tokenizer.sot)[numbers])
         best = int(probabilities.argmax())
         return codes[best], float(probabilities[best])
 
@@ -166,20 +148,20 @@ class FasterWhisperEngine:
         if row.request.left or (heard.avg_logprob >= AVG_LOGPROB and not row.request.tokens):
             return 0.0
         number = row.tokenizer.no_speech
-        return float(softmax(self._decoder.first_logits(row.encoded, row.tokenizer.sot))[number])
+        return float(softmax(self._backend.first_logits(row.encoded, row.tokenizer.sot))[number])
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         key = (language, task)
         if key not in self._tokenizers:
             self._tokenizers[key] = Tokenizer(
-                self._whisper.hf_tokenizer, self.info.multilingual, task=task, language=language
+                self._backend.tokenizer, self.info.multilingual, task=task, language=language
             )
         return self._tokenizers[key]
 
     # Decoding
 
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        rows = _fitted(rows)
+        rows = _fitted(rows) if self._backend.loaded.fits else rows
         groups: defaultdict[tuple[Group, int], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
@@ -190,7 +172,7 @@ class FasterWhisperEngine:
             if not is_partial(group[0]):
                 improved = [self._improve(row, output) for row, output in zip(group, outputs, strict=True)]
                 group, outputs = [row for row, _ in improved], [output for _, output in improved]
-            timed = word_times(self._whisper, group, outputs)
+            timed = word_times(self._backend, group, outputs)
             for index, row, output, words in zip(indexes, group, outputs, timed, strict=True):
                 results[index] = _result(row, output, words)
         return [results[i] for i in range(len(rows))]
@@ -210,7 +192,8 @@ class FasterWhisperEngine:
             if not output.runaway:
                 break
             again = self._encode(row.request, frames)
-            row = replace(again, prompt=again.prompt.fitted(), encode_s=row.encode_s + again.encode_s)
+            again = replace(again, encode_s=row.encode_s + again.encode_s)
+            (row,) = _fitted([again]) if self._backend.loaded.fits else [again]
             output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:
@@ -223,7 +206,7 @@ class FasterWhisperEngine:
         return row, output if not is_doubtful(output) else best
 
     def _generate(self, rows: list[Row], *, beam: int = 1, temperature: float = 0.0) -> list[Output]:
-        heard = self._decoder.generate(
+        heard = self._backend.generate(
             [row.encoded for row in rows],
             [row.prompt for row in rows],
             budget=max(token_cap(row.request.own_s, row.tokenizer.language_code) for row in rows),
