@@ -16,7 +16,13 @@ compile() {
     --python-version 3.11 --output-file "$output" "$@"
 }
 
-compile requirements.lock --all-extras pyproject.toml
+# All extras but PyTorch, which is several times as large as all else.
+extras=$(python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"])')
+with=()
+for extra in $extras; do
+  [[ $extra == huggingface ]] || with+=(--extra "$extra")
+done
+compile requirements.lock "${with[@]}" pyproject.toml
 # The images hold the same versions as the development environment.
 compile requirements-api.lock --extra api --extra build --constraint requirements.lock pyproject.toml
 compile requirements-worker.lock --extra worker --extra build --constraint requirements.lock pyproject.toml
