@@ -77,6 +77,7 @@ class Ingest:
     def stop(self) -> None:
         """Ignore everything from now on: the session is over. Nobody waits for room in it any more."""
         self._ended = self._stopped = True
+        self._on_ack = _to_nobody  # whoever heard them holds this, and would wait for the collector of cycles
 
     async def audio(self, data: bytes) -> None:
         """Take a binary message. Waits while the workers are too far behind: the client's TCP window
@@ -170,3 +171,7 @@ class Ingest:
         # Silence is covered without an event, so the log is asked, not only the events.
         self.covered(await self._log.covered(self._session))
         return self._position - self._covered > mark_s * SAMPLE_RATE
+
+
+def _to_nobody(_ack: Ack) -> None:
+    """Nobody hears it."""
