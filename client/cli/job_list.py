@@ -14,7 +14,6 @@ from client.cli import asking
 from client.cli.render import printable
 from client.jobs import Job, JobPage, Jobs
 from shared.codec import to_map
-from shared.errors import NotFound
 from shared.jobs import FAILED
 
 T = TypeVar("T")
@@ -110,10 +109,7 @@ async def _first(server: Jobs, status: str, limit: int) -> list[Job]:
 def _run(at: asking.Server, work: Callable[[Jobs], Awaitable[T]]) -> T:
     async def run() -> T:
         async with Jobs(at.url, api_key=at.key) as server:
-            try:
-                return await work(server)
-            except NotFound as error:
-                raise NotFound(f"{error.message}; 'steno jobs list' shows those that there are") from None
+            return await work(server)
 
     return asyncio.run(run())
 

@@ -1,5 +1,6 @@
 """`steno demo` shows the whole service and leaves nothing, also when it is interrupted."""
 
+import json
 import os
 import re
 import signal
@@ -24,10 +25,10 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
-def start(temporary: Path) -> subprocess.Popen[str]:
+def start(temporary: Path, *flags: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("STENO_", "STT_"))}
     return subprocess.Popen(
-        [str(STENO), "demo", "--clip", str(clip("en_wizard").path)],
+        [str(STENO), "demo", "--clip", str(clip("en_wizard").path), *flags],
         env=clean | {"STENO_ENGINE": "scripted", "TMPDIR": str(temporary)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -54,6 +55,16 @@ def test_a_clip_live_and_as_a_file(temporary: Path) -> None:
     assert " --> " in subtitles
     assert "\x1b" not in out + err
     assert_nothing_left(temporary, err)
+
+
+@pytest.mark.slow
+def test_all_of_it_as_lines_of_json(temporary: Path) -> None:
+    with start(temporary, "--json") as process:
+        out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    *live, file = map(json.loads, out.splitlines())
+    assert (live[0]["type"], live[-1]["type"]) == ("ready", "closed")
+    assert file["segments"]
 
 
 def test_an_interruption_stops_everything(temporary: Path) -> None:

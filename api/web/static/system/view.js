@@ -1,7 +1,7 @@
 /** System: what the service is doing, from `/v1/system`, once a second while it is looked at. */
 
 import { byId, h } from "../common/dom.js";
-import { clock, counted, percent, seconds } from "../common/format.js";
+import { clock, percent, seconds } from "../common/format.js";
 import { Problems } from "../common/problems.js";
 import { headRow, row } from "../common/table.js";
 import { fromAnswer, unreachable } from "../steno/errors.js";
@@ -159,7 +159,7 @@ function sessionTable(rows, total, isOperator) {
     ];
   const more = [...(isOperator ? ["Worker"] : []), ...(hasTenants ? ["Tenant"] : [])];
   const heads = ["Session", "Protocol", "State", "Age", "Lag", ...more];
-  const title = total > rows.length ? `Sessions: ${rows.length} of ${counted(total, "session")}` : "Sessions";
+  const title = total > rows.length ? `Sessions: ${rows.length} of ${total.toLocaleString("en")}` : "Sessions";
   const none = total ? "No worker has told of them yet." : "Nobody speaks now. Open Live to be the first.";
   return table(title, heads, rows.map(cells), none);
 }
