@@ -108,7 +108,10 @@ class MacShell:
             view, self._is_due = self._newest, False
         if view.state != self._shown.state:
             self._keep_awake(view.state != State.OFF)
-            self._allowed = self._ask()
+        if (view.state, view.notice) != (self._shown.state, self._shown.notice):
+            self._allowed = self._ask()  # what went wrong may be that one was taken back
+            if missing(self._allowed):
+                self._watch_permissions()
         self._shown = view
         if self._menu is None or self._panel is None:
             return

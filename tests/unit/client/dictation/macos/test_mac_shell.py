@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -194,6 +195,26 @@ def test_what_is_missing_is_asked_for_and_looked_at_again(mac: FakeMac, session:
         ["x-apple.systempreferences:com.apple.preference.security?Privacy_Accessibility"],
         (0, []),
     ]
+
+
+def test_a_permission_that_is_taken_back_while_on_is_shown(mac: FakeMac, session: Session) -> None:
+    """As soon as something has failed for it; until it is given again."""
+    timers = mac.runtime.behaviours["NSTimer"]
+    seen: list[Any] = []
+
+    def revoke() -> None:
+        mac.is_trusted = False
+        session.shell.show(replace(ON, notice="not typed"))
+
+    def look() -> None:
+        seen.append((len(timers.running), [t for t in session.titles() if t.startswith("Allow")]))
+
+    def give_back() -> None:
+        mac.is_trusted = True
+        mac.queue.put(lambda: timers.running[0].state.block(None))
+
+    session.run(lambda: session.shell.show(ON), look, revoke, look, give_back, look)
+    assert seen == [(0, []), (1, ["Allow Typing into Apps …"]), (0, [])]
 
 
 def test_it_ends_when_the_work_does(session: Session) -> None:
