@@ -22,6 +22,8 @@ from client.dictation.ports import Need, Permission, Permissions, Wish
 _SOUNDS: Final = {Cue.START: "Tink", Cue.STOP: "Pop", Cue.ERROR: "Basso"}
 """Sounds that come with macOS."""
 _ASK_AGAIN_S: Final = 1.0
+_ADVICE_TICKS: Final = 60
+"""How long the panel says what to allow while dictation is off; the menu says it for good."""
 _NEEDS: Final[tuple[Need, ...]] = ("microphone", "typing")
 
 
@@ -42,6 +44,7 @@ class MacShell:
         self._shown = View()
         self._allowed: dict[Need, Permission] = {}
         self._timer: Any = None
+        self._advice_ticks = 0
         self._activity: Any = None
         self._on_wish: Callable[[Wish], None] = lambda _wish: None
 
@@ -117,7 +120,8 @@ class MacShell:
             return
         self._menu.show(view, items(view, self._login.state(), self._allowed))
         still = missing(self._allowed)
-        self._panel.show(view, self._permissions.advice(still[0]) if still else "")
+        is_wanted = view.state != State.OFF or self._advice_ticks > 0
+        self._panel.show(view, self._permissions.advice(still[0]) if still and is_wanted else "")
 
     def _picked(self, action: str) -> None:
         if action == LOGIN:
@@ -142,6 +146,7 @@ class MacShell:
 
     def _watch_permissions(self) -> None:
         """Look again every second until all is allowed: the system tells nobody."""
+        self._advice_ticks = _ADVICE_TICKS
         if self._timer is None:
             timer = self._mac.foundation.NSTimer
 
@@ -153,6 +158,9 @@ class MacShell:
     def _recheck(self) -> None:
         now = self._ask()
         is_new, self._allowed = now != self._allowed, now
+        if self._advice_ticks:
+            self._advice_ticks -= 1
+            is_new = is_new or not self._advice_ticks
         if not missing(now) and self._timer is not None:
             self._timer.invalidate()
             self._timer = None

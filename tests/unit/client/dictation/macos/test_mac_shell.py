@@ -197,6 +197,23 @@ def test_what_is_missing_is_asked_for_and_looked_at_again(mac: FakeMac, session:
     ]
 
 
+def test_advice_does_not_stand_above_all_windows_for_good(mac: FakeMac, session: Session) -> None:
+    """Who does not want to allow it now has it in the menu."""
+    mac.is_trusted = False
+    timers = mac.runtime.behaviours["NSTimer"]
+    panel = lambda: session.shell._panel._panel.state.is_visible  # noqa: E731  # pyright: ignore
+    seen: list[bool] = []
+
+    def minute() -> None:
+        for _ in range(60):
+            mac.queue.put(lambda: timers.running[0].state.block(None))
+
+    session.run(
+        lambda: session.shell.show(View()), lambda: seen.append(panel()), minute, lambda: seen.append(panel())
+    )
+    assert seen == [True, False]
+
+
 def test_a_permission_that_is_taken_back_while_on_is_shown(mac: FakeMac, session: Session) -> None:
     """As soon as something has failed for it; until it is given again."""
     timers = mac.runtime.behaviours["NSTimer"]
