@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from client.dictation.core.view import Cue, State, View
 from client.dictation.macos.frameworks import Frameworks
 from client.dictation.macos.login import LaunchAtLogin
+from client.dictation.macos.main_thread import quietly
 from client.dictation.macos.menu import Menu
 from client.dictation.macos.menu_model import ALLOW, LOGIN, items, missing
 from client.dictation.macos.panel import Panel
@@ -55,7 +56,7 @@ class MacShell:
         app = appkit.NSApplication.sharedApplication()
         app.setActivationPolicy_(appkit.NSApplicationActivationPolicyAccessory)  # no Dock icon, no focus
         if not self._is_plain:
-            self._menu, self._panel = Menu(self._mac, self._picked), Panel(self._mac)
+            self._menu, self._panel = Menu(self._mac, quietly(self._picked)), Panel(self._mac)
 
         def quit_(_number: int) -> None:
             on_wish("quit")
@@ -81,11 +82,11 @@ class MacShell:
             self._newest = view
             is_due, self._is_due = self._is_due, True
         if not is_due:
-            self._mac.app_helper.callAfter(self._draw)
+            self._mac.app_helper.callAfter(quietly(self._draw))
 
     def cue(self, cue: Cue) -> None:
         """See the port."""
-        self._mac.app_helper.callAfter(self._play, _SOUNDS[cue])
+        self._mac.app_helper.callAfter(quietly(self._play), _SOUNDS[cue])
 
     def _work(self, work: Callable[[], None], app: Any, failed: list[BaseException]) -> None:
         try:
@@ -151,7 +152,7 @@ class MacShell:
             timer = self._mac.foundation.NSTimer
 
             def again(_timer: Any) -> None:
-                self._recheck()
+                quietly(self._recheck)()
 
             self._timer = timer.scheduledTimerWithTimeInterval_repeats_block_(_ASK_AGAIN_S, True, again)
 

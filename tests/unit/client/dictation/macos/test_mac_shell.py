@@ -253,6 +253,25 @@ def test_what_the_work_raises_is_raised(session: Session) -> None:
     assert session.mac.runtime.behaviours["NSStatusBar"].items == []
 
 
+def test_an_error_while_drawing_shows_no_text(
+    mac: FakeMac,
+    session: Session,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Its kind is logged, and the main loop goes on."""
+
+    def fail(_label: Any, text: str) -> None:
+        raise ValueError(f"can't draw {text}")
+
+    mac.runtime.behaviours["NSControl"] = type("Broken", (), {"setStringValue_": fail})
+    session.run(
+        lambda: session.shell.show(replace(ON, interim="sentinel", headline="sentinel")), lambda: None
+    )
+    assert [vars(record)["kind"] for record in caplog.records] == ["ValueError"]
+    assert "sentinel" not in caplog.text + "".join(capfd.readouterr())
+
+
 def test_signals_quit(session: Session) -> None:
     """Python's own handlers would not run while the main loop waits."""
     session.run(
