@@ -27,7 +27,7 @@ def run_selftest(settings: Settings, desktop: Callable[..., Desktop]) -> bool:
 
 def _permissions(ports: Desktop) -> bool:
     needs: tuple[Need, ...] = ("microphone", "typing")
-    denied = [need for need in needs if ports.permissions.state(need) == "denied"]
+    denied: list[Need] = [need for need in needs if ports.permissions.state(need) == "denied"]
     advice = " ".join(ports.permissions.advice(need) for need in denied)
     return _say("permissions", not denied, advice or "nothing is denied")
 

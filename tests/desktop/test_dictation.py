@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ def sound(screen: Screen) -> Sound:
 class Dictating:
     """`steno dictate` as it runs."""
 
+    process: subprocess.Popen[bytes]
     place: Path
     finals: Path
     lights: Path
@@ -78,16 +80,18 @@ def dictating(screen: Screen, service: Service, folder: Path, *settings: str) ->
     path = folder / "dictation.toml"
     path.write_text("\n".join([f'url = "{service.url}"', 'language = "en"', *settings]))
     place = Path(screen.environment["XDG_RUNTIME_DIR"]) / "steno"
-    running = Dictating(place, folder / "finals", folder / "lights")
-    own = {"STENO_TEST_FINALS": str(running.finals), "STENO_TEST_LIGHTS": str(running.lights)}
-    screen.start(sys.executable, str(PROGRAM), "dictate", "--settings", str(path), "--debug", environment=own)
-    wait_until(lambda: (place / "dictation.sock").exists(), "the dictation")
-    return running
+    finals, lights = folder / "finals", folder / "lights"
+    own = {"STENO_TEST_FINALS": str(finals), "STENO_TEST_LIGHTS": str(lights)}
+    command = (sys.executable, str(PROGRAM), "dictate", "--settings", str(path), "--debug")
+    process = screen.start(*command, environment=own)
+    wait_until(lambda: (place / "dictation.sock").exists() or process.poll() is not None, "the dictation")
+    assert process.poll() is None
+    return Dictating(process, place, finals, lights)
 
 
-def finish(screen: Screen) -> None:
-    """End the dictation that was started last."""
-    assert screen.end(screen.processes[-1]) == 0
+def finish(screen: Screen, running: Dictating) -> None:
+    """End it."""
+    assert screen.end(running.process) == 0
 
 
 def dictate(screen: Screen, sound: Sound, running: Dictating, speech: bytes) -> None:
@@ -113,7 +117,7 @@ def test_what_is_said_stands_in_the_window(
         wait_until(lambda: len(window.text) >= len(running.text), "the text")
         assert window.text == running.text
     finally:
-        finish(screen)
+        finish(screen, running)
         window.close()
 
 
@@ -146,7 +150,7 @@ def test_the_server_dies_in_mid_sentence(
         assert numbers == sorted(set(numbers))
         assert wer(spoken.text, window.text) < 0.2
     finally:
-        finish(screen)
+        finish(screen, running)
         window.close()
 
 
@@ -172,7 +176,7 @@ def test_a_server_that_has_lost_all_sessions(screen: Screen, sound: Sound, tmp_p
             assert len({final["run"] for final in running.said}) == 2
             assert wer(spoken.text, window.text) < 0.25
         finally:
-            finish(screen)
+            finish(screen, running)
             window.close()
 
 
@@ -191,7 +195,7 @@ def test_undo_takes_back_the_last_utterance_and_only_that(
         wait_until(lambda: "can't be taken back" in str(running.status["notice"]), "a refusal")
         assert window.text.rstrip() == kept.rstrip()
     finally:
-        finish(screen)
+        finish(screen, running)
         window.close()
 
 
@@ -219,7 +223,7 @@ def test_a_text_while_the_keyboard_is_taken_is_kept_back(
         assert running.status["history"]
     finally:
         thief.close()
-        finish(screen)
+        finish(screen, running)
         window.close()
 
 
@@ -230,15 +234,14 @@ def test_the_microphone_vanishes_and_comes_back(
     try:
         control.ask(running.place, "on")
         running.wait_for(state="on", light="on")
-        screen.ask("pactl", "suspend-source", "microphone", "1")
+        screen.ask("pactl", "unload-module", "module-remap-source")
         running.wait_for(state="off", microphone=False)
         assert "microphone" in str(running.status["notice"]).lower()
-        screen.ask("pactl", "suspend-source", "microphone", "0")
+        sound.plug_in()
         control.ask(running.place, "on")
         running.wait_for(state="on", light="on")
     finally:
-        screen.ask("pactl", "suspend-source", "microphone", "0")
-        finish(screen)
+        finish(screen, running)
 
 
 def test_no_log_has_what_was_said(screen: Screen) -> None:

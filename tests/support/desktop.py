@@ -198,15 +198,21 @@ class Sound:
         modules = (
             f"module-native-protocol-unix socket={socket}",
             "module-null-sink sink_name=speaker rate=16000 channels=1",
-            "module-remap-source source_name=microphone master=speaker.monitor",
             "module-null-sink sink_name=ears",
         )
         flags = [flag for module in modules for flag in ("-L", module)]
         screen.start("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", *flags)
-        wait_until(lambda: "microphone" in screen.ask("pactl", "list", "short", "sources"), "a sound server")
-        screen.ask("pactl", "set-default-source", "microphone")
+        wait_until(lambda: "ears" in screen.ask("pactl", "list", "short", "sinks"), "a sound server")
         screen.ask("pactl", "set-default-sink", "ears")
-        return cls(screen)
+        sound = cls(screen)
+        sound.plug_in()
+        return sound
+
+    def plug_in(self) -> None:
+        """Connect the microphone."""
+        ask = self.screen.ask
+        ask("pactl", "load-module", "module-remap-source", "source_name=microphone", "master=speaker.monitor")
+        ask("pactl", "set-default-source", "microphone")
 
     def say(self, pcm16: bytes) -> subprocess.Popen[bytes]:
         """Speak into the microphone."""
