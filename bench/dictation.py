@@ -1,8 +1,8 @@
-"""What dictation costs on Linux: `python -m bench.dictation`, with the programs of deploy/ci/system-packages.sh.
+"""What dictation costs on Linux: `python -m bench.dictation`. Needs deploy/ci/system-packages.sh.
 
 On an X server, a window manager and a sound server of its own:
 
-* key press to first audio: `steno dictate` is turned on with its hotkey, and says how long the microphone took;
+* key press to first audio: `steno dictate` is turned on, and says how long the microphone took;
 * final to text: how long after `type` was called a window's program has the last character of a sentence;
 * 10,000 characters into a window: exact, and how many a second;
 * idle: CPU seconds of a `steno dictate` that is off, over 30 s, and whether it has the microphone open.
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
+from bench.desktop import Screen, Sound, wait_until
 from client.dictation import control
 from client.dictation.linux.x11_typer import X11Typer
-from tests.support.desktop import Screen, Sound, wait_until
 
 SENTENCE = "It adds little to the server's final. "
 LINE = "The quick brown fox jumps over the lazy dog, 42 times; Straße, 世界, Ελλάδα!\n"
@@ -49,11 +49,11 @@ def measure_keyboard(screen: Screen, sentences: int, characters: int) -> None:
     delays_ms: list[float] = []
     whole = ""
     for _ in range(sentences):
-        before = time.perf_counter()
+        before = time.time()
         typer.type(SENTENCE, "return")
         whole += SENTENCE
-        wait_until(lambda: window.text == whole, "the sentence")
-        delays_ms.append(1000 * (window.out.stat().st_mtime - (time.time() - (time.perf_counter() - before))))
+        wait_until(lambda whole=whole: window.text == whole, "the sentence")
+        delays_ms.append(1000 * (window.out.stat().st_mtime - before))  # when the program wrote it down
         typer.type("\n", "return")
         whole += "\n"
     report("final to text, ms", delays_ms)
@@ -106,9 +106,8 @@ def report(what: str, values: list[float]) -> None:
     """Median, 95th percentile and worst."""
     ordered = sorted(values)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
-    print(
-        f"{what}: median {statistics.median(ordered):.0f}, p95 {p95:.0f}, worst {ordered[-1]:.0f} (n={len(ordered)})"
-    )
+    figures = f"median {statistics.median(ordered):.0f}, p95 {p95:.0f}, worst {ordered[-1]:.0f}"
+    print(f"{what}: {figures} (n={len(ordered)})")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ settings.register_profile("steno", deadline=None)
 settings.load_profile("steno")
 
 
-LONG_FIRST = ("chaos", "acceptance", "browser", "integration", "contract", "unit")
+LONG_FIRST = ("chaos", "desktop", "acceptance", "browser", "integration", "contract", "unit")
 """Directories in the order in which they are run: what is short comes last, and fills up the end, so that no
 process is left alone with something long."""
 PROCESSES_MAX = 12
