@@ -5,6 +5,7 @@ After every test: no key without a TTL that is not declared permanent, and no ta
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from tests.support.service import Service
 settings.register_profile("steno", deadline=None)
 settings.load_profile("steno")
 
+# What a shell starts in the background ignores SIGINT, and so would all that tests start and interrupt.
+# Started from a process that handles it, they have the default again.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG_FIRST = ("chaos", "desktop", "acceptance", "browser", "integration", "contract", "unit")
 """Directories in the order in which they are run: what is short comes last, and fills up the end, so that no

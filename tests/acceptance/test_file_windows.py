@@ -72,6 +72,7 @@ def errors(text: str) -> tuple[int, int]:
     return out.deletions, out.insertions
 
 
+@pytest.mark.slow
 def test_what_a_window_says_does_not_depend_on_the_windows_that_are_decoded_with_it(engine: Engine) -> None:
     """So a job that is tried again, or has other neighbours or more workers, says the same."""
     found = windows(CutterConfig(window_s_max=14.0, search_s=8.0, silence_s=2.0))

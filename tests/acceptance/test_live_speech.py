@@ -91,6 +91,7 @@ async def test_german_is_translated_into_english(multilingual: Service) -> None:
     assert not {"und", "die", "oder"} & words
 
 
+@pytest.mark.slow
 async def test_each_speaker_is_understood_in_their_language(multilingual: Service) -> None:
     names = ("en_stew", "de_zeit", "fr_course", "en_twain")
     audio = spoken(*names, gap_s=1.2)
@@ -103,6 +104,7 @@ async def test_each_speaker_is_understood_in_their_language(multilingual: Servic
     assert all(m["probability"] >= 0.5 for m in session.of("language"))
 
 
+@pytest.mark.slow
 async def test_a_change_of_language_is_heard_without_partials_too(multilingual: Service) -> None:
     audio = spoken("en_stew", "de_zeit", gap_s=1.2)
     session = await transcribe(multilingual.ws_url, audio, partials="false")

@@ -13,7 +13,9 @@ VIEWS = ("live", "files", "jobs", "system")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 
 
-@pytest.mark.parametrize(("screen", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(
+    ("screen", "scheme"), [pytest.param("desktop", "light", marks=pytest.mark.slow), ("phone", "dark")]
+)
 async def test_every_view_passes_axe_and_fits(
     browser: Browser, service: Service, screen: str, scheme: str
 ) -> None:

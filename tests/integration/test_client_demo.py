@@ -44,6 +44,7 @@ def assert_nothing_left(temporary: Path, said: str) -> None:
         socket.create_connection(("127.0.0.1", int(found[1]))).close()
 
 
+@pytest.mark.slow
 def test_a_clip_live_and_as_a_file(temporary: Path) -> None:
     with start(temporary) as process:
         out, err = process.communicate(timeout=90)

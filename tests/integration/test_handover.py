@@ -127,7 +127,10 @@ async def test_a_second_signal_ends_the_wait(own: Service) -> None:
     check([session], [said])
 
 
-@pytest.mark.parametrize(("command", "status"), [(marks.CRASH, -signal.SIGABRT), (marks.DEVICE_FAULT, 70)])
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(marks.CRASH, -signal.SIGABRT), pytest.param(marks.DEVICE_FAULT, 70, marks=pytest.mark.slow)],
+)
 async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_on(
     own: Service, command: int, status: int
 ) -> None:

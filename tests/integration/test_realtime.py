@@ -303,6 +303,7 @@ async def test_what_is_harmless_is_no_error(service: Service) -> None:
     }
 
 
+@pytest.mark.slow
 async def test_the_largest_append_passes_and_a_larger_one_does_not(service: Service) -> None:
     """Trap 19."""
     async with realtime(service.ws_url) as client:

@@ -70,6 +70,7 @@ async def test_live_from_a_microphone(
     assert "unplugged" in said.err
 
 
+@pytest.mark.slow
 async def test_live_from_a_file(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     await live_file.main(CLIP, service.url)
     *finals, whole = capsys.readouterr().out.splitlines()

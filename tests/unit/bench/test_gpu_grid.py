@@ -33,6 +33,7 @@ def test_random_weights_are_a_whisper_of_version_3(model: Path) -> None:
     assert number("<|notimestamps|>") == number("<|translate|>") + 5
 
 
+@pytest.mark.slow
 def test_the_grid_gives_a_cost_table_that_the_simulation_takes(model: Path, tmp_path: Path) -> None:
     tables = measure(model, device="cpu", compute_type="float32", grid=GRID)
     assert list(tables["encode_ms"]) == ["1", "2"]
