@@ -64,7 +64,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .huggingface .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .huggingface .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts tests/desktop/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.

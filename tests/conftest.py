@@ -28,7 +28,7 @@ settings.load_profile("steno")
 # Started from a process that handles it, they have the default again.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONG_FIRST = ("chaos", "acceptance", "browser", "integration", "contract", "unit")
+LONG_FIRST = ("chaos", "desktop", "acceptance", "browser", "integration", "contract", "unit")
 """Directories in the order in which they are run: what is short comes last, and fills up the end, so that no
 process is left alone with something long."""
 PROCESSES_MAX = 12

@@ -88,8 +88,9 @@ def permissions(port: Permissions) -> Iterator[Finding]:
             yield Finding(f"may {need}", "ok", "allowed")
         else:
             port.request(need)
-            why = "not asked for yet" if state == "unknown" else "not allowed"
-            yield Finding(f"may {need}", "fail", why, port.advice(need))
+            is_denied = state == "denied"
+            why = "not allowed" if is_denied else "never asked, or this system does not say"
+            yield Finding(f"may {need}", "fail" if is_denied else "warn", why, port.advice(need))
 
 
 def microphone(port: Capture, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Finding]:

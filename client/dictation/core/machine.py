@@ -70,7 +70,7 @@ class Dictation:
         self.state = State.OFF
         self.lost = ""
         """Why there is no connection; empty while there is one, or none is wanted."""
-        self.notice = ""
+        self.notice = self._desk_notice = ""
         self.interim = ""
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._handlers: dict[type, Callable[[Any, float], list[Effect]]] = {
@@ -90,8 +90,8 @@ class Dictation:
             Heard: self._heard,
             AudioLost: self._audio_lost,
             CaptureFailed: lambda event, now: self._fail(event.problem, now, microphone=True),
-            Looked: lambda event, now: self._desk.looked(event, now),
-            Wrote: lambda event, _: self._desk.wrote(event),
+            Looked: lambda event, now: self._from_desk(self._desk.looked(event, now)),
+            Wrote: lambda event, _: self._from_desk(self._desk.wrote(event)),
             Tick: lambda _, __: [],
         }
 
@@ -127,7 +127,7 @@ class Dictation:
         return sight(
             self.state,
             lost=self.lost,
-            notice=(self.is_wanted and self._ear.warning) or self.notice or self._desk.notice,
+            notice=(self.is_wanted and self._ear.warning) or self.notice,
             interim=self.interim,
             history=tuple(self.history),
             level_db=self._ear.level_db if self.is_wanted else None,
@@ -297,6 +297,15 @@ class Dictation:
         if self.is_wanted:
             self.notice = event.reason
         return [Note("audio lost")]
+
+    def _from_desk(self, effects: list[Effect]) -> list[Effect]:
+        """What the desk says of the last text is newer than all else that is to be known."""
+        if self._desk.notice:
+            self.notice = self._desk.notice
+        elif self.notice == self._desk_notice:
+            self.notice = ""
+        self._desk_notice = self._desk.notice
+        return effects
 
     def _due(self, now: float) -> list[Effect]:
         """What time has brought about."""

@@ -12,6 +12,7 @@ from client.dictation.linux.x11_hotkey import X11Hotkey
 from client.dictation.linux.x11_typer import X11Typer
 from client.dictation.plain_shell import PlainShell
 from client.dictation.portaudio import PortAudioCapture
+from client.dictation.portaudio import load as load_portaudio
 from client.dictation.ports import Hotkey, Shell, Typer
 from client.dictation.settings import Settings
 
@@ -19,6 +20,7 @@ from client.dictation.settings import Settings
 def desktop(settings: Settings, *, plain: bool = False) -> Desktop:
     """The desktop of this session. `plain`: no icon and no window. Raises `NotTyped` where nothing can be
     typed."""
+    load_portaudio()  # which takes a moment that the first key press would else pay for
     typer, hotkey = _keyboard()
     return Desktop(
         capture=PortAudioCapture(settings.microphone),

@@ -41,6 +41,10 @@ class Presses:
             self._is_watching = False
             self._pressed += 1
 
+    def close(self) -> None:
+        """Close its connection."""
+        self._display.close()
+
     def add_own(self, count: int) -> None:
         """The typer has pressed so many keys itself."""
         self._own += count

@@ -118,6 +118,7 @@ class X11Typer:
             if self._keymap.spare:
                 self._keyboard.bind(dict.fromkeys(self._keymap.spare, 0))
             self._display.sync()
+            self._presses.close()
             self._clipboard.close()
             self._display.close()
 

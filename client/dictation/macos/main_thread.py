@@ -1,5 +1,6 @@
 """Calls into AppKit and Carbon, which may be used on the main thread alone."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,6 +10,8 @@ from client.dictation.errors import DesktopError
 from client.dictation.macos.frameworks import Frameworks
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _WAIT_S_MAX: Final = 5.0
 """The main thread only draws; one that takes longer hangs."""
@@ -35,3 +38,16 @@ def on_main(mac: Frameworks, function: Callable[[], T]) -> T:
     except TimeoutError:
         done.cancel()
         raise DesktopError("the desktop does not answer; quit Steno and start it again") from None
+
+
+def quietly(function: Callable[..., None]) -> Callable[..., None]:
+    """`function`, for the main loop to call: an error in it is logged by its kind alone. The system would log
+    its text, which may hold what was said."""
+
+    def guarded(*values: object) -> None:
+        try:
+            function(*values)
+        except Exception as error:  # noqa: BLE001 - it ends here, and the main loop goes on
+            logger.error("desktop fault", extra={"kind": type(error).__name__})
+
+    return guarded

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from client.dictation.core.view import Cue, State, View
 from client.dictation.macos.frameworks import Frameworks
 from client.dictation.macos.login import LaunchAtLogin
+from client.dictation.macos.main_thread import quietly
 from client.dictation.macos.menu import Menu
 from client.dictation.macos.menu_model import ALLOW, LOGIN, items, missing
 from client.dictation.macos.panel import Panel
@@ -22,6 +23,8 @@ from client.dictation.ports import Need, Permission, Permissions, Wish
 _SOUNDS: Final = {Cue.START: "Tink", Cue.STOP: "Pop", Cue.ERROR: "Basso"}
 """Sounds that come with macOS."""
 _ASK_AGAIN_S: Final = 1.0
+_ADVICE_TICKS: Final = 60
+"""How long the panel says what to allow while dictation is off; the menu says it for good."""
 _NEEDS: Final[tuple[Need, ...]] = ("microphone", "typing")
 
 
@@ -42,6 +45,7 @@ class MacShell:
         self._shown = View()
         self._allowed: dict[Need, Permission] = {}
         self._timer: Any = None
+        self._advice_ticks = 0
         self._activity: Any = None
         self._on_wish: Callable[[Wish], None] = lambda _wish: None
 
@@ -52,7 +56,7 @@ class MacShell:
         app = appkit.NSApplication.sharedApplication()
         app.setActivationPolicy_(appkit.NSApplicationActivationPolicyAccessory)  # no Dock icon, no focus
         if not self._is_plain:
-            self._menu, self._panel = Menu(self._mac, self._picked), Panel(self._mac)
+            self._menu, self._panel = Menu(self._mac, quietly(self._picked)), Panel(self._mac)
 
         def quit_(_number: int) -> None:
             on_wish("quit")
@@ -78,11 +82,11 @@ class MacShell:
             self._newest = view
             is_due, self._is_due = self._is_due, True
         if not is_due:
-            self._mac.app_helper.callAfter(self._draw)
+            self._mac.app_helper.callAfter(quietly(self._draw))
 
     def cue(self, cue: Cue) -> None:
         """See the port."""
-        self._mac.app_helper.callAfter(self._play, _SOUNDS[cue])
+        self._mac.app_helper.callAfter(quietly(self._play), _SOUNDS[cue])
 
     def _work(self, work: Callable[[], None], app: Any, failed: list[BaseException]) -> None:
         try:
@@ -108,13 +112,17 @@ class MacShell:
             view, self._is_due = self._newest, False
         if view.state != self._shown.state:
             self._keep_awake(view.state != State.OFF)
-            self._allowed = self._ask()
+        if (view.state, view.notice) != (self._shown.state, self._shown.notice):
+            self._allowed = self._ask()  # what went wrong may be that one was taken back
+            if missing(self._allowed):
+                self._watch_permissions()
         self._shown = view
         if self._menu is None or self._panel is None:
             return
         self._menu.show(view, items(view, self._login.state(), self._allowed))
         still = missing(self._allowed)
-        self._panel.show(view, self._permissions.advice(still[0]) if still else "")
+        is_wanted = view.state != State.OFF or self._advice_ticks > 0
+        self._panel.show(view, self._permissions.advice(still[0]) if still and is_wanted else "")
 
     def _picked(self, action: str) -> None:
         if action == LOGIN:
@@ -139,17 +147,21 @@ class MacShell:
 
     def _watch_permissions(self) -> None:
         """Look again every second until all is allowed: the system tells nobody."""
+        self._advice_ticks = _ADVICE_TICKS
         if self._timer is None:
             timer = self._mac.foundation.NSTimer
 
             def again(_timer: Any) -> None:
-                self._recheck()
+                quietly(self._recheck)()
 
             self._timer = timer.scheduledTimerWithTimeInterval_repeats_block_(_ASK_AGAIN_S, True, again)
 
     def _recheck(self) -> None:
         now = self._ask()
         is_new, self._allowed = now != self._allowed, now
+        if self._advice_ticks:
+            self._advice_ticks -= 1
+            is_new = is_new or not self._advice_ticks
         if not missing(now) and self._timer is not None:
             self._timer.invalidate()
             self._timer = None

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-import pytest
-
 from client.dictation.core.graphemes import clusters
 from client.dictation.macos.carbon import Carbon
 from client.dictation.macos.frameworks import Frameworks
@@ -29,8 +27,7 @@ class FakeMac(Frameworks):
     """`Frameworks` of a machine that is not there. Skips the test where the wheels were not unpacked."""
 
     def __init__(self) -> None:
-        if not (metadata.FOLDER / "ready").exists():
-            pytest.skip("PyObjC's wheels are not here; `make test` unpacks them")
+        metadata.need_wheels()
         self.runtime = Runtime()
         self.queue: queue.Queue[Callable[[], None]] = queue.Queue()
         self.signals: dict[int, Callable[[int], None]] = {}

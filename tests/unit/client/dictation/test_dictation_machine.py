@@ -329,7 +329,7 @@ def test_a_spoken_undo() -> None:
 
 
 def test_where_nothing_may_be_typed() -> None:
-    desk = Desk(Wishes(stay=True, rules=Rules((Rule(match="bank*", insert="never"),)))).start()
+    desk = Desk(Wishes(stay=True, hold_s=0.0, rules=Rules((Rule(match="bank*", insert="never"),)))).start()
     cases = (
         (Target("editor", "1", is_secure=True), SECURE),
         (Target("Banking", "3"), EXCLUDED),

@@ -162,7 +162,7 @@ def test_audio_that_nobody_takes_in_time_is_told_as_lost(
     go_on.set()
     until(lambda: bool(ear.losses))
     port.stop()
-    assert ear.losses == ["audio was lost: this computer is too busy"]
+    assert set(ear.losses) == {"audio was lost: this computer is too busy"}
 
 
 def test_a_converter_that_fails_is_told(mac: FakeMac) -> None:

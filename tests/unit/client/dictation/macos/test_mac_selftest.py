@@ -82,9 +82,11 @@ def test_a_mac_that_is_not(mac: FakeMac) -> None:
     mac.microphone.authorized = 2
     mac.c.taken = {(97, 0)}
     found = findings(mac, "permissions", "microphone", "hotkeys", "typing")
-    failed = {finding.name: finding.remedy for finding in found if finding.status == "fail"}
-    assert list(failed) == ["may microphone", "may typing", "microphone", "hotkeys", "typing"]
-    assert all(failed.values())
+    bad = {finding.name: finding for finding in found if finding.status != "ok"}
+    assert list(bad) == ["may microphone", "may typing", "microphone", "hotkeys", "typing"]
+    assert [finding.status for finding in bad.values()] == ["fail", "warn", "fail", "fail", "fail"]
+    assert all(finding.remedy for finding in bad.values())
+    assert mac.trust_prompts == 1
 
 
 def test_text_that_arrives_otherwise_is_found(mac: FakeMac) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,6 +197,43 @@ def test_what_is_missing_is_asked_for_and_looked_at_again(mac: FakeMac, session:
     ]
 
 
+def test_advice_does_not_stand_above_all_windows_for_good(mac: FakeMac, session: Session) -> None:
+    """Who does not want to allow it now has it in the menu."""
+    mac.is_trusted = False
+    timers = mac.runtime.behaviours["NSTimer"]
+    panel = lambda: session.shell._panel._panel.state.is_visible  # noqa: E731  # pyright: ignore
+    seen: list[bool] = []
+
+    def minute() -> None:
+        for _ in range(60):
+            mac.queue.put(lambda: timers.running[0].state.block(None))
+
+    session.run(
+        lambda: session.shell.show(View()), lambda: seen.append(panel()), minute, lambda: seen.append(panel())
+    )
+    assert seen == [True, False]
+
+
+def test_a_permission_that_is_taken_back_while_on_is_shown(mac: FakeMac, session: Session) -> None:
+    """As soon as something has failed for it; until it is given again."""
+    timers = mac.runtime.behaviours["NSTimer"]
+    seen: list[Any] = []
+
+    def revoke() -> None:
+        mac.is_trusted = False
+        session.shell.show(replace(ON, notice="not typed"))
+
+    def look() -> None:
+        seen.append((len(timers.running), [t for t in session.titles() if t.startswith("Allow")]))
+
+    def give_back() -> None:
+        mac.is_trusted = True
+        mac.queue.put(lambda: timers.running[0].state.block(None))
+
+    session.run(lambda: session.shell.show(ON), look, revoke, look, give_back, look)
+    assert seen == [(0, []), (1, ["Allow Typing into Apps …"]), (0, [])]
+
+
 def test_it_ends_when_the_work_does(session: Session) -> None:
     """The icon and the panel are gone, and nothing is left running."""
     session.run()
@@ -213,6 +251,25 @@ def test_what_the_work_raises_is_raised(session: Session) -> None:
     with pytest.raises(RuntimeError, match="broken"):
         session.run(fail)
     assert session.mac.runtime.behaviours["NSStatusBar"].items == []
+
+
+def test_an_error_while_drawing_shows_no_text(
+    mac: FakeMac,
+    session: Session,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Its kind is logged, and the main loop goes on."""
+
+    def fail(_label: Any, text: str) -> None:
+        raise ValueError(f"can't draw {text}")
+
+    mac.runtime.behaviours["NSControl"] = type("Broken", (), {"setStringValue_": fail})
+    session.run(
+        lambda: session.shell.show(replace(ON, interim="sentinel", headline="sentinel")), lambda: None
+    )
+    assert [vars(record)["kind"] for record in caplog.records] == ["ValueError"]
+    assert "sentinel" not in caplog.text + "".join(capfd.readouterr())
 
 
 def test_signals_quit(session: Session) -> None:
