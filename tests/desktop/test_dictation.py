@@ -109,7 +109,7 @@ def dictate(screen: Screen, sound: Sound, running: Dictating, speech: bytes) -> 
     assert not sound.is_recorded()
 
 
-@pytest.mark.parametrize("kind", ["tk", "xterm", "qt"])
+@pytest.mark.parametrize("kind", ["tk", "xterm", "qt", "chromium"])
 def test_what_is_said_stands_in_the_window(
     kind: str, screen: Screen, sound: Sound, english: Service, tmp_path: Path
 ) -> None:
