@@ -109,7 +109,8 @@ class Dictation:
     def wake_at(self) -> float | None:
         """When a `Tick` is wanted at the latest; None: not at all."""
         times: list[float] = []
-        if self.state in (State.CONNECTING, State.DRAINING):
+        awaits_server = self._is_open or self._desk.is_idle
+        if self.state == State.CONNECTING or (self.state == State.DRAINING and awaits_server):
             times.append(self._deadline)
         if self.state in (State.CONNECTING, State.ON):
             times.append(self._on_since + self._wishes.session_s_max)
