@@ -3,6 +3,7 @@ that plays what it is given."""
 
 import contextlib
 import os
+import random
 import shutil
 import struct
 import subprocess
@@ -23,6 +24,7 @@ from shared.audio.pcm import SAMPLE_RATE
 from shared.guard import Guard
 
 WAIT_S_MAX = 60.0
+_ATTEMPTS = 5
 _PROGRAMS = ("Xvfb", "openbox", "pulseaudio", "xdotool", "xterm", "pactl", "paplay")
 
 
@@ -59,21 +61,7 @@ class Screen:
         }
         screen = cls(folder, environment, Guard())
         try:
-            read, write = os.pipe()
-            screen.start(
-                "Xvfb",
-                "-displayfd",
-                str(write),
-                "-screen",
-                "0",
-                "1280x800x24",
-                "-nolisten",
-                "tcp",
-                pass_fds=(write,),
-            )
-            os.close(write)
-            with os.fdopen(read) as number:
-                environment["DISPLAY"] = f":{number.readline().strip()}"
+            environment["DISPLAY"] = screen.start_server()
             screen.start("openbox")
             wait_until(lambda: screen.ask("xdotool", "get_num_desktops"), "a window manager")
             yield screen
@@ -87,9 +75,21 @@ class Screen:
                 process.wait()
             screen.guard.close()
 
-    def start(
-        self, *command: str, environment: Mapping[str, str] | None = None, pass_fds: tuple[int, ...] = ()
-    ) -> subprocess.Popen[bytes]:
+    def start_server(self) -> str:
+        """Start an X server. Returns its display.
+
+        The number is drawn: with `-displayfd` two servers that start at once can get the same one.
+        """
+        for number in random.sample(range(100, 60_000), _ATTEMPTS):
+            name = f":{number}"
+            server = self.start("Xvfb", name, "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+            while server.poll() is None:
+                if Path(f"/tmp/.X11-unix/X{number}").is_socket():
+                    return name
+                time.sleep(0.02)
+        raise LookupError("no X server could be started")
+
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start a program on it, until the end of the test."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -97,7 +97,6 @@ class Screen:
                 env=self.environment | dict(environment or {}),
                 stdout=log,
                 stderr=log,
-                pass_fds=pass_fds,
                 start_new_session=True,
             )
         self.guard.add(process.pid)
@@ -135,7 +134,7 @@ class Screen:
         path.write_bytes(_png(pixels))
 
     def window(self, kind: str) -> "Window":
-        """A window of a kind: `tk`, `qt` or `xterm`, with the focus."""
+        """A window of a kind: `tk`, `qt`, `xterm` or `chromium`, with the focus."""
         out = self.folder / f"{kind}-{len(self.processes)}.txt"
         if kind == "xterm":
             script = f"stty -echo -icanon -icrnl -ixon min 1; : > {out}; exec cat > {out}"

@@ -40,7 +40,8 @@ def dictate(
         _tell(control.ask(control.folder(), action))
         return
     logs.configure("debug" if debug else "warning")
-    loaded = settings_file.load(settings or settings_file.settings_path())
+    path = settings or settings_file.settings_path()
+    loaded = settings_file.load(path)
     try:
         if sys.platform == "darwin":
             from client.dictation.macos.desktop import desktop
@@ -53,7 +54,7 @@ def dictate(
     if action == "selftest":
         raise typer.Exit(0 if run_selftest(loaded, desktop) else 1)
     try:
-        App(loaded, desktop(loaded, plain=plain), control.folder()).run()
+        App(loaded, desktop(loaded, plain=plain), control.folder(), settings_file=path).run()
     except StenoError:
         raise
     except Exception as error:  # noqa: BLE001 - its text may hold what was said

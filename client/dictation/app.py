@@ -48,7 +48,7 @@ from client.dictation.errors import DesktopError, NotTyped
 from client.dictation.live import Live
 from client.dictation.loudness import loudness
 from client.dictation.ports import Capture, Hotkey, Page, Permissions, Shell, Typer, Wish
-from client.dictation.settings import Settings
+from client.dictation.settings import Settings, edit
 from client.sockets import Dial
 from shared.errors import StenoError
 from shared.tasks import end_tasks
@@ -80,11 +80,14 @@ class Desktop:
 class App:
     """Dictation on one desktop. `run` is to be called on the main thread."""
 
-    def __init__(self, settings: Settings, desktop: Desktop, place: Path) -> None:
-        """`place`: the folder of the control socket."""
+    def __init__(
+        self, settings: Settings, desktop: Desktop, place: Path, *, settings_file: Path | None = None
+    ) -> None:
+        """`place`: the folder of the control socket. `settings_file`: what the menu opens."""
         self._settings = settings
         self._desktop = desktop
         self._place = place
+        self._settings_file = settings_file
         self._machine = Dictation(settings.wishes())
         self._recording = Recording()
         self._live = Live(
@@ -286,6 +289,8 @@ class App:
             self.quit()
         elif wish == "copy_last":
             self._call(self._copy_last)
+        elif wish == "settings" and self._settings_file is not None:
+            edit(self._settings_file)
         elif wish in _WORDS:
             self._call(self.tell, _WORDS[wish]())
 

@@ -1,6 +1,8 @@
 """The settings file of dictation, in TOML. `docs/dictation.md` shows it."""
 
+import contextlib
 import os
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -135,6 +137,17 @@ def settings_path() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "Steno" / "dictation.toml"
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "steno" / "dictation.toml"
+
+
+def edit(path: Path) -> None:
+    """Open the file in the user's editor, made first where there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "# What can stand here: docs/dictation.md. It is read when dictation starts.\n", encoding="utf-8"
+        )
+    with contextlib.suppress(OSError):  # a desktop without such a program
+        subprocess.Popen(["open" if sys.platform == "darwin" else "xdg-open", str(path)])
 
 
 def load(path: Path) -> Settings:

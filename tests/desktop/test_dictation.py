@@ -109,7 +109,7 @@ def dictate(screen: Screen, sound: Sound, running: Dictating, speech: bytes) -> 
     assert not sound.is_recorded()
 
 
-@pytest.mark.parametrize("kind", ["tk", "xterm", "qt"])
+@pytest.mark.parametrize("kind", ["tk", "xterm", "qt", "chromium"])
 def test_what_is_said_stands_in_the_window(
     kind: str, screen: Screen, sound: Sound, english: Service, tmp_path: Path
 ) -> None:
@@ -154,6 +154,37 @@ def test_the_server_dies_in_mid_sentence(
         assert numbers == sorted(set(numbers))
         assert wer(spoken.text, window.text) < 0.2
     finally:
+        finish(screen, running)
+        window.close()
+
+
+def test_what_is_said_while_the_server_hangs_is_kept(
+    screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    """At the beginning and at the end: CONNECTING and DRAINING as they look."""
+    window = screen.window("tk")
+    running = dictating(screen, english, tmp_path)
+    edge = english.processes["api"]
+    try:
+        edge.send_signal(signal.SIGSTOP)
+        screen.press("ctrl+alt+d")
+        running.wait_for(state="connecting", microphone=True)
+        speaking = sound.say(pcm16(silence(0.3), clip("en_quilter").samples(), silence(0.5)))
+        screen.picture(ARTEFACTS / "dictation_connecting.png")
+        edge.send_signal(signal.SIGCONT)
+        running.wait_for(state="on")
+        speaking.wait()
+        edge.send_signal(signal.SIGSTOP)
+        screen.press("ctrl+alt+d")
+        running.wait_for(state="draining", microphone=False)
+        screen.picture(ARTEFACTS / "dictation_draining.png")
+        edge.send_signal(signal.SIGCONT)
+        running.wait_for(state="off")
+        wait_until(lambda: len(window.text) >= len(running.text), "the text")
+        assert window.text == running.text
+        assert wer(clip("en_quilter").text, window.text) < 0.2
+    finally:
+        edge.send_signal(signal.SIGCONT)
         finish(screen, running)
         window.close()
 

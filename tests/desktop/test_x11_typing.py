@@ -54,7 +54,7 @@ def types_exactly(typer: X11Typer, window: Window, text: str) -> None:
     assert window.text == before + text
 
 
-@pytest.mark.parametrize("kind", ["tk", "qt", "xterm"])
+@pytest.mark.parametrize("kind", ["tk", "qt", "xterm", "chromium"])
 def test_any_text_in_any_window(screen: Screen, typer: X11Typer, kind: str) -> None:
     window = screen.window(kind)
     try:

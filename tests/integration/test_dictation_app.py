@@ -81,6 +81,19 @@ def test_no_server(place: Path) -> None:
         desktop.wish("off")
 
 
+def test_a_wrong_key(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("wrong")
+    with Service.running(
+        tmp_path, modules=("api",), api_keys="alice:0123456789abcdef0123456789abcdef"
+    ) as locked:
+        settings = Settings(url=locked.url, api_key_file=str(tmp_path / "key"))
+        with Running(FakeDesktop(TALK), settings, place) as desktop:
+            desktop.wish("on")
+            view = desktop.wait_until(lambda view: view.notice)
+            assert "key" in view.notice
+            desktop.wait_until(lambda view: view.state == State.OFF)
+
+
 def test_no_microphone_and_none_allowed(service: Service, place: Path) -> None:
     with Running(FakeDesktop(), Settings(url=service.url), place) as desktop:
         desktop.no_microphone = NoMicrophone("There is no microphone.")

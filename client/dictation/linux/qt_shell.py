@@ -37,6 +37,7 @@ _MENU: Final[tuple[tuple[str, Wish], ...]] = (
     ("Start or end dictation", "toggle"),
     ("Take the last utterance back", "undo"),
     ("Copy the last text", "copy_last"),
+    ("Settings", "settings"),
     ("Quit", "quit"),
 )
 
@@ -86,7 +87,7 @@ class QtShell:
                 self._error = error
             self._bridge.ended.emit()
 
-        with _signals(lambda: on_wish("quit")):
+        with _Signals(lambda: on_wish("quit")):
             thread = threading.Thread(target=guarded, name="dictation")
             thread.start()
             self._app.exec()
@@ -181,7 +182,7 @@ def _asking(on_wish: Callable[[Wish], None], wish: Wish) -> Callable[[], None]:
     return lambda: on_wish(wish)
 
 
-class _signals:  # noqa: N801 - used as a function
+class _Signals:
     """Ctrl-C and SIGTERM call `stop` while Qt's loop runs, which else lets no Python code run for them."""
 
     def __init__(self, stop: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from client.dictation.core.target import Target
-from client.dictation.settings import Settings, load, settings_path
+from client.dictation.settings import Settings, edit, load, settings_path
 from shared.errors import BadParameter
 
 WHOLE = """
@@ -75,6 +75,13 @@ def test_the_key_comes_from_its_file(tmp_path: Path) -> None:
     assert Settings().api_key() is None
     with pytest.raises(BadParameter, match="api_key_file"):
         Settings(api_key_file=str(tmp_path / "none")).api_key()
+
+
+def test_the_menu_opens_a_file_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no program to open it with
+    path = tmp_path / "new" / "dictation.toml"
+    edit(path)
+    assert load(path) == Settings()
 
 
 def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
