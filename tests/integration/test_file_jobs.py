@@ -112,7 +112,7 @@ async def test_what_is_private_is_left_out_of_all_that_a_job_says(desk: Edge, ta
         assert "[phone]" in text
         assert "[email]" in text
     assert "four" not in (await desk.http.get(f"/v1/jobs/{job}/events")).text
-    wrong = await desk.http.post("/v1/jobs", files={"file": talk.read_bytes()}, data={"redact": "names"})
+    wrong = await desk.http.post("/v1/jobs", files={"file": b"-"}, data={"redact": "names"})
     assert wrong.status_code == 400
 
 
