@@ -135,12 +135,17 @@ async def test_a_job_is_deleted_whatever_it_is_doing(own: Service, server: Async
         listed = (await alice.get("/v1/jobs")).text
         assert ident not in listed
         # All that is left says that it was cancelled, by its id alone.
-        mark = Keys(1).job(ident).cancel
+        mark, record = Keys(1).job(ident).cancel, f"rq:job:{ident}"
         async with asyncio.timeout(30):
             while True:
-                if await traces(server, ident) == [mark]:
+                if set(await traces(server, ident)) <= {mark, record}:
                     break
                 await asyncio.sleep(0.1)
+        if wait:
+            assert not await server.exists(record)
+        elif await server.exists(record):
+            assert 0 < await server.ttl(record) <= 3600
+            assert b"diary" not in b"".join((await server.hgetall(record)).values())
         assert await server.get(mark) == b"alice"
         assert 0 < await server.ttl(mark) <= 3600
         folder = Path(own.environment["STENO_DATA_DIR"]) / "jobs" / ident
