@@ -32,11 +32,11 @@ class JobEraser:
         self._deliveries = Deliveries(parts.client, parts.keys, ttl_s=parts.ttl_s)
 
     def erase(self, job_id: str) -> None:
-        """Leave nothing of a job behind: neither files, nor windows on their way, nor names. That it was cancelled
-        is remembered for an hour, since its process may not have noticed.
+        """Leave nothing of a job behind: neither files, nor windows on their way, nor names. That it was
+        cancelled is remembered for an hour, since its process may not have noticed.
 
-        Raises `NotFound` when nothing is known of the job, and `Unavailable` while its process is still ending:
-        it is to be erased again then.
+        Raises `NotFound` when nothing is known of the job, and `Unavailable` while its process is still
+        ending: it is to be erased again then.
         """
         record = self._desk.find(job_id)
         windows = WindowQueue(self._parts.windows, self._parts.keys, job_id)
@@ -65,8 +65,8 @@ class JobEraser:
             time.sleep(_LOOK_S)
 
     def _forget(self, job_id: str, owner: str, *, is_over: bool) -> None:
-        """What RQ knows. A record that a worker may write to in this moment stays for a while, empty: one that
-        was deleted would come back, for ever."""
+        """What RQ knows. A record that a worker may write to in this moment stays for a while, empty: one
+        that was deleted would come back, for ever."""
         job = self._fetch(job_id)
         if job is None:
             return
