@@ -6,6 +6,7 @@ from typing import Any, Final
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.queue import Queue
+from rq.results import Result
 
 from api.job_desk import DeskParts, JobDesk
 from shared import jobs
@@ -42,7 +43,7 @@ class JobEraser:
         windows = WindowQueue(self._parts.windows, self._parts.keys, job_id)
         job = self._fetch(job_id)
         owner = str(_meta(job).get(jobs.META_TENANT, "")) if job else windows.cancelled_by() or ""
-        windows.cancel(_REMEMBERED_S, tenant=owner)
+        windows.cancel(_REMEMBERED_S, tenant=owner, erase=True)
         if job is not None and not record.is_over:
             Queue(job.origin, connection=self._parts.client, serializer="json").remove(job)
         self._parts.storage.delete(job_id)
@@ -70,6 +71,7 @@ class JobEraser:
         job = self._fetch(job_id)
         if job is None:
             return
+        Result.delete_all(job)
         if is_over:
             job.delete()
             return
