@@ -20,6 +20,7 @@ from api.deepgram.routes import deepgram_router
 from api.following import look_forever
 from api.health import health_router
 from api.job_desk import DeskParts, JobDesk
+from api.job_eraser import JobEraser
 from api.job_intake import JobIntake
 from api.job_quota import JobQuota
 from api.jobs import JobParts, job_router
@@ -217,6 +218,7 @@ def _job_parts(
     return JobParts(
         intake=JobIntake(desk_parts, desk, job_quota),
         desk=desk,
+        eraser=JobEraser(desk_parts, desk),
         presence=presence,
         upload_bytes_max=settings.upload_bytes_max,
         fetch_hosts=tuple(host for host in settings.fetch_hosts.split(",") if host.strip()),

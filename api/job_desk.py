@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.job import Job, JobStatus
+from rq.job import Job
 from rq.queue import Queue
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from api.job_records import record_of
 from api.tenants import Tenants
 from shared import jobs
-from shared.errors import Conflict, NotFinished, NotFound, Unavailable
+from shared.errors import Conflict, NotFinished, NotFound
 from shared.jobs import JobOptions, JobRecord, check_job_id
 from shared.redis.connection import SyncRedis
 from shared.redis.deliveries import LOOK_S, Deliveries
@@ -34,10 +34,6 @@ from shared.transcript import Segment, Transcript
 from shared.webhooks import PENDING, Delivery
 
 _RETRY_AFTER_S: Final = 1.0
-_ERASED_S: Final = 3600
-"""How long it is remembered of an erased job that it was cancelled."""
-_ERASE_WAIT_S: Final = 10.0
-_ERASE_LOOK_S: Final = 0.1
 _LOOK_COUNT: Final = 100
 _LOOKS_MAX: Final = 20
 """Times that many jobs are looked at for one page of the list."""
@@ -178,41 +174,6 @@ class JobDesk:
         if record.is_over:
             return None
         return JobRecord(id=job_id, status=jobs.CANCELLED, progress=record.progress)
-
-    def erase(self, job_id: str) -> None:
-        """Leave nothing of a job behind, whatever its state: neither files, nor windows on their way, nor
-        what RQ knows of it. That it was cancelled is remembered for an hour, since its process may not have
-        noticed. To be repeated when it raises: `Unavailable` while that process is still ending, `NotFound`
-        when nothing is known of the job."""
-        record = self.find(job_id)
-        owner, windows = self._owner(job_id), self._windows(job_id)
-        windows.cancel(_ERASED_S, tenant=owner)
-        key = self._fetch_meta(job_id).get(jobs.META_KEY)
-        if not record.is_over:
-            self._withdraw(job_id)
-        self._storage.delete(job_id)
-        deadline_s = time.monotonic() + _ERASE_WAIT_S
-        while self._is_running(job_id):
-            if time.monotonic() > deadline_s:
-                raise Unavailable("the job is being stopped; ask again", retry_after_s=_RETRY_AFTER_S)
-            time.sleep(_ERASE_LOOK_S)
-        windows.withdraw()
-        windows.clear()
-        self._storage.delete(job_id)
-        self._deliveries.erase(job_id)
-        if key:
-            self._index.forget_key(str(key))
-        self._delete(job_id)
-
-    def _is_running(self, job_id: str) -> bool:
-        try:
-            return self._fetch(job_id).get_status(refresh=False) == JobStatus.STARTED
-        except NoSuchJobError:
-            return False
-
-    def _fetch_meta(self, job_id: str) -> dict[str, Any]:
-        job = self._fetch_or_none(job_id)
-        return {} if job is None else job.meta
 
     def forget(self, job_id: str) -> None:
         """`remove` a job that nobody will ask for, and list it no more. One that is gone is no error."""

@@ -45,12 +45,10 @@ class JobQuota:
     def check(self, tenant: str) -> None:
         """Raises `QuotaExceeded` when a job would be refused whatever it brings: before it is uploaded."""
         bounds = self._bounds(tenant)
-        if any(bounds.values()):
-            full = self.usage.spend(
-                tenant, dict.fromkeys(bounds, 0), {k: max(0, v - 1) for k, v in bounds.items()}
-            )
-            if full.full:
-                raise self._exceeded(tenant, full.full)
+        used = self.usage.read(tenant) if any(bounds.values()) else {}
+        for name, bound in bounds.items():
+            if 0 < bound <= used.get(name, 0):
+                raise self._exceeded(tenant, name)
         allowance = self._tenants.of(tenant)
         if allowance.jobs and len(self.usage.held(tenant)) >= allowance.jobs:
             self._sweep(tenant)

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from api.audit import made
 from api.auth import tenant_of
 from api.job_desk import JobDesk
+from api.job_eraser import JobEraser
 from api.job_events import events, last_number
 from api.job_intake import JobIntake
 from api.params import check_job, check_written, flag, temperature
@@ -97,6 +98,7 @@ class JobParts:
 
     intake: JobIntake
     desk: JobDesk
+    eraser: JobEraser
     presence: Presence
     upload_bytes_max: int
     fetch_hosts: tuple[str, ...] = ()
@@ -183,7 +185,7 @@ def job_router(parts: JobParts) -> APIRouter:
     async def remove(job_id: str, erase: bool = False) -> Response:
         """Cancel a job, or delete one that has ended. With `erase`: leave nothing of it behind, whatever its
         state."""
-        record = await run_sync(desk.erase if erase else desk.remove, job_id)
+        record = await run_sync(parts.eraser.erase if erase else desk.remove, job_id)
         return Response(status_code=204) if record is None else JSONResponse(_body(record))
 
     @router.post("/{job_id}/retry", status_code=202)

@@ -105,9 +105,12 @@ class Meter:
         """Audio up to `sample` is about to be taken. Returns the sample up to which it may be; less than that
         at the bound."""
         while sample > self._granted:
-            bounds = audio_bounds(self._quota.tenants, self._tenant)
-            if not any(bounds.values()):
+            allowance = self._quota.tenants.of(self._tenant)
+            if not (allowance.audio_minutes_per_day or allowance.audio_minutes_per_month):
+                # Bounds that come later hold from there on.
+                self._granted = self._used = sample
                 return sample
+            bounds = audio_bounds(self._quota.tenants, self._tenant)
             spent = await self._quota.usage.spend_audio(self._tenant, _SLICE_MS, bounds)
             self._granted += spent.granted * _SAMPLES_PER_MS
             if spent.full:

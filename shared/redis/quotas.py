@@ -91,20 +91,8 @@ class Usage:
         return _spent(await self._scripts.run("spend", [self._keys.tenant_usage(tenant)], args))
 
     async def read(self, tenant: str) -> dict[str, int]:
-        """All counters that are not 0, and how many jobs and bytes there are."""
-        used = cast(dict[bytes, bytes], await self._client.hgetall(self._keys.tenant_usage(tenant)))
-        day, month = _periods()
-        found = {name.decode(): value for name, value in used.items()}
-        is_current = {
-            "day": found.get("day", b"") >= day.encode(),
-            "month": found.get("month", b"") >= month.encode(),
-        }
-        counters = (DAY_AUDIO, MONTH_AUDIO, DAY_JOBS, DAY_BYTES)
-        return {
-            name: int(found[name])
-            for name in counters
-            if name in found and is_current[name.partition(":")[0]]
-        }
+        """What counts in this day and month, by counter."""
+        return _used(cast(Any, await self._client.hgetall(self._keys.tenant_usage(tenant))))
 
 
 class JobUsage:
@@ -121,6 +109,10 @@ class JobUsage:
         """Spend all of it, or nothing."""
         args = _args(amounts, bounds, part=False)
         return _spent(self._scripts.run("spend", [self._keys.tenant_usage(tenant)], args))
+
+    def read(self, tenant: str) -> dict[str, int]:
+        """See `Usage.read`."""
+        return _used(cast(Any, self._client.hgetall(self._keys.tenant_usage(tenant))))
 
     def hold(self, tenant: str, job: str, size_bytes: int, *, jobs_max: int, bytes_max: int) -> str:
         """Count a job that waits. Returns the bound that it is at, or nothing."""
@@ -157,6 +149,18 @@ def month_ends_in_s() -> float:
 def _periods() -> tuple[str, str]:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return today, today[:7]
+
+
+def _used(row: Mapping[bytes, bytes]) -> dict[str, int]:
+    """The counters of periods that are not over."""
+    found = {name.decode(): value.decode() for name, value in row.items()}
+    periods = dict(zip(("day", "month"), _periods(), strict=True))
+    is_current = {period: found.get(period, "") >= now for period, now in periods.items()}
+    return {
+        name: int(found[name])
+        for name in (DAY_AUDIO, MONTH_AUDIO, DAY_JOBS, DAY_BYTES)
+        if name in found and is_current[name.partition(":")[0]]
+    }
 
 
 def _args(amounts: Mapping[str, int], bounds: Mapping[str, int], *, part: bool) -> list[Any]:

@@ -26,6 +26,8 @@ WINDOW_LEASE_MS = 20_000
 JOB_KEYS_TTL_S = 24 * 3600
 """Refreshed with each window; a job that died for good leaves nothing behind after this."""
 ATTEMPTS_MAX = 3
+_ERASE = "\n"
+"""In front of a tenant, whose name has no line break."""
 _LOOKED_AT = 32
 """Windows that are read at once when some are withdrawn: each has half a megabyte."""
 
@@ -137,10 +139,15 @@ class WindowQueue:
             self._news_after = entries[-1][0]
         return bool(entries)
 
-    def cancel(self, ttl_s: int, *, tenant: str = "") -> None:
-        """Ask the job to stop, and the workers to leave its windows undecoded. The mark remembers whose job
-        it was: RQ may forget it."""
-        self._client.set(self._keys.cancel, tenant, ex=ttl_s)
+    def cancel(self, ttl_s: int, *, tenant: str = "", erase: bool = False) -> None:
+        """Ask the job to stop, and the workers to leave its windows undecoded; with `erase` also to write
+        nothing more of it. The mark remembers whose job it was: RQ may forget it."""
+        self._client.set(self._keys.cancel, (_ERASE if erase else "") + tenant, ex=ttl_s)
+
+    def is_erased(self) -> bool:
+        """Whether nothing is to be left of the job."""
+        mark = cast(bytes | None, self._client.get(self._keys.cancel))
+        return mark is not None and mark.decode().startswith(_ERASE)
 
     def is_cancelled(self) -> bool:
         """Whether someone asked to cancel the job."""
@@ -149,7 +156,7 @@ class WindowQueue:
     def cancelled_by(self) -> str | None:
         """The tenant whose job was cancelled; None when it was not."""
         mark = cast(bytes | None, self._client.get(self._keys.cancel))
-        return None if mark is None else mark.decode()
+        return None if mark is None else mark.decode().removeprefix(_ERASE)
 
     def forget_failed(self) -> None:
         """Forget the windows that could not be decoded, so that they are tried again."""

@@ -135,13 +135,18 @@ async def test_a_job_is_deleted_whatever_it_is_doing(own: Service, server: Async
         listed = (await alice.get("/v1/jobs")).text
         assert ident not in listed
         # All that is left says that it was cancelled, by its id alone.
-        mark = Keys(1).job(ident).cancel
+        mark, record = Keys(1).job(ident).cancel, f"rq:job:{ident}"
+        of_rq = {record, f"rq:results:{ident}", "rq:finished:steno-files"}
         async with asyncio.timeout(30):
             while True:
-                if await traces(server, ident) == [mark]:
+                left = set(await traces(server, ident))
+                meta = await server.hget(record, "meta") or b""
+                if left <= ({mark} if wait else {mark, *of_rq}) and b"diary" not in meta:
                     break
                 await asyncio.sleep(0.1)
-        assert await server.get(mark) == b"alice"
+        for name in left - {"rq:finished:steno-files"}:
+            assert await server.ttl(name) > 0
+        assert await server.get(mark) == b"\nalice"
         assert 0 < await server.ttl(mark) <= 3600
         folder = Path(own.environment["STENO_DATA_DIR"]) / "jobs" / ident
         assert not folder.exists()

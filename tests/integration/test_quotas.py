@@ -105,9 +105,9 @@ async def test_a_hundred_sessions_have_the_audio_of_the_bound_and_not_a_sample_m
 
     heard = await asyncio.gather(*(speak(number) for number in range(CLIENTS)))
     assert sum(heard) <= 120 * 16_000
-    rest = await speak(CLIENTS)
-    while more := await speak(CLIENTS):
-        rest += more
+    rest = 0
+    for _ in range(10):
+        rest += await speak(CLIENTS)
     assert sum(heard) + rest == 120 * 16_000
     with pytest.raises(QuotaExceeded, match="month") as refused:
         async with quota.meter("acme").running(is_new=True):

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from api import faults
 from api.deepgram.files import Files
 from api.job_desk import DeskParts, JobDesk
+from api.job_eraser import JobEraser
 from api.jobs import JobParts, job_router
 from api.webhook_sender import SenderParts, WebhookSender
 from shared.events import Word
@@ -182,6 +183,7 @@ async def edge(
     faults.install(app)
     routes = JobParts(
         intake=intake(parts, desk),
+        eraser=JobEraser(parts, desk),
         desk=desk,
         presence=Presence(client),
         upload_bytes_max=UPLOAD_BYTES_MAX,

@@ -97,6 +97,8 @@ def _run(job: Job, settings: Settings) -> Retry | None:
         log.info("file job is handed over", extra={"job": job_id})
         return Retry(max=_HANDOVERS_MAX)
     except Cancelled:
+        if queue.is_erased():  # what this process has read of the job must not be written back
+            job.meta = {META_TENANT: job.meta.get(META_TENANT, "")}
         _note(job, **{META_CANCELLED: True})
         storage.delete(job_id)
     except JobTimeoutException:
