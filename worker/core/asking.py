@@ -26,6 +26,8 @@ class Asking:
         self.for_partial: Asked | None = None
         self.wait_s = 0.0
         """How long decodes wait lately: what this session knows of the device's load."""
+        self._final_wait_s = 0.0
+        """The same of finals alone."""
 
     @property
     def is_busy(self) -> bool:
@@ -34,7 +36,9 @@ class Asking:
 
     def final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
         """Ask for an utterance's final if it ends at `end`."""
-        request, start = self._memory.final(utterance, self._buffer, end, prefix, self.strain)
+        request, start = self._memory.final(
+            utterance, self._buffer, end, prefix, strain=self.strain, reach_s=self._reach_s
+        )
         utterance.heard = max(utterance.heard, end)
         self.for_final = self._asked(request, utterance, start)
         return self._decode(request, wanted_since=end)
@@ -61,12 +65,21 @@ class Asking:
         if result:
             self.wait_s += (result.waited_s - self.wait_s) / 3
             self._strained(result.waited_s)
+            if self.for_final and self.for_final.ticket == ticket:
+                self._final_wait_s += (result.waited_s - self._final_wait_s) / 3
         asked: Asked | None = None
         if self.for_partial and self.for_partial.ticket == ticket:
             asked, self.for_partial = self.for_partial, None
         elif self.for_final and self.for_final.ticket == ticket:
             asked, self.for_final = self.for_final, None
         return asked
+
+    @property
+    def _reach_s(self) -> float:
+        """Audio that a final may be decoded with."""
+        o = self._options
+        lateness = min(1.0, max(0.0, self._final_wait_s / o.late_final_s - 1))
+        return o.final_window_s + lateness * (o.late_final_window_s - o.final_window_s)
 
     def _strained(self, waited_s: float) -> None:
         o = self._options

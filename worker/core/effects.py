@@ -51,7 +51,12 @@ class SessionOptions:
     """Hypotheses that finals follow above `lean_from`."""
     final_window_s: float = 15.0
     """Audio that a final may be decoded with: what was said just before, as far as it fits. A short utterance
-    alone is understood much worse (docs/engine.md, "Left context"), so this does not depend on strain."""
+    alone is understood much worse (docs/engine.md, "Left context"), so strain does not change it."""
+    late_final_s: float = 0.5
+    """Wait of finals from which on they hear less, because the device does not even keep up with them; at
+    twice that, they hear no more than `late_final_window_s`."""
+    late_final_window_s: float = 9.0
+    """What `final_window_s` comes down to then. That costs words (engine.md, "What doing without costs")."""
     partial_window_s: float = 9.0
     """The same for a partial, without strain."""
     partial_beam: int = 3

@@ -83,11 +83,18 @@ class Memory:
         return replace(request, beam=beam, tight=strain >= self._options.tight_from), left.start
 
     def final(
-        self, utterance: Utterance, buffer: AudioBuffer, end: int, prefix: str, strain: float
+        self,
+        utterance: Utterance,
+        buffer: AudioBuffer,
+        end: int,
+        prefix: str,
+        *,
+        strain: float,
+        reach_s: float,
     ) -> tuple[DecodeRequest, int]:
-        """The same for its final."""
+        """The same for its final, which hears no more than `reach_s`."""
         o = self._options
-        left = self._left(utterance, utterance.start, end, o.final_window_s)
+        left = self._left(utterance, utterance.start, end, reach_s)
         request = self._request(
             Kind.FINAL,
             utterance,
