@@ -70,7 +70,7 @@ class Dictation:
         self.state = State.OFF
         self.lost = ""
         """Why there is no connection; empty while there is one, or none is wanted."""
-        self.notice = self._desk_notice = ""
+        self.notice = self._desk_notice = self._warning = ""
         self.interim = ""
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._handlers: dict[type, Callable[[Any, float], list[Effect]]] = {
@@ -254,8 +254,10 @@ class Dictation:
         return effects
 
     def _warned(self, event: Warned, now: float) -> list[Effect]:
-        if event.run == self._run and self.state != State.OFF:
-            self.notice = event.message
+        # It takes the place of another warning, but not of what the user has to know about a text.
+        is_free = self.notice in ("", self._warning)
+        if event.run == self._run and self.state != State.OFF and is_free:
+            self.notice = self._warning = event.message
         return []
 
     def _speech_began(self, event: SpeechBegan, now: float) -> list[Effect]:

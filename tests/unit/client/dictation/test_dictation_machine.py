@@ -39,6 +39,7 @@ from client.dictation.core.moves import (
     Type,
     Undo,
     Up,
+    Warned,
     Wrote,
 )
 from client.dictation.core.target import Rule, Rules, Target
@@ -342,6 +343,17 @@ def test_where_nothing_may_be_typed() -> None:
         assert desk.machine.view().notice == notice
         assert desk.machine.view().last == f"Secret {number}."
     assert desk.typed == ""
+
+
+def test_a_warning_of_the_server_does_not_hide_what_became_of_a_text() -> None:
+    desk = Desk().start()
+    for message in ("Partials are slow.", "Partials come in time."):
+        desk(Warned(desk.run, message))
+        assert desk.machine.view().notice == message
+    desk.target = Target("editor", "1", is_secure=True)
+    desk.say("Secret.")
+    desk(Warned(desk.run, "Partials are slow."))
+    assert "secret" in desk.machine.view().notice
 
 
 def test_other_ways_in() -> None:
