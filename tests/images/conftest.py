@@ -32,7 +32,10 @@ def engine_command() -> str:
 
 @pytest.fixture(scope="session")
 def images(engine_command: str) -> Images:
-    """Both images, as their Dockerfiles make them."""
+    """Both images, as their Dockerfiles make them; or two that are there already, of the edge and the worker:
+    `STENO_TEST_IMAGES`."""
+    if built := os.environ.get("STENO_TEST_IMAGES", "").split():
+        return Images(*built)
     builder = Containers(engine_command)
     return Images(
         builder.build("Dockerfile.api", "localhost/steno-api:test"),

@@ -60,7 +60,7 @@ class Project:
     def stop(self, service: str) -> int:
         """Stop a service as the file says. Returns its exit status."""
         name = self.container(service)
-        self._call("stop", service)
+        self._call("--profile", "cpu", "stop", service)
         return int(self.containers.inspect(name)["State"]["ExitCode"])
 
     def down(self) -> None:

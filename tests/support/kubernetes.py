@@ -94,7 +94,9 @@ class Node:
         ]
         spec["volumes"] = [self._mounted(name, volume, spec) for volume in spec["volumes"]]
         metadata = {"name": name, "labels": template["metadata"]["labels"]}
-        document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        # Some engines publish ports that a pod only names, on this machine's own.
+        played = spec | {"containers": [{k: v for k, v in container.items() if k != "ports"}]}
+        document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _portless(played)}
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump_all([*self._settings(), document]))
         address = f"{self.subnet}.{host}"
@@ -181,6 +183,13 @@ class Node:
         for path, value in files.items():
             (folder / path).write_text(value)
         return folder
+
+
+def _portless(spec: Object) -> Object:
+    """The pod without probes, which name ports: they are asked from here."""
+    probes = ("startupProbe", "readinessProbe", "livenessProbe")
+    containers = [{k: v for k, v in c.items() if k not in probes} for c in spec["containers"]]
+    return spec | {"containers": containers}
 
 
 def _connects(address: str, port: int) -> bool:
