@@ -131,7 +131,7 @@ class Meter:
 
 
 def live_quota(tenants: Tenants, client: AsyncRedis, keys: Keys, *, resume_s: float) -> LiveQuota:
-    """A session that waits for its client holds its place: `resume_s`, and up to two fifths longer (ADR 21)."""
+    """A session that waits for its client holds its place: `resume_s`, at most two fifths longer (ADR 21)."""
     held_s = 1.4 * resume_s + _PLACE_SPARE_S
     return LiveQuota(tenants, TenantPlaces(client, keys, held_s=held_s), Usage(client, keys))
 
