@@ -127,7 +127,7 @@ class Dictation:
         return sight(
             self.state,
             lost=self.lost,
-            notice=(self.is_wanted and self._ear.warning) or self.notice,
+            notice=self._desk_notice or (self.is_wanted and self._ear.warning) or self.notice,
             interim=self.interim,
             history=tuple(self.history),
             level_db=self._ear.level_db if self.is_wanted else None,
