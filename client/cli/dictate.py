@@ -1,5 +1,6 @@
 """`steno dictate`: talk, and it types into the app in front."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def dictate(
     debug: Annotated[
         bool, typer.Option("--debug", help="Log what happens: ids and lengths, no text.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
 ) -> None:
     """Talk, and it types into the app in front.
 
@@ -37,7 +39,11 @@ def dictate(
     except ImportError:
         raise NotInstalled("dictation needs its extra: pip install 'steno[dictation]'") from None
     if action in control.VERBS:
-        _tell(control.ask(control.folder(), action))
+        answer = control.ask(control.folder(), action)
+        if as_json:
+            print(json.dumps(answer))
+        else:
+            _tell(answer)
         return
     logs.configure("debug" if debug else "warning")
     path = settings or settings_file.settings_path()

@@ -1,6 +1,7 @@
 """`steno keys`: make API keys, and the entries that let them in without holding them."""
 
 import hashlib
+import json
 import re
 import secrets
 import sys
@@ -24,11 +25,15 @@ def new(
         list[str] | None,
         typer.Option(help=f"What for: {', '.join(_SCOPES)}; may be repeated. All by default."),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write key and entry as JSON.")] = False,
 ) -> None:
     """Make a key. It is written to standard output, once; its entry for STENO_API_KEYS_FILE to standard
     error."""
     key = f"sk-steno-{secrets.token_urlsafe(_KEY_BYTES)}"
     line = entry(key, tenant, scope or [])
+    if as_json:
+        print(json.dumps({"key": key, "entry": line}))
+        return
     print(key)
     print(f"Keep it: nothing else holds it. The line for STENO_API_KEYS_FILE:\n{line}", file=sys.stderr)
 
@@ -37,9 +42,11 @@ def new(
 def hashed(
     tenant: Annotated[str, typer.Argument(help="Whose it is.")] = "",
     scope: Annotated[list[str] | None, typer.Option(help="What for; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the entry as JSON.")] = False,
 ) -> None:
     """Write the entry for a key that is read from standard input."""
-    print(entry(sys.stdin.readline().strip(), tenant, scope or []))
+    line = entry(sys.stdin.readline().strip(), tenant, scope or [])
+    print(json.dumps({"entry": line}) if as_json else line)
 
 
 def entry(key: str, tenant: str, scopes: list[str]) -> str:

@@ -41,8 +41,9 @@ def list_models(
 def export(
     name: Annotated[str, typer.Argument(help="Short name, hub repository, or directory of a model.")],
     target: Annotated[Path, typer.Argument(help="Directory to be made.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Say as JSON where it is.")] = False,
 ) -> None:
-    """Write a model as a directory of the transformers library, with the same weights."""
+    """Write a model as the transformers library has it."""
     from shared.models import resolve
     from shared.models.exported import export as write
     from shared.models.files import is_transformers
@@ -53,7 +54,7 @@ def export(
     if target.exists():
         raise BadParameter(f"{target} is there already")
     write(found.path, target)
-    print(f"{name} is in {target}")
+    print(json.dumps({"name": name, "path": str(target)}) if as_json else f"{name} is in {target}")
 
 
 @app.command()

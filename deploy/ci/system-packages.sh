@@ -6,10 +6,9 @@ packages=(
   libportaudio2 # the microphone, for the `mic` extra
   chromium      # tests/browser
   firefox-esr   # tests/browser/test_firefox.py
-  pulseaudio    # a speaker for it that nobody hears
   catatonit     # the pause of pods, tests/images
   fonts-inter   # what its screenshots are written in
-  # tests/desktop: an X server, a window manager, a microphone that plays a clip, programs to type into
+  # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a microphone that plays a clip, programs to type into
   xvfb openbox xdotool xterm xclip
   pulseaudio pulseaudio-utils libasound2-plugins
   libxcb-cursor0 libxkbcommon-x11-0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libegl1 libgl1

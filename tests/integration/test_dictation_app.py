@@ -77,7 +77,7 @@ def test_no_server(place: Path) -> None:
     with Running(FakeDesktop(TALK), Settings(url=f"http://127.0.0.1:{free_port()}"), place) as desktop:
         desktop.wish("on")
         view = desktop.wait_until(lambda view: view.light == "red")
-        assert "can't connect" in view.notice
+        assert "can't reach" in view.notice
         desktop.wish("off")
 
 

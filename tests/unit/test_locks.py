@@ -58,7 +58,7 @@ def test_a_lock_has_all_that_the_project_asks_for(lock: str, extras: set[str] | 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = named(project["dependencies"])
     for extra, requirements in project["optional-dependencies"].items():
-        if extras is None or extra in extras:
+        if extra in extras if extras else extra != "huggingface":  # PyTorch is several times all else
             wanted |= named(requirements)
     assert wanted <= set(entries(lock))
 

@@ -124,9 +124,7 @@ class TransformersBackend:
             config = self._transformers.GenerationConfig(
                 max_new_tokens=max(1, min(budget, _MAX_TOKENS - length)),
                 num_beams=beam if temperature == 0 else 1,
-                do_sample=temperature > 0,
-                temperature=temperature or None,
-                top_k=0,
+                **({"do_sample": True, "temperature": temperature, "top_k": 0} if temperature > 0 else {}),
                 decoder_start_token_id=self._start,
                 eos_token_id=self._end,
                 pad_token_id=self._end,
@@ -265,11 +263,15 @@ class TransformersBackend:
 
 def _libraries() -> tuple[Any, Any]:
     try:
-        return import_module("torch"), import_module("transformers")
+        torch, transformers = import_module("torch"), import_module("transformers")
     except ImportError as error:
         raise ModelUnavailable(
             f"the huggingface engine needs the package {error.name}: pip install 'steno[huggingface]'"
         ) from None
+    # Its progress bars and advice are for notebooks.
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return torch, transformers
 
 
 def _alignment_heads(model: Any) -> list[tuple[int, int]]:

@@ -240,7 +240,7 @@ class Dictation:
         if event.problem and not event.is_retryable:
             if self.state == State.DRAINING:
                 self.notice = event.problem
-                return [Play(Cue.ERROR), *self._finish()]
+                return [Play(Cue.ERROR), *self._leave(now)]
             return self._fail(event.problem, now)
         # Its audio is kept as far as no final covers it, and goes to another session.
         was_open = self._is_open
@@ -334,10 +334,15 @@ class Dictation:
                 self._desk.clear()
             elif not self._desk.is_idle:
                 return effects
-            effects += self._finish()
-            if self._again:
-                self._again = False
-                self._desk.begin()
-                effects.remove(Forget())  # what was said meanwhile is kept
-                effects += self._open_session(now, began=True)
+            effects += self._leave(now)
+        return effects
+
+    def _leave(self, now: float) -> list[Effect]:
+        """From DRAINING to OFF, or on with what was begun meanwhile."""
+        effects = self._finish()
+        if self._again:
+            self._again = False
+            self._desk.begin()
+            effects.remove(Forget())  # what was said meanwhile is kept
+            effects += self._open_session(now, began=True)
         return effects

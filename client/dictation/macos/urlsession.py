@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from client.dictation.macos.frameworks import Frameworks
-from client.errors import ConnectionLost, from_response
+from client.errors import from_response, unanswered
 from client.sockets import MESSAGE_BYTES_MAX, Dial, Socket, SocketClosed, public
 from shared.errors import Unauthorized
 
@@ -53,7 +53,7 @@ def _refusal(task: Any, server: str) -> Exception:
     response = task.response()
     status = _SWITCHED if response is None else response.statusCode()
     if response is None or status == _SWITCHED:
-        return ConnectionLost(f"can't connect to {server}; is it running?")
+        return unanswered(server, "no connection")
     # The system keeps the body of a refusal to itself, so its status must do.
     if status in (401, 403):
         return Unauthorized(f"{server} does not accept the API key (HTTP {status})")

@@ -61,7 +61,7 @@ def test_the_server_understands_every_option() -> None:
     """The names are fields of both sides, so that one that is added to one side alone fails here."""
     config = {field.name for field in fields(SessionConfig)}
     wire = {"sample_rate", "encoding", "channels"}
-    set_by_the_edge = {"tenant", "surface"}
+    set_by_the_edge = {"tenant", "surface", "trace"}
     assert {field.name for field in fields(StreamOptions)} == config - set_by_the_edge | wire
 
 

@@ -39,7 +39,8 @@ const TABLE = {
   unavailable: ["The server can't serve this now.", "Its System page and log say what is missing."],
   model_not_found: ["No worker has that model.", "Choose another one; the System page shows what there is."],
   model_unavailable: ["The model can't be loaded.", "The server's log says why; steno doctor looks for the cause."],
-  quota_exceeded: ["You have as many sessions open as you may have.", "Stop one of them, then start again."],
+  quota_exceeded: ["You have used what you may have.", "Stop a session or delete files, or try again later."],
+  rate_limited: ["That were more requests than you may send.", "Wait a moment, then try again."],
   forbidden: [
     "The server does not take this page's requests.",
     "Open the page at the server's own address, or have whoever runs it name this one in STENO_ORIGINS.",

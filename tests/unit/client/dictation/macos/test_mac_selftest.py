@@ -121,7 +121,7 @@ def test_the_whole_run_ends_by_itself(mac: FakeMac, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert not is_well
     assert said.count("FAIL") == 1
-    assert "is it running?" in said
+    assert "start it with 'steno up'" in said
     assert mac.c.registered == {}
     assert not mac.microphone.is_running
 
