@@ -138,7 +138,8 @@ def test_nothing_is_written_for_noise(engine: Engine, name: str) -> None:
     assert played.decodes.total() == 0
 
 
-@pytest.mark.parametrize("minutes", [10, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [10, 60])
 def test_much_music_says_nothing_and_holds_no_more_than_its_first_minute(
     engine: Engine, minutes: int
 ) -> None:

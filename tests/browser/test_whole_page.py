@@ -19,9 +19,8 @@ PARTIAL = {"final": False, "utterance": 1, "start": 1, "end": 2, "offset": 39, "
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 
 
-@pytest.mark.parametrize(
-    ("screen", "scheme"), [pytest.param("desktop", "light", marks=pytest.mark.slow), ("phone", "dark")]
-)
+@pytest.mark.parametrize(("screen", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.slow
 async def test_every_view_passes_axe_and_fits(
     browser: Browser, service: Service, screen: str, scheme: str
 ) -> None:

@@ -272,6 +272,7 @@ def test_ctrl_c_cancels_the_jobs_at_the_server() -> None:
     assert stub.asked[-1].path == "/v1/jobs/j1"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_with_its_job(service: Service, tmp_path: Path) -> None:
     """Nothing is uploaded or transcribed a second time; with --again it is."""
     # A file that nobody else sends.
@@ -379,6 +380,7 @@ def test_directories_keep_their_shape_and_what_has_a_result_is_left(service: Ser
     assert (status, "no media file" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_directory_is_watched_until_ctrl_c(service: Service, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

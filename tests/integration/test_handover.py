@@ -137,7 +137,10 @@ async def test_a_second_signal_ends_the_wait(own: Service) -> None:
 
 @pytest.mark.parametrize(
     ("command", "status"),
-    [(marks.CRASH, -signal.SIGABRT), pytest.param(marks.DEVICE_FAULT, 70, marks=pytest.mark.slow)],
+    [
+        pytest.param(marks.CRASH, -signal.SIGABRT, marks=pytest.mark.slow),
+        pytest.param(marks.DEVICE_FAULT, 70, marks=pytest.mark.slow),
+    ],
 )
 async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_on(
     own: Service, command: int, status: int
@@ -178,7 +181,11 @@ async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_asid
     check([other], [talk(2)])
 
 
-@pytest.mark.parametrize("bound", [{"recycle_rss_bytes": "1"}, {"recycle_h": "0.0001"}], ids=["size", "age"])
+@pytest.mark.parametrize(
+    "bound",
+    [{"recycle_rss_bytes": "1"}, pytest.param({"recycle_h": "0.0001"}, marks=pytest.mark.slow)],
+    ids=["size", "age"],
+)
 async def test_a_worker_that_is_too_large_or_too_old_is_replaced_without_a_lost_word(
     tmp_path: Path, bound: dict[str, str]
 ) -> None:

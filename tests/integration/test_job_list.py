@@ -292,6 +292,7 @@ async def test_channels_are_speakers_when_split(desk: Edge, tmp_path: Path) -> N
     assert (await desk.job(job))["duration"] == pytest.approx(len(left) / 16_000, abs=0.01)
 
 
+@pytest.mark.slow
 async def test_the_job_of_a_worker_that_was_killed_goes_on_at_another(desk: Edge, speech: Path) -> None:
     """Killed with the job's process, as by a machine that goes down: nobody hands the job over."""
     desk.settings["STENO_JOB_SILENCE_S"] = "4"

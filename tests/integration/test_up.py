@@ -173,6 +173,7 @@ def test_a_given_redis_is_used_and_left_running(tmp_path: Path, redis_url: str) 
             assert client.ping()
 
 
+@pytest.mark.slow
 def test_as_many_workers_as_asked_for(tmp_path: Path) -> None:
     with up(tmp_path / "data", "--json", workers="2", job_workers="2") as service:
         ready = json.loads(service.expect('"pids"'))

@@ -37,6 +37,7 @@ def test_libraries_that_are_loaded_by_name_are_asked_for_on_cuda_only(venv: Path
     ]
 
 
+@pytest.mark.slow
 def test_the_wheel_that_is_locked_names_libraries_that_are_locked() -> None:
     done = check(Path(sys.prefix), "cpu")
     assert "ctranslate2 loads by name: libcublas.so.12\n" in done.stdout, "see deploy/images/cuda.in"
