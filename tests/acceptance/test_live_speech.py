@@ -121,6 +121,7 @@ async def test_a_translation_goes_on_when_the_language_changes(multilingual: Ser
     assert not {"und", "oder", "la", "sa", "le"} & set(words)
 
 
+@pytest.mark.slow
 async def test_a_shorter_endpoint_gives_more_utterances(english: Service) -> None:
     audio = spoken("en_quilter", "en_wizard", "en_twain", gap_s=0.7)
     counts = [
@@ -144,6 +145,7 @@ async def test_numbers_are_written_as_asked(multilingual: Service) -> None:
             assert final["text"].startswith(partial["text"][: partial["committed"]])
 
 
+@pytest.mark.slow
 async def test_numbers_that_the_model_writes_as_words_become_digits(multilingual: Service) -> None:
     """A prompt makes the model write numbers out, as it does by itself with small ones."""
     style = (

@@ -96,6 +96,7 @@ async def test_a_line_that_is_cut_loses_no_sample(browser: Browser, service: Ser
         assert finals == list(range(len(finals)))
 
 
+@pytest.mark.slow
 async def test_with_the_keyboard_alone(page: Page) -> None:
     await page.keyboard.press("Tab")
     await expect(page.locator("#skip")).to_be_focused()

@@ -12,7 +12,11 @@ from tests.support.live import RawSession, raw_session
 from tests.support.marked import Talk, talk
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not can_leap(), reason="no libfaketime here")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    pytest.mark.skipif(not can_leap(), reason="no libfaketime here"),
+]
 
 RESUME_S = 6.0
 PACE = 5.0

@@ -56,6 +56,7 @@ async def test_one_key_is_one_job_also_for_addresses(desk: Edge, wav: bytes) -> 
     assert (await submitted(desk, url + "2", idempotency_key="k", words=True)).status_code == 409
 
 
+@pytest.mark.slow
 async def test_redirects_are_followed_among_allowed_hosts_only(desk: Edge, wav: bytes) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.path == "/a":

@@ -256,6 +256,7 @@ async def test_a_job_whose_process_is_killed_is_begun_again(desk: Edge, talk: Pa
     assert [window.number for window in decoder.heard].count(0) == 1
 
 
+@pytest.mark.slow
 async def test_a_job_whose_worker_is_killed_leaves_no_process_and_is_queued_again(
     desk: Edge, talk: Path
 ) -> None:

@@ -90,6 +90,7 @@ async def slow_reader(own: Service) -> AsyncGenerator[RawSession]:
         yield RawSession(opened)
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_is_cut_off_and_gets_the_rest_when_it_resumes(
     own: Service, queue: AsyncRedis
 ) -> None:

@@ -194,6 +194,7 @@ audio_minutes_per_day = 1
 """
 
 
+@pytest.mark.slow
 async def test_tenants_have_what_the_file_says_and_what_it_says_later(tmp_path: Path) -> None:
     file = tmp_path / "tenants.toml"
     file.write_text(TENANTS)

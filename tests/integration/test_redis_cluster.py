@@ -31,7 +31,7 @@ from tests.support.redis_client import client_of
 from tests.support.service import Service
 from tests.support.watching import seen
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SHARDS = 8
 KEYS = Keys(SHARDS)

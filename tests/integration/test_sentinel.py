@@ -23,7 +23,7 @@ from shared.redis.embedded import binary_path
 from tests.support.replica import replicated
 from tests.support.service import free_port
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WAIT_S_MAX = 60.0
 
