@@ -23,7 +23,8 @@ async def test_a_live_session_is_seen(browser: Browser, service: Service) -> Non
         await expect(tile).to_have_text("1")
         await expect(sessions).to_have_count(1)
         await expect(sessions.first).to_contain_text("native")
-        await expect(system.locator(".chart polyline.first")).to_have_count(1, timeout=15_000)
+        # On a busy machine there are seconds without words, and the line has gaps.
+        await system.locator(".chart polyline.first").first.wait_for(state="attached")
         await shoot(system, "system-speaking")
         await page.click("#record")
         await page.locator("body[data-live=idle]").wait_for()
