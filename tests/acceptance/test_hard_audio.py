@@ -98,7 +98,13 @@ def test_speech_is_understood(engine: Engine, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("chunk_samples", "speed"),
-    [(160, 1.0), (80_000, 1.0), (1600, 0.95), (1600, 1.05), (16_000, 100.0)],
+    [
+        pytest.param(160, 1.0, marks=pytest.mark.slow),
+        (80_000, 1.0),
+        pytest.param(1600, 0.95, marks=pytest.mark.slow),
+        (1600, 1.05),
+        (16_000, 100.0),
+    ],
     ids=["10 ms packets", "5 s packets", "a clock 5 % slow", "a clock 5 % fast", "a burst after a stall"],
 )
 def test_how_the_audio_comes_does_not_change_what_is_said(

@@ -183,9 +183,10 @@ async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_asid
 
 @pytest.mark.parametrize(
     "bound",
-    [{"recycle_rss_bytes": "1"}, pytest.param({"recycle_h": "0.0001"}, marks=pytest.mark.slow)],
+    [{"recycle_rss_bytes": "1"}, {"recycle_h": "0.0001"}],
     ids=["size", "age"],
 )
+@pytest.mark.slow
 async def test_a_worker_that_is_too_large_or_too_old_is_replaced_without_a_lost_word(
     tmp_path: Path, bound: dict[str, str]
 ) -> None:

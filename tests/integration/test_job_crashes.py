@@ -88,6 +88,7 @@ async def test_redis_restarts_while_a_job_runs(
     assert {window.number for window in after.heard}.isdisjoint({0, 1})
 
 
+@pytest.mark.slow
 async def test_an_abandoned_job_is_found_by_a_worker_that_is_busy(desk: Edge, talk: Path) -> None:
     """Killed with its process, as by a machine that goes down: nobody hands the job over."""
     desk.settings["STENO_JOB_SILENCE_S"] = "4"

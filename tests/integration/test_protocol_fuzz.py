@@ -234,7 +234,7 @@ class OneClient(RuleBasedStateMachine):
 @pytest.mark.timeout(120 + MESSAGES // 100)
 async def test_any_order_of_a_client_s_steps_is_answered(own: Service) -> None:
     profile = settings(
-        max_examples=max(15, MESSAGES // 500),
+        max_examples=max(8, MESSAGES // 500),
         stateful_step_count=15,
         deadline=None,
         suppress_health_check=list(HealthCheck),

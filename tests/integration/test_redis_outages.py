@@ -65,6 +65,7 @@ async def until_refused_again(client: AsyncRedis, word: str, before: int) -> Non
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_memory_that_ran_out_and_came_back_loses_no_word(own: Service) -> None:
     said = talk()
     async with client_of(own.redis_url) as client:
@@ -77,6 +78,7 @@ async def test_memory_that_ran_out_and_came_back_loses_no_word(own: Service) -> 
         check([await speaking], [said])
 
 
+@pytest.mark.slow
 async def test_a_disk_that_could_not_be_written_for_a_moment_loses_no_word(
     own: Service, tmp_path: Path
 ) -> None:
@@ -102,6 +104,7 @@ return n
 """
 
 
+@pytest.mark.slow
 async def test_a_slow_command_of_someone_else_loses_no_word(own: Service) -> None:
     said = talk()
     async with client_of(own.redis_url) as client:
@@ -140,6 +143,7 @@ async def test_a_server_that_became_a_replica_is_not_now_and_the_new_primary_is_
         await client.set("steno:test", "after", ex=60)
 
 
+@pytest.mark.slow
 async def test_sessions_go_on_when_a_replica_is_promoted(
     tmp_path: Path, pair: tuple[EmbeddedServer, EmbeddedServer]
 ) -> None:

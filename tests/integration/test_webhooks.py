@@ -163,6 +163,7 @@ async def test_without_a_secret_no_webhook_is_taken(redis_url: str, data_dir: Pa
         assert not list(desk.data_dir.glob("jobs/*"))
 
 
+@pytest.mark.slow
 async def test_a_webhook_survives_the_death_of_every_process_but_redis(tmp_path: Path, silence: Path) -> None:
     """Killed while it waits for the job's end; those that come after them send it."""
     told = {"webhook_secret": WEBHOOK_SECRET, "webhook_private": "1"}
