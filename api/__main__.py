@@ -2,8 +2,8 @@
 
 import gc
 
-# Every class and function that is imported stays: looking for cycles among them is a fifth of the CPU time until
-# the edge listens. `serve` turns it on.
+# What is imported stays: looking for cycles in it takes a fifth of the CPU time until the edge listens. `serve`
+# turns that on.
 gc.disable()
 
 import logging
