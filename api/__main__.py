@@ -2,8 +2,8 @@
 
 import gc
 
-# What is imported stays: looking for cycles in it takes a fifth of the CPU time until the edge listens. `serve`
-# turns that on.
+# What is imported stays: looking for cycles in it takes a fifth of the CPU time until the edge listens.
+# `serve` turns that on.
 gc.disable()
 
 import logging
