@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.clock import Clock, can_leap
 from tests.support.live import RawSession, raw_session
-from tests.support.marked import Talk, talk
+from tests.support.marked import talk
 from tests.support.service import Service
+from tests.support.talking import say
 
 pytestmark = [
     pytest.mark.anyio,
@@ -44,26 +45,18 @@ def own(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Generator[Ser
         yield running
 
 
-async def speak(session: RawSession, said: Talk, begun: asyncio.Event) -> RawSession:
-    """A whole session at a pace; `begun` once text has come."""
-    hearing = asyncio.create_task(session.until_closed())
-    for i in range(0, len(said.pcm16), 3200):
-        await session.socket.send(said.pcm16[i : i + 3200])
-        await asyncio.sleep(0.1 / PACE)
-        if session.of("partial"):
-            begun.set()
-    await session.say("end")
-    await hearing
-    return session
+async def until_heard(session: RawSession) -> None:
+    """Wait for the first text."""
+    while not session.of("partial"):  # noqa: ASYNC110 - it is received by `say`
+        await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("leap_s", [500.0, -500.0])
 async def test_a_leap_of_the_clock_costs_no_word(own: Service, clock: Clock, leap_s: float) -> None:
     said = talk(1)
-    begun = asyncio.Event()
     async with raw_session(own.ws_url) as session:
-        speaking = asyncio.create_task(speak(session, said, begun))
-        await begun.wait()
+        speaking = asyncio.create_task(say(session, said, pace=PACE))
+        await until_heard(session)
         clock.leap(leap_s)
         await speaking
     assert session.transcript.split() == list(said.words)
@@ -73,10 +66,9 @@ async def test_a_leap_of_the_clock_costs_no_word(own: Service, clock: Clock, lea
 
 async def test_a_worker_that_dies_after_a_leap_back_is_replaced(own: Service, clock: Clock) -> None:
     said = talk(2)
-    begun = asyncio.Event()
     async with raw_session(own.ws_url) as session:
-        speaking = asyncio.create_task(speak(session, said, begun))
-        await begun.wait()
+        speaking = asyncio.create_task(say(session, said, pace=PACE))
+        await until_heard(session)
         clock.leap(-3600.0)
         renewed = len(session.messages)
         while len(session.messages) < renewed + 2:  # noqa: ASYNC110 - its owner has renewed the lease by then
@@ -91,5 +83,5 @@ async def test_new_sessions_find_a_worker_after_a_leap_back(own: Service, clock:
     clock.leap(-3600.0)
     said = talk(3)
     async with raw_session(own.ws_url) as session:
-        await speak(session, said, asyncio.Event())
+        await say(session, said, pace=PACE)
     assert session.transcript.split() == list(said.words)

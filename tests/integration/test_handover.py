@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from shared.redis.connection import connect_sync
-from shared.redis.keys import GROUP, Keys
+from shared.redis.keys import Keys
 from tests.conftest import leaked_keys
 from tests.support.live import RawSession, raw_session, transcribe
 from tests.support.marked import Talk, talk
 from tests.support.redis_client import client_of
 from tests.support.service import Service
 from tests.support.speech import spoken
+from tests.support.talking import check, speak, until_held
 from worker.engine import marks
 
 pytestmark = pytest.mark.anyio
@@ -43,46 +44,16 @@ def own(tmp_path: Path, lease_s: float) -> Generator[Service]:
         assert leaked_keys(running.redis_url) == []
 
 
-async def speak(service: Service, said: Talk, rest: asyncio.Event | None = None) -> RawSession:
-    """A whole session at a pace; of the clips behind the first not before `rest` is set."""
-    async with raw_session(service.ws_url) as session:
-        hearing = asyncio.create_task(session.until_closed())
-        for i in range(0, len(said.pcm16), 3200):
-            if rest and i >= FIRST_CLIP_BYTES:
-                await rest.wait()
-            await session.socket.send(said.pcm16[i : i + 3200])
-            await asyncio.sleep(0.1 / PACE)
-        await session.say("end")
-        await hearing
-    return session
-
-
-async def until_held(service: Service, sessions: int) -> dict[str, int]:
-    """Wait until so many sessions are held by workers; returns how many by each."""
-    async with client_of(service.redis_url) as client, asyncio.timeout(WAIT_S_MAX):
-        while True:
-            held = await client.xpending(Keys().queue(0), GROUP)
-            if held["pending"] == sessions:
-                return {row["name"].decode(): row["pending"] for row in held["consumers"]}
-            await asyncio.sleep(0.02)
-
-
-def check(sessions: list[RawSession], talks: list[Talk]) -> None:
-    """Every word once, in order, in its own session; event numbers without a gap."""
-    for session, said in zip(sessions, talks, strict=True):
-        assert session.messages[-1]["type"] == "closed", session.messages[-1]
-        assert session.transcript.split() == list(said.words)
-        assert [m["seq"] for m in session.messages] == sorted({m["seq"] for m in session.messages})
-        assert [m["utterance"] for m in session.of("final")] == list(range(len(session.of("final"))))
-
-
 @pytest.mark.parametrize("lease_s", [20.0])  # so that whatever moves was handed over
 async def test_all_workers_and_the_model_are_replaced_one_by_one_and_no_session_notices(own: Service) -> None:
     own.start("worker", name="second")
     await asyncio.to_thread(own.wait_until_workers, 2)
     talks = [talk(n) for n in range(6)]
     all_replaced = asyncio.Event()
-    speaking = [asyncio.create_task(speak(own, said, all_replaced)) for said in talks]
+    speaking = [
+        asyncio.create_task(speak(own, said, pace=PACE, pause_bytes=FIRST_CLIP_BYTES, rest=all_replaced))
+        for said in talks
+    ]
     held = await until_held(own, len(talks))
     assert len(held) == 2, "the load is spread over both workers"
     for name in ("worker", "second"):
@@ -158,7 +129,7 @@ async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_
 
     supervisor = asyncio.create_task(supervise())
     try:
-        killed, other = await asyncio.gather(speak_or_fail(own, deadly), speak(own, harmless))
+        killed, other = await asyncio.gather(speak_or_fail(own, deadly), speak(own, harmless, pace=PACE))
     finally:
         stop.set()
         await supervisor
@@ -173,7 +144,7 @@ async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_
 
 async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_aside(own: Service) -> None:
     failed, other = await asyncio.gather(
-        speak_or_fail(own, talk(1, command=marks.FAULT)), speak(own, talk(2))
+        speak_or_fail(own, talk(1, command=marks.FAULT)), speak(own, talk(2), pace=PACE)
     )
     (error,) = failed.of("error")
     assert (error["code"], error["retryable"]) == ("engine_fault", False)
@@ -193,7 +164,9 @@ async def test_a_worker_that_is_too_large_or_too_old_is_replaced_without_a_lost_
     settings = bound | {"drain_s": "20", "queue_s": "60"}
     with Service.running(tmp_path, engine="scripted", model="marks", modules=("api",), **settings) as own:
         is_replaced = asyncio.Event()
-        speaking = asyncio.create_task(speak(own, talk(), is_replaced))
+        speaking = asyncio.create_task(
+            speak(own, talk(), pace=PACE, pause_bytes=FIRST_CLIP_BYTES, rest=is_replaced)
+        )
         async with client_of(own.redis_url) as client, asyncio.timeout(WAIT_S_MAX):
             while not await client.xlen(Keys().queue(0)):  # noqa: ASYNC110 - another process changes it
                 await asyncio.sleep(0.02)

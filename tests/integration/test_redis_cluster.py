@@ -20,7 +20,6 @@ from shared.redis.connection import ConnectionLost, connect_sync
 from shared.redis.keys import Keys
 from shared.redis.live import LiveFeed
 from tests.conftest import leaked_keys
-from tests.integration.test_handover import check
 from tests.support.cluster import Cluster, wait_until
 from tests.support.data import clip
 from tests.support.line import line_to
@@ -29,6 +28,7 @@ from tests.support.marked import Talk, talk
 from tests.support.media import write_media
 from tests.support.redis_client import client_of
 from tests.support.service import Service
+from tests.support.talking import check, say
 from tests.support.watching import seen
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -84,16 +84,6 @@ async def sessions_on_every_node(own: Service, cluster: Cluster) -> AsyncGenerat
         yield [found[node] for node in range(cluster.masters)]
 
 
-async def speak(session: RawSession, said: Talk) -> None:
-    """Say all of it at a pace, in a session that is open."""
-    hearing = asyncio.create_task(session.until_closed())
-    for i in range(0, len(said.pcm16), 3200):
-        await session.socket.send(said.pcm16[i : i + 3200])
-        await asyncio.sleep(0.1 / PACE)
-    await session.say("end")
-    await hearing
-
-
 async def speak_through(url: str, said: Talk) -> list[Event]:
     """A session of the SDK at a pace."""
     async with connect_client(url, resume=Resume(delay_s=0.05, delay_s_max=0.5)) as session:
@@ -120,7 +110,7 @@ async def test_sessions_live_on_every_node_and_announcements_stay_there(
 ) -> None:
     talks = [talk(n) for n in range(cluster.masters)]
     async with sessions_on_every_node(own, cluster) as sessions:
-        await asyncio.gather(*map(speak, sessions, talks))
+        await asyncio.gather(*(say(*pair, pace=PACE) for pair in zip(sessions, talks, strict=True)))
     check(sessions, talks)
     assert all(session.of("partial") for session in sessions), "partials come by announcements alone"
     for node in (1, 2):  # an announcement of node 0 goes to its replica
@@ -153,7 +143,7 @@ async def test_a_client_that_is_cut_off_resumes(own: Service) -> None:
 async def test_sessions_of_a_dead_worker_go_on_at_the_other(own: Service, cluster: Cluster) -> None:
     talks = [talk(n) for n in range(cluster.masters)]
     async with sessions_on_every_node(own, cluster) as sessions:
-        speaking = [asyncio.create_task(speak(*pair)) for pair in zip(sessions, talks, strict=True)]
+        speaking = [asyncio.create_task(say(*pair, pace=PACE)) for pair in zip(sessions, talks, strict=True)]
         await asyncio.gather(*(until_speech(session) for session in sessions))
         await asyncio.to_thread(own.end, "second", signal.SIGKILL)
         await asyncio.gather(*speaking)
@@ -249,7 +239,7 @@ def give_slot(cluster: Cluster, slot: int, node: int) -> None:
 async def test_a_planned_failover_loses_no_word_and_ends_no_session(own: Service, cluster: Cluster) -> None:
     talks = [talk(n) for n in range(cluster.masters)]
     async with sessions_on_every_node(own, cluster) as sessions:
-        speaking = [asyncio.create_task(speak(*pair)) for pair in zip(sessions, talks, strict=True)]
+        speaking = [asyncio.create_task(say(*pair, pace=PACE)) for pair in zip(sessions, talks, strict=True)]
         await asyncio.gather(*(until_speech(session) for session in sessions))
         await asyncio.to_thread(promote, cluster, 0 if cluster.is_master(3) else 3)
         await asyncio.gather(*speaking)
@@ -270,7 +260,7 @@ async def test_a_master_that_dies_is_followed_by_its_replica_and_clients_resume(
     try:
         async with sessions_on_every_node(own, cluster) as undisturbed, asyncio.timeout(WAIT_S_MAX):
             speaking = [asyncio.create_task(speak_through(own.url, said)) for said in talks]
-            bystander = asyncio.create_task(speak(undisturbed[1], talks[0]))
+            bystander = asyncio.create_task(say(undisturbed[1], talks[0], pace=PACE))
             await until_speech(undisturbed[1])
             await asyncio.to_thread(cluster.nodes[master].kill)
             for said, events in zip(talks, await asyncio.gather(*speaking), strict=True):
