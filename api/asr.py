@@ -4,7 +4,6 @@ import struct
 from functools import partial
 from typing import Annotated, Final
 
-from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -17,7 +16,7 @@ from api.jobs import JobParts
 from api.openai.asked import language_code
 from api.params import check_job
 from api.sync_jobs import transcript_of
-from api.uploads import FormRules, read_form
+from api.uploads import FormRules, read_form, taken_in
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE
 from shared.errors import BadAudio, BadParameter
 from shared.formats import format_named
@@ -84,8 +83,7 @@ async def _transcribed(
     """The transcript of the file in the form. Raises `ClientDisconnect` when the client hung up."""
     intake = parts.intake
     check_job(options, await parts.presence.workers())
-    upload = await run_sync(partial(intake.begin, tenant=tenant_of(request)))
-    try:
+    async with taken_in(intake, tenant=tenant_of(request)) as upload:
         writer = _Writer(upload, raw=raw, raw_bytes_max=raw_bytes_max)
         rules = FormRules(known=(), bytes_max=parts.upload_bytes_max, file=_FILE, strict=False)
         form = await read_form(request, rules, partial(run_sync, writer.write))
@@ -93,10 +91,6 @@ async def _transcribed(
             raise BadParameter(f"{_FILE} is missing: the form must have the audio in it")
         if not upload.size_bytes:
             raise BadAudio(f"{_FILE} is empty: there is no audio in it")
-    except BaseException:
-        with CancelScope(shield=True):
-            await run_sync(intake.abandon, upload)
-        raise
     submit = partial(intake.submit, upload, options, name=form.file_name, tenant=tenant_of(request))
     record, _ = await run_sync(submit)
     made(request, record.id)

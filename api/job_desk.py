@@ -1,5 +1,5 @@
 """File jobs as the edge sees them once they are queued: look up, hand out, cancel. Blocking; `api.jobs` calls
-it in threads. `api.job_intake` takes them in.
+it in threads. `api.job_intake` takes them in, `api.job_records` reads what is known of them.
 
 RQ holds the state of a job, `shared.storage` its files. Every call raises what redis-py raises when Redis
 can't be reached (`ConnectionLost`); `api.faults` answers that.
@@ -10,14 +10,12 @@ import time
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Final
 
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.job import Job
-from rq.queue import Queue
-from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.registry import FailedJobRegistry
 
-from api.job_records import record_of
+from api.job_records import JobRecords
 from api.tenants import Tenants
 from shared import jobs
 from shared.errors import Conflict, NotFinished, NotFound
@@ -26,7 +24,6 @@ from shared.redis.connection import SyncRedis
 from shared.redis.deliveries import LOOK_S, Deliveries
 from shared.redis.job_index import JobIndex, Place
 from shared.redis.keys import Keys
-from shared.redis.windows import WindowQueue
 from shared.storage import JobStorage
 from shared.system import JobCounts
 from shared.traces import Traces
@@ -58,12 +55,11 @@ class DeskParts:
     """Whether they can be signed, and so are taken."""
     tenants: Tenants = field(default_factory=Tenants)
     """How long their jobs are kept, and what is left out of their text."""
+    traces: Traces | None = None
 
     def ttl_of(self, tenant: str) -> int:
         """How long a tenant's ended jobs are kept."""
         return self.tenants.of(tenant).job_ttl_s or self.ttl_s
-
-    traces: Traces | None = None
 
 
 class JobDesk:
@@ -72,6 +68,7 @@ class JobDesk:
     def __init__(self, parts: DeskParts) -> None:
         self._parts = parts
         self._storage = parts.storage
+        self._jobs = JobRecords(parts.client, parts.windows, parts.keys)
         self._index = JobIndex(parts.client, parts.keys)
         self._deliveries = Deliveries(parts.client, parts.keys, ttl_s=parts.ttl_s)
 
@@ -83,25 +80,18 @@ class JobDesk:
     def find(self, job_id: str) -> JobRecord:
         """The job now. Raises `NotFound`."""
         check_job_id(job_id)
-        try:
-            job: Job | None = self._fetch(job_id)
-        except NoSuchJobError:
-            job = None
-        record = self._record(job_id, job)
+        job = self._jobs.find(job_id)
+        record = self._jobs.record(job_id, job)
         if record is None:
             raise _no_such_job()
         if job is not None and record.status == jobs.QUEUED:
-            return replace(record, position=self._position(job))
+            return replace(record, position=self._jobs.position(job))
         return record
 
     def check_tenant(self, job_id: str, tenant: str) -> None:
         """Raises `NotFound` for a job of another tenant, as for one that is not there."""
         check_job_id(job_id)
-        try:
-            owner = _tenant(self._fetch(job_id))
-        except NoSuchJobError:
-            owner = self._windows(job_id).cancelled_by()
-        if owner not in (None, tenant):
+        if self._jobs.owner(job_id, self._jobs.find(job_id)) not in (None, tenant):
             raise _no_such_job()
 
     def page(
@@ -125,22 +115,13 @@ class JobDesk:
 
     def over(self, job_ids: Collection[str]) -> list[str]:
         """Those of these jobs that have ended, or are gone."""
-        found = zip(job_ids, self._fetch_many(list(job_ids)), strict=True)
-        records = ((job_id, self._record(job_id, job)) for job_id, job in found)
+        found = zip(job_ids, self._jobs.find_many(list(job_ids)), strict=True)
+        records = ((job_id, self._jobs.record(job_id, job)) for job_id, job in found)
         return [job_id for job_id, record in records if record is None or record.is_over]
 
     def counts(self) -> JobCounts:
         """The jobs that have not ended, of all tenants."""
-        client = self._parts.client
-        queued = {
-            priority: Queue(name, connection=client, serializer="json").count
-            for priority, name in jobs.QUEUES.items()
-        }
-        running = sum(
-            StartedJobRegistry(name, connection=client, serializer="json").get_job_count(cleanup=False)
-            for name in jobs.QUEUES.values()
-        )
-        return JobCounts(queued=queued, running=running)
+        return self._jobs.counts()
 
     def result(self, job_id: str) -> tuple[Transcript, JobOptions]:
         """The transcript, and what was asked for. Raises `NotFinished` while there is none yet, `NotFound`
@@ -163,13 +144,13 @@ class JobDesk:
         if record.status == jobs.CANCELLED:
             return record
         if not record.is_over:
-            owner = self._owner(job_id)
+            owner = self._jobs.owner(job_id, self._jobs.find(job_id)) or ""
             # The mark first: a worker that takes the job in this moment sees it and leaves.
-            self._windows(job_id).cancel(self._parts.ttl_of(owner), tenant=owner)
+            self._jobs.windows(job_id).cancel(self._parts.ttl_of(owner), tenant=owner)
         if record.status != jobs.RUNNING:
             self._delete(job_id) if record.is_over else self._withdraw(job_id)
             self._storage.delete(job_id)
-            self._windows(job_id).clear()
+            self._jobs.windows(job_id).clear()
         self._deliveries.nudge(job_id, time.time())
         if record.is_over:
             return None
@@ -183,7 +164,7 @@ class JobDesk:
 
     def _delete(self, job_id: str) -> None:
         with contextlib.suppress(NoSuchJobError):
-            self._fetch(job_id).delete()
+            self._jobs.fetch(job_id).delete()
         self._index.remove([job_id])
 
     def _withdraw(self, job_id: str) -> None:
@@ -191,8 +172,8 @@ class JobDesk:
         this moment writes to the record, and one that was deleted would come back, without a name and for
         ever."""
         with contextlib.suppress(NoSuchJobError):
-            job = self._fetch(job_id)
-            Queue(job.origin, connection=self._parts.client, serializer="json").remove(job)
+            job = self._jobs.fetch(job_id)
+            self._jobs.queue(job.origin).remove(job)
             job.meta[jobs.META_CANCELLED] = True
             job.save_meta()
             self._parts.client.expire(job.key, self._parts.ttl_s)
@@ -205,8 +186,8 @@ class JobDesk:
             raise Conflict(f"only a failed job can be tried again; this one is {record.status}")
         if not (self._storage.has_input(job_id) or self._storage.source(job_id)):
             raise NotFound("the job's upload is gone; send the file again")
-        self._windows(job_id).forget_failed()
-        job = self._fetch(job_id)
+        self._jobs.windows(job_id).forget_failed()
+        job = self._jobs.fetch(job_id)
         for name in (jobs.META_ERROR, jobs.META_WARNING, jobs.META_PROGRESS):
             job.meta.pop(name, None)
         job.retries_left = jobs.RETRIES
@@ -228,7 +209,7 @@ class JobDesk:
                 return record, self._storage.read_result(job_id).segments[number:]
         except NotFound:
             return None, ()
-        said = self._windows(job_id).said_after(number)
+        said = self._jobs.windows(job_id).said_after(number)
         return record, tuple(segment for _, segment in said)
 
     def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
@@ -257,66 +238,14 @@ class JobDesk:
 
     def _looked_up(self, places: list[Place], tenant: str) -> list[tuple[Place, JobRecord | None]]:
         """The tenant's jobs at these places, None for others'; those that are forgotten leave the list."""
-        found = self._fetch_many([place.job for place in places])
+        found = self._jobs.find_many([place.job for place in places])
         rows: list[tuple[Place, JobRecord | None]] = []
         for place, job in zip(places, found, strict=True):
-            record = self._record(place.job, job)
+            record = self._jobs.record(place.job, job)
             if record is None:
                 self._index.remove([place.job])
-            owner = self._windows(place.job).cancelled_by() if job is None else _tenant(job)
-            rows.append((place, record if owner == tenant else None))
+            rows.append((place, record if self._jobs.owner(place.job, job) == tenant else None))
         return rows
-
-    def _fetch_many(self, job_ids: list[str]) -> list[Job | None]:
-        try:
-            return list(Job.fetch_many(job_ids, self._parts.client, serializer="json"))
-        except NoSuchJobError:  # one was deleted as a worker took it, which wrote to it once more
-            return [self._fetch_or_none(job_id) for job_id in job_ids]
-
-    def _fetch_or_none(self, job_id: str) -> Job | None:
-        try:
-            return self._fetch(job_id)
-        except NoSuchJobError:
-            return None
-
-    def _owner(self, job_id: str) -> str:
-        """Whose job it is."""
-        try:
-            return _tenant(self._fetch(job_id))
-        except NoSuchJobError:
-            return self._windows(job_id).cancelled_by() or ""
-
-    def _fetch(self, job_id: str) -> Job:
-        return Job.fetch(job_id, connection=self._parts.client, serializer="json")
-
-    def _position(self, job: Job) -> int | None:
-        """How many jobs begin before one that waits; None when it does not any more."""
-        names = tuple(jobs.QUEUES.values())
-        client = self._parts.client
-        queues = [Queue(name, connection=client, serializer="json").key for name in names]
-        own = names.index(job.origin)
-        asked = client.pipeline(transaction=False)
-        for queue in queues[:own]:
-            asked.llen(queue)
-        asked.lpos(queues[own], job.id)
-        *higher, place = cast(list[int | None], asked.execute())
-        return None if place is None else place + sum(filter(None, higher))
-
-    def _windows(self, job_id: str) -> WindowQueue:
-        return WindowQueue(self._parts.windows, self._parts.keys, job_id)
-
-    def _record(self, job_id: str, job: Job | None) -> JobRecord | None:
-        """The job, whether or not RQ knows it still; None when nobody does."""
-        if job is None:
-            if self._windows(job_id).is_cancelled():
-                return JobRecord(id=job_id, status=jobs.CANCELLED, progress=0.0)
-            return None
-        return record_of(job, is_cancelled=lambda: self._windows(job_id).is_cancelled())
-
-
-def _tenant(job: Job) -> str:
-    meta: dict[str, Any] = job.meta
-    return str(meta.get(jobs.META_TENANT, ""))
 
 
 def _no_such_job() -> NotFound:

@@ -3,17 +3,15 @@
 import time
 from typing import Any, Final
 
-from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
-from rq.queue import Queue
 from rq.results import Result
 
 from api.job_desk import DeskParts, JobDesk
+from api.job_records import JobRecords
 from shared import jobs
 from shared.errors import Unavailable
 from shared.redis.deliveries import Deliveries
 from shared.redis.job_index import JobIndex
-from shared.redis.windows import WindowQueue
 
 _REMEMBERED_S: Final = 3600
 """How long it is remembered of an erased job that it was cancelled."""
@@ -29,6 +27,7 @@ class JobEraser:
     def __init__(self, parts: DeskParts, desk: JobDesk) -> None:
         self._parts = parts
         self._desk = desk
+        self._jobs = JobRecords(parts.client, parts.windows, parts.keys)
         self._index = JobIndex(parts.client, parts.keys)
         self._deliveries = Deliveries(parts.client, parts.keys, ttl_s=parts.ttl_s)
 
@@ -40,12 +39,12 @@ class JobEraser:
         ending: it is to be erased again then.
         """
         record = self._desk.find(job_id)
-        windows = WindowQueue(self._parts.windows, self._parts.keys, job_id)
-        job = self._fetch(job_id)
-        owner = str(_meta(job).get(jobs.META_TENANT, "")) if job else windows.cancelled_by() or ""
+        windows = self._jobs.windows(job_id)
+        job = self._jobs.find(job_id)
+        owner = self._jobs.owner(job_id, job) or ""
         windows.cancel(_REMEMBERED_S, tenant=owner, erase=True)
         if job is not None and not record.is_over:
-            Queue(job.origin, connection=self._parts.client, serializer="json").remove(job)
+            self._jobs.queue(job.origin).remove(job)
         self._parts.storage.delete(job_id)
         self._wait(job_id)
         windows.withdraw()
@@ -60,7 +59,7 @@ class JobEraser:
     def _wait(self, job_id: str) -> None:
         """Until no process has the job. Raises `Unavailable`."""
         deadline_s = time.monotonic() + _WAIT_S
-        while (job := self._fetch(job_id)) and job.get_status(refresh=False) == JobStatus.STARTED:
+        while (job := self._jobs.find(job_id)) and job.get_status(refresh=False) == JobStatus.STARTED:
             if time.monotonic() > deadline_s:
                 raise Unavailable("the job is being stopped; ask again", retry_after_s=_RETRY_AFTER_S)
             time.sleep(_LOOK_S)
@@ -68,7 +67,7 @@ class JobEraser:
     def _forget(self, job_id: str, owner: str, *, is_over: bool) -> None:
         """What RQ knows. A record that a worker may write to in this moment stays for a while, empty: one
         that was deleted would come back, for ever."""
-        job = self._fetch(job_id)
+        job = self._jobs.find(job_id)
         if job is None:
             return
         Result.delete_all(job)
@@ -78,12 +77,6 @@ class JobEraser:
         job.meta = {jobs.META_CANCELLED: True, jobs.META_TENANT: owner}
         job.save_meta()
         self._parts.client.expire(job.key, _REMEMBERED_S)
-
-    def _fetch(self, job_id: str) -> Job | None:
-        try:
-            return Job.fetch(job_id, connection=self._parts.client, serializer="json")
-        except NoSuchJobError:
-            return None
 
 
 def _meta(job: Job | None) -> dict[str, Any]:

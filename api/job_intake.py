@@ -134,7 +134,7 @@ class JobIntake:
             load = Load(size_bytes=upload.size_bytes, audio_s=info.duration_s or 0.0)
             asked = _Asked(upload.job_id, tenant, options, load, digest=digest, key=_tenants_key(key, tenant))
             return self._take(asked, meta)
-        except BaseException:
+        except BaseException:  # whatever it is, and it goes on: nothing may stay behind
             self.abandon(upload)
             raise
 
@@ -151,7 +151,7 @@ class JobIntake:
                 job_id, tenant, options, Load(), digest=url, key=_tenants_key(key, tenant), source=url
             )
             return self._take(asked, meta)
-        except BaseException:
+        except BaseException:  # as in `submit`
             self._storage.delete(job_id)
             raise
 
@@ -178,10 +178,10 @@ class JobIntake:
                 if self._quota.counts_audio(asked.tenant):
                     named[jobs.META_COUNTED] = asked.load.audio_s
                 self._enqueue(asked, meta | named | {jobs.META_PRIORITY: options.priority})
-            except BaseException:
+            except BaseException:  # whatever it is, the job is not queued, so that it counts for nobody
                 self._quota.give_back(asked.tenant, job_id, asked.load)
                 raise
-        except BaseException:
+        except BaseException:  # nor may its key stand for it
             if key:
                 self._index.free_key(key, mine)
             raise

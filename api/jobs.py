@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, cast
 
-from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -20,7 +19,7 @@ from api.job_eraser import JobEraser
 from api.job_events import events, last_number
 from api.job_intake import JobIntake
 from api.params import check_job, check_written, flag, temperature
-from api.uploads import FILE, FormRules, body_of, read_form
+from api.uploads import FILE, FormRules, body_of, read_form, taken_in
 from shared.codec import to_map
 from shared.errors import BadParameter
 from shared.events import NUMERALS, PROFANITY, check_redact
@@ -211,8 +210,7 @@ def job_router(parts: JobParts) -> APIRouter:
 
 async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRecord, bool]:
     """A job whose file is in the form."""
-    upload = await run_sync(partial(parts.intake.begin, tenant=tenant_of(request)))
-    try:
+    async with taken_in(parts.intake, tenant=tenant_of(request)) as upload:
         form = await read_form(
             request,
             FormRules(known=_FIELDS, bytes_max=parts.upload_bytes_max),
@@ -223,11 +221,6 @@ async def _uploaded(parts: JobParts, request: Request, key: str) -> tuple[JobRec
         key = _key(form.fields.pop(_KEY, ""), key)
         options = _options(form.fields)
         await _check(parts, options)
-    except BaseException:
-        # Also when the client went away: what is half there must go although this task is cancelled.
-        with CancelScope(shield=True):
-            await run_sync(parts.intake.abandon, upload)
-        raise
     return await run_sync(
         partial(parts.intake.submit, upload, options, name=form.file_name, key=key, tenant=tenant_of(request))
     )

@@ -40,6 +40,7 @@ class PatientProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
 
+    # As uvicorn has it: a TCP server is never given another kind of transport.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there; a request is due."""
         super().connection_made(transport)

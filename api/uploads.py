@@ -3,13 +3,18 @@ is kept here."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
+from anyio import CancelScope
+from anyio.to_thread import run_sync
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from api.job_intake import JobIntake, Upload
 from shared.errors import BadParameter, BadRequest, TooLarge, UploadStalled
 
 FILE: Final = "file"
@@ -50,6 +55,19 @@ class Form:
     """All values, in their order."""
     file_name: str | None = None
     """None when there was no file."""
+
+
+@asynccontextmanager
+async def taken_in(intake: JobIntake, *, tenant: str) -> AsyncGenerator[Upload]:
+    """An upload to write to. Nothing of it stays behind when what is done with it fails, or the client goes
+    away. Raises what `JobIntake.begin` raises."""
+    upload = await run_sync(partial(intake.begin, tenant=tenant))
+    try:
+        yield upload
+    except BaseException:  # cancellation too, and the way out of it must not be cut short by another one
+        with CancelScope(shield=True):
+            await run_sync(intake.abandon, upload)
+        raise
 
 
 async def read_form(request: Request, rules: FormRules, write: Callable[[bytes], Awaitable[None]]) -> Form:

@@ -88,7 +88,7 @@ class WebhookSender:
             await run_sync(self._step, job, delivery, limiter=self._threads, abandon_on_cancel=True)
         except ConnectionLost:
             log.warning("Redis is out of reach")  # its lease ends, and it is due again
-        except Exception:
+        except Exception:  # a mistake over one webhook must not end the sending of all; its lease ends too
             log.exception("webhook not sent", extra={"job": job})
 
     def _step(self, job: str, delivery: Delivery) -> None:

@@ -197,7 +197,7 @@ class Keeper:
                 socket = await self._dial(address, self._headers)
                 try:
                     self._go_on(await receive(socket))
-                except BaseException:
+                except BaseException:  # cancellation too: the socket is nobody's yet
                     await socket.close()
                     raise
         except TimeoutError:

@@ -79,7 +79,7 @@ class Files:
         writer = self.writer(name)
         try:
             writer.write(data)
-        except BaseException:
+        except BaseException:  # whatever it is, and it goes on: no part of a file may stay
             writer.discard()
             raise
         writer.commit()
@@ -136,7 +136,7 @@ class _LocalWriter:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
-        self._file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False)  # noqa: SIM115
+        self._file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False)  # noqa: SIM115 - `commit` or `discard` closes it
 
     def write(self, data: bytes) -> None:
         self._file.write(data)
@@ -147,7 +147,7 @@ class _LocalWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             Path(self._file.name).replace(self._path)
-        except BaseException:
+        except BaseException:  # as in `Files.write`
             self.discard()
             raise
 
@@ -168,7 +168,7 @@ class _StoreWriter:
         try:
             self._file.close()
             self._file.commit()
-        except BaseException:
+        except BaseException:  # as in `Files.write`
             self.discard()
             raise
 

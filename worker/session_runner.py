@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Final, NoReturn
 
 from shared.audio.pcm import SAMPLE_RATE, to_seconds
@@ -186,9 +187,8 @@ class SessionRunner:
     async def _read_forever(self) -> NoReturn:
         after = f"{self._claim.committed}-0"
         while True:
-            after, items = await through_outages(
-                lambda: self._parts.book.read_audio(self._claim, after, block_ms=_READ_BLOCK_MS)  # noqa: B023
-            )
+            read = partial(self._parts.book.read_audio, self._claim, after, block_ms=_READ_BLOCK_MS)
+            after, items = await through_outages(read)
             if items:
                 self._quality.arrived(max(i.end if isinstance(i, Chunk) else i.at for i in items))
                 await self._room.acquire()

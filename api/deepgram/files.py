@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
-from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import Request as HttpRequest
 from fastapi import Response
@@ -24,7 +23,7 @@ from api.deepgram.shapes import Request, new_request
 from api.jobs import JobParts
 from api.params import check_job
 from api.sync_jobs import transcript_of
-from api.uploads import body_of
+from api.uploads import body_of, taken_in
 from shared.errors import BadAudio, BadParameter, StenoError, TooLarge
 from shared.jobs import JobOptions, JobRecord, check_http_url
 from shared.outbound import is_host_allowed
@@ -84,14 +83,8 @@ class Files:
     async def _uploaded(self, http: HttpRequest, asked: Asked, options: JobOptions) -> tuple[JobRecord, str]:
         """A job for the body."""
         intake = self._parts.intake
-        upload = await run_sync(partial(intake.begin, tenant=tenant_of(http)))
-        try:
+        async with taken_in(intake, tenant=tenant_of(http)) as upload:
             sha256 = await self._store(http, asked, partial(run_sync, upload.write))
-        except BaseException:
-            # Also when the client went away: what is half there must go although this task is cancelled.
-            with CancelScope(shield=True):
-                await run_sync(intake.abandon, upload)
-            raise
         record, _ = await run_sync(partial(intake.submit, upload, options, tenant=tenant_of(http)))
         return record, sha256
 

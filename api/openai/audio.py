@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
-from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
@@ -23,7 +22,7 @@ from api.openai.models import Models
 from api.openai.replies import reply
 from api.params import check_job
 from api.sync_jobs import transcript_of
-from api.uploads import FILE, FormRules, body_of, read_form
+from api.uploads import FILE, FormRules, body_of, read_form, taken_in
 from shared.errors import BadAudio, BadParameter, TooLarge
 from shared.jobs import INTERACTIVE, NORMAL, JobRecord
 
@@ -65,8 +64,7 @@ class Audio:
     async def _submitted(self, request: Request, task: str) -> tuple[JobRecord, Asked]:
         intake = self._parts.intake
         await self._models.served()  # before the upload: nobody would decode it
-        upload = await run_sync(partial(intake.begin, tenant=tenant_of(request)))
-        try:
+        async with taken_in(intake, tenant=tenant_of(request)) as upload:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             reading = _document if kind == "application/json" else _form
             taken = await reading(request, upload, self._parts.upload_bytes_max, task)
@@ -76,11 +74,6 @@ class Audio:
             priority = INTERACTIVE if upload.size_bytes <= INTERACTIVE_BYTES_MAX else NORMAL
             options = taken.asked.options(model, priority=priority)
             check_job(options, await self._parts.presence.workers())
-        except BaseException:
-            # Also when the client went away: what is half there must go although this task is cancelled.
-            with CancelScope(shield=True):
-                await run_sync(intake.abandon, upload)
-            raise
         submit = partial(intake.submit, upload, options, name=taken.name, tenant=tenant_of(request))
         record, _ = await run_sync(submit)
         made(request, record.id)

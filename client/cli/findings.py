@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -110,7 +111,7 @@ def redis_rows(settings: Settings) -> Iterator[Row]:
             yield from _memory(settings.redis_url)
     if settings.jobs_redis_url:
         good = f"the server at {without_secret(settings.jobs_redis_url)} answers"
-        check = lambda: check_redis(settings.jobs_redis_url, variable="STENO_JOBS_REDIS_URL")  # noqa: E731
+        check = partial(check_redis, settings.jobs_redis_url, variable="STENO_JOBS_REDIS_URL")
         yield tried("redis jobs", good, check)
 
 

@@ -16,15 +16,17 @@ from shared.redis.connection import (
     through_outages,
 )
 from shared.redis.embedded import EmbeddedServer
-from tests.integration.test_handover import check, speak
 from tests.support.marked import talk
 from tests.support.proxy import Proxy
 from tests.support.redis_client import client_of
 from tests.support.replica import replicated
 from tests.support.service import Service
+from tests.support.talking import check, speak
 
 pytestmark = pytest.mark.anyio
 
+PACE = 4.0
+"""Times real time."""
 WAIT_S_MAX = 30.0
 
 
@@ -46,7 +48,7 @@ def pair() -> Generator[tuple[EmbeddedServer, EmbeddedServer]]:
 
 async def test_a_restart_of_redis_loses_no_word_and_ends_no_session(own: Service) -> None:
     talks = [talk(n) for n in range(4)]
-    speaking = [asyncio.create_task(speak(own, said)) for said in talks]
+    speaking = [asyncio.create_task(speak(own, said, pace=PACE)) for said in talks]
     await asyncio.sleep(1)
     began = time.monotonic()
     await asyncio.to_thread(own.restart_redis)
@@ -69,7 +71,7 @@ async def until_refused_again(client: AsyncRedis, word: str, before: int) -> Non
 async def test_memory_that_ran_out_and_came_back_loses_no_word(own: Service) -> None:
     said = talk()
     async with client_of(own.redis_url) as client:
-        speaking = asyncio.create_task(speak(own, said))
+        speaking = asyncio.create_task(speak(own, said, pace=PACE))
         await asyncio.sleep(1)
         before = await refusals(client, "OOM")
         await client.config_set("maxmemory", "1mb")
@@ -86,7 +88,7 @@ async def test_a_disk_that_could_not_be_written_for_a_moment_loses_no_word(
     said = talk()
     in_the_way = tmp_path / "valkey" / "dump.rdb"
     async with client_of(own.redis_url) as client:
-        speaking = asyncio.create_task(speak(own, said))
+        speaking = asyncio.create_task(speak(own, said, pace=PACE))
         await asyncio.sleep(1)
         in_the_way.mkdir()
         await client.config_set("save", "3600 1")
@@ -108,7 +110,7 @@ return n
 async def test_a_slow_command_of_someone_else_loses_no_word(own: Service) -> None:
     said = talk()
     async with client_of(own.redis_url) as client:
-        speaking = asyncio.create_task(speak(own, said))
+        speaking = asyncio.create_task(speak(own, said, pace=PACE))
         await asyncio.sleep(1)
         began = time.monotonic()
         await client.eval(SLOW, 0)
@@ -155,7 +157,7 @@ async def test_sessions_go_on_when_a_replica_is_promoted(
         )
         own = await asyncio.to_thread(running.__enter__)
         try:
-            speaking = [asyncio.create_task(speak(own, said)) for said in talks]
+            speaking = [asyncio.create_task(speak(own, said, pace=PACE)) for said in talks]
             await asyncio.sleep(1)
             began = time.monotonic()
             await failed_over(primary, replica)

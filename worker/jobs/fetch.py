@@ -61,7 +61,7 @@ def fetch(
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         writer.discard()
         raise FetchFailed(f"the file can't be fetched: {type(error).__name__}") from error
-    except BaseException:
+    except BaseException:  # the job's time ended, too; no part of a file may stay
         writer.discard()
         raise
 
