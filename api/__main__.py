@@ -31,8 +31,10 @@ from shared.webhooks import check_secret
 
 log = logging.getLogger("api")
 
-_DRAIN_S = 5
+DRAIN_S: Final = 5
 """How long open connections may finish after SIGTERM; live sessions reconnect elsewhere."""
+PING_S: Final = 20.0
+"""Between two pings on a WebSocket. They keep proxies from closing an idle connection."""
 
 _COLLECT_AFTER: Final = (20_000, 20, 20)
 """Objects after which cycles are looked for, and how many looks go before one at all objects. Python's own
@@ -78,12 +80,12 @@ def serve(settings: Settings) -> int:
         ws_max_size=LARGEST_BYTES,
         # Audio does not shrink, and compressing each partial costs more than it saves.
         ws_per_message_deflate=False,
-        # Pings keep proxies from closing an idle connection. Their answers are not waited for: they come
-        # behind audio that is not read while workers are behind. The kernel notices who is gone.
-        ws_ping_interval=20.0,
+        ws_ping_interval=PING_S,
+        # Their answers are not waited for: they come behind audio that is not read while workers are
+        # behind. The kernel notices who is gone.
         ws_ping_timeout=None,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=_DRAIN_S,
+        timeout_graceful_shutdown=DRAIN_S,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml: valid, and the service that it starts."""
+"""deploy/compose.yaml and what lies beside it: valid, and the service that it starts."""
 
 import asyncio
 import subprocess
@@ -26,7 +26,8 @@ WAIT_S_MAX = 120.0
 def test_it_is_what_the_compose_specification_takes(tmp_path: Path) -> None:
     if not CHECK.exists():
         pytest.skip("no check-jsonschema: use make test-images")
-    assert valid(FILE).returncode == 0, valid(FILE).stdout
+    for file in (FILE, FILE.with_name("compose.storage.yaml")):
+        assert valid(file).returncode == 0, valid(file).stdout
     broken = tmp_path / "compose.yaml"
     broken.write_text(FILE.read_text().replace("stop_grace_period", "stop_grace"))
     assert valid(broken).returncode != 0

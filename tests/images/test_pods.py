@@ -46,7 +46,11 @@ def node(containers: Containers, images: Images, tmp_path: Path) -> Generator[No
         images={
             "steno-api": images.api, "steno-worker": images.worker, "docker.io/valkey/valkey": VALKEY_IMAGE,
         },
-        secrets={"steno-secrets": {"redis-url": REDIS_URL, "api-keys": f"home:{KEY}\n"}},
+        secrets={
+            "steno-secrets": {
+                "redis-url": REDIS_URL, "api-keys": f"home:{KEY}\n", "token-secret": "of this test alone",
+            }
+        },
         subnet=SUBNET,
     )  # fmt: skip
     try:

@@ -2,6 +2,7 @@
 agree."""
 
 import json
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from api.__main__ import DRAIN_S, PING_S
 from shared.settings import Settings, variable_of
 
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -76,6 +78,93 @@ def test_a_worker_has_time_to_drain(overlay: str) -> None:
     (settings,) = (s["data"] for n, s in of_kind(overlay, "ConfigMap").items() if n == "steno-settings")
     grace_s = pods(overlay)["worker"]["terminationGracePeriodSeconds"]
     assert grace_s >= float(settings["STENO_DRAIN_S"]) + _STOP_S
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_edge_and_a_job_worker_have_time_to_stop(overlay: str) -> None:
+    edge = pods(overlay)["edge"]
+    (waits_s,) = re.findall(
+        r"sleep\((\d+)\)", " ".join(_container(edge)["lifecycle"]["preStop"]["exec"]["command"])
+    )
+    assert edge["terminationGracePeriodSeconds"] >= int(waits_s) + DRAIN_S + _STOP_S
+    # It ends at the next window; a window is some seconds of work for a device.
+    assert pods(overlay)["job-worker"]["terminationGracePeriodSeconds"] >= 3 * _STOP_S
+
+
+def _container(pod: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod["containers"]
+    return container
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_files_that_settings_name_are_mounted(overlay: str) -> None:
+    for name, pod in pods(overlay).items():
+        places = {mount["mountPath"] for mount in _container(pod)["volumeMounts"]}
+        files = {e["value"] for e in _container(pod).get("env", []) if e["name"].endswith("_FILE")}
+        if name == "edge":
+            assert {Path(file).name for file in files} == {"api-keys", "token-secret", "tenants.toml"}
+        assert {str(Path(file).parent) for file in files} <= places, name
+    # By a name that does not change, and not by a path in the volume, which would never change.
+    assert "tenants.toml" in of_kind(overlay, "ConfigMap")["steno-tenants"]["data"]
+    assert not [
+        m for pod in pods(overlay).values() for m in _container(pod)["volumeMounts"] if "subPath" in m
+    ]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_sockets_that_are_silent_stay_open(overlay: str) -> None:
+    annotations = of_kind(overlay, "Ingress")["steno"]["metadata"]["annotations"]
+    for name in ("proxy-read-timeout", "proxy-send-timeout"):
+        assert float(annotations[f"nginx.ingress.kubernetes.io/{name}"]) > 10 * PING_S
+    assert annotations["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_probes_ask_what_each_process_knows(overlay: str) -> None:
+    for name, ready in (("edge", "/readyz?room=false"), ("worker", "/readyz")):
+        container = _container(pods(overlay)[name])
+        assert container["readinessProbe"]["httpGet"]["path"] == ready
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz", (
+            "a restart mends no outage elsewhere"
+        )
+        assert {"periodSeconds", "failureThreshold"} <= set(container["startupProbe"])
+
+
+def test_a_fleet_has_many_of_each_on_many_nodes() -> None:
+    fleet = "fleet"
+    assert set(of_kind(fleet, "PodDisruptionBudget")) == {"edge", "worker"}
+    for name in ("edge", "worker"):
+        (spread,) = pods(fleet)[name]["topologySpreadConstraints"]
+        assert spread["topologyKey"] == "kubernetes.io/hostname"
+    (scaled,) = of_kind(fleet, "ScaledObject").values()
+    queries = {trigger["name"]: trigger["metadata"]["query"] for trigger in scaled["spec"]["triggers"]}
+    assert "steno_oldest_unserved_seconds" in queries["oldest-unserved"]
+    assert "steno_workers_free_sessions" in queries["room"]
+    assert not [query for query in queries.values() if "cpu" in query]
+    (edges,) = of_kind(fleet, "HorizontalPodAutoscaler").values()
+    assert edges["spec"]["scaleTargetRef"]["name"] == "edge"
+    monitored = {
+        tuple(monitor["spec"]["selector"]["matchLabels"].values())
+        for monitor in of_kind(fleet, "ServiceMonitor", "PodMonitor").values()
+    }
+    assert monitored == {("edge",), ("worker",)}
+
+
+def test_nobody_is_reached_but_where_a_policy_says() -> None:
+    policies = of_kind("single-gpu", "NetworkPolicy")
+    assert policies["deny-all-in"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    opened = {
+        name: {port["port"] for rule in policy["spec"].get("ingress", []) for port in rule["ports"]}
+        for name, policy in policies.items()
+    }
+    assert opened == {
+        "deny-all-in": set(),
+        "edge": {8000},
+        "worker": {9100},
+        "job-worker": set(),
+        "valkey": {6379},
+    }
+    assert "Egress" in policies["worker"]["spec"]["policyTypes"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
