@@ -7,6 +7,7 @@ packages=(
   chromium      # tests/browser
   firefox-esr   # tests/browser/test_firefox.py
   catatonit     # the pause of pods, tests/images
+  prometheus    # tests/integration/test_prometheus.py
   fonts-inter   # what its screenshots are written in
   # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a microphone that plays a clip, programs to type into
   xvfb openbox xdotool xterm xclip

@@ -1,38 +1,19 @@
 """The pages of metrics and alerts, the dashboard and the code name the same metrics and labels."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 import api.metrics
 import worker.metrics
 from bench.metrics_doc import LABELS, families, render
+from tests.support.queries import alerts, queries
 
 ROOT = Path(__file__).parents[3]
 FAMILIES = families(api.metrics) | families(worker.metrics)
 OF_PROMETHEUS = {"le", "job", "instance", "namespace"}
 """Labels that it adds itself."""
-
-
-def alerts() -> list[dict[str, Any]]:
-    (group,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
-    return group["rules"]
-
-
-def queries() -> dict[str, str]:
-    """Every query that someone relies on, by where it is."""
-    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/steno.json").read_text())
-    found = {rule["alert"]: rule["expr"] for rule in alerts()}
-    for panel in dashboard["panels"]:
-        found |= {f"{panel['title']} {t['refId']}": t["expr"] for t in panel["targets"]}
-    scaling = (ROOT / "deploy/kubernetes/components/autoscaling/worker-scaling.yaml").read_text()
-    for trigger in yaml.safe_load(scaling)["spec"]["triggers"]:
-        found[trigger["name"]] = trigger["metadata"]["query"]
-    return found
 
 
 def served(family: str) -> set[str]:
