@@ -24,6 +24,7 @@ from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit
 from worker.core.session import Session
 from worker.core.writing import Rules
 from worker.device import Answer, Device
+from worker.lease_keeper import LeaseKeeper
 from worker.metrics import AUDIO_S, LEASES_LOST, SESSIONS
 from worker.quality import Quality
 from worker.tracing import WorkerTrace
@@ -31,8 +32,6 @@ from worker.tracing import WorkerTrace
 log = logging.getLogger(__name__)
 
 _READ_BLOCK_MS: Final = 1000
-_SUSPECT_S: Final = 3.0
-"""How long a session that has broken workers is watched at least: the audio that waits is heard by then."""
 _AUDIO_WAITING_MAX: Final = 8
 """Reads of audio that wait for the machine; at this many, reading from Redis pauses."""
 
@@ -96,8 +95,8 @@ class SessionRunner:
         self._writes = 0
         self._quality = parts.quality.session(claim.session, claim.committed)
         self._trace = _trace(claim, parts.traces)
-        self._draining = self._failed = self._is_alone = False
-        self._suspect = claim.is_suspect
+        self._draining = self._failed = False
+        self._lease = LeaseKeeper(claim, parts.book, lease_s=parts.lease_s, alone_s=parts.alone_s)
         self._asked: set[int] = set()
         """Decodes without an answer yet."""
         self._session = Session(
@@ -118,12 +117,12 @@ class SessionRunner:
     def is_suspect(self) -> bool:
         """Whether this may be the session that has broken workers; until it has gone forward, or everything
         that it asked for was decoded."""
-        return self._suspect
+        return self._lease.is_suspect
 
     def told(self) -> ToldSession:
         """What may be told of the session."""
         at_rest, received = self._session.at_rest, self._session.received
-        state = "away" if self._is_alone else "quiet" if at_rest else "speaking"
+        state = "away" if self._lease.is_alone else "quiet" if at_rest else "speaking"
         config = self._claim.config
         return ToldSession(
             id=self._claim.session[:SESSION_ID_CHARS],
@@ -176,7 +175,7 @@ class SessionRunner:
         helpers: list[asyncio.Task[Outcome]] = [
             work,
             asyncio.create_task(self._read_forever(), name=f"read-{self._claim.session}"),
-            asyncio.create_task(self._renew_forever(), name=f"renew-{self._claim.session}"),
+            asyncio.create_task(self._keep_lease(), name=f"renew-{self._claim.session}"),
         ]
         try:
             done, _ = await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
@@ -194,25 +193,10 @@ class SessionRunner:
                 await self._room.acquire()
                 self._inbox.put_nowait(items)
 
-    async def _renew_forever(self) -> NoReturn:
-        """Keep the lease. A renewal that can't reach Redis is tried again: the lease may still be ours
-        when it answers."""
-        clock = asyncio.get_running_loop().time
-        innocent_from = clock() + _SUSPECT_S
-        client_seen = clock()
-        while True:
-            await asyncio.sleep(self._parts.lease_s / 4)
-            try:
-                if self._suspect and clock() > innocent_from and not self._asked:
-                    await self._parts.book.absolve(self._claim)
-                    self._suspect = False
-                self._is_alone = not await self._parts.book.renew(self._claim)
-                if not self._is_alone:
-                    client_seen = clock()
-                elif clock() - client_seen >= self._parts.alone_s:
-                    self._inbox.put_nowait(_Abandoned())
-            except ConnectionLost:
-                client_seen = clock()  # the edge may have been cut off as well
+    async def _keep_lease(self) -> NoReturn:
+        await self._lease.keep(
+            is_busy=lambda: bool(self._asked), abandon=lambda: self._inbox.put_nowait(_Abandoned())
+        )
 
     async def _work(self) -> Outcome:
         while True:
@@ -275,7 +259,7 @@ class SessionRunner:
                     self._trace.published(events, began_ns, self._quality.age_s)
                 self._quality.published(events, covered)
                 if covered is not None:
-                    self._suspect = False
+                    self._lease.went_forward()
             case Dropped():
                 self._quality.dropped(effect)
             case Close(event, covered):
