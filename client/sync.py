@@ -241,7 +241,7 @@ def _call(portal: BlockingPortal, work: Callable[[], Coroutine[Any, Any, T]]) ->
     future = portal.start_task_soon(work)
     try:
         return future.result()
+    # Ctrl-C in this thread: without this the call would go on and take an event no one will see.
     except BaseException:
-        # Ctrl-C in this thread: without this the call would go on and take an event no one will see.
         future.cancel()
         raise

@@ -136,7 +136,8 @@ class _LocalWriter:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
-        self._file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False)  # noqa: SIM115 - `commit` or `discard` closes it
+        # `commit` or `discard` closes it.
+        self._file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False)  # noqa: SIM115
 
     def write(self, data: bytes) -> None:
         self._file.write(data)

@@ -114,8 +114,8 @@ class WyomingServer:
     async def _serve(self, wire: TcpWire) -> None:
         try:
             await converse(wire, WyomingDialect(self._catalog, tenant=self._tenant), self._desk)
+        # Nobody waits for this task: without this a mistake would be found when it is collected.
         except Exception:
-            # Nobody waits for this task: without this a mistake would be found when it is collected.
             log.exception("a Wyoming connection failed")
         finally:
             try:
