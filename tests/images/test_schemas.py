@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 VALIDATE = ROOT / ".venv-images" / "bin" / "kubernetes-validate"
 VERSIONS = ("1.30", "1.34")
-OF_OPERATORS = ("ScaledObject", "ServiceMonitor", "PodMonitor")
+OF_OPERATORS = ("ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule")
 """Kinds that Kubernetes itself does not know."""
 
 pytestmark = pytest.mark.images

@@ -148,6 +148,8 @@ def test_a_fleet_has_many_of_each_on_many_nodes() -> None:
         for monitor in of_kind(fleet, "ServiceMonitor", "PodMonitor").values()
     }
     assert monitored == {("edge",), ("worker",)}
+    (rules,) = of_kind(fleet, "PrometheusRule").values()
+    assert rules["spec"] == yaml.safe_load((ROOT.parent / "prometheus/alerts.yaml").read_text())
 
 
 def test_nobody_is_reached_but_where_a_policy_says() -> None:
