@@ -87,5 +87,5 @@ def test_prometheus_finds_the_processes() -> None:
 def test_a_gpu_gets_the_large_model_unless_another_is_named() -> None:
     arguments = SERVICES["worker-gpu"]["build"]["args"]
     assert arguments["MODEL"] == "${STENO_MODEL:-large-v3-turbo}"
-    assert (arguments["DEVICE"], SERVICES["worker-gpu"]["environment"]["STENO_DEVICE"]) == ("cuda", "cuda")
+    assert (arguments["CUDA"], SERVICES["worker-gpu"]["environment"]["STENO_DEVICE"]) == ("1", "cuda")
     assert SERVICES["worker"]["build"]["args"]["MODEL"] == "${STENO_MODEL:-base}"
