@@ -13,7 +13,7 @@ from tests.images.conftest import KEY, Images
 from tests.images.speaking import speak
 from tests.support.accuracy import wer
 from tests.support.compose import FILE, Project, compose_command
-from tests.support.containers import ROOT, VALKEY_IMAGE, Containers
+from tests.support.containers import ROOT, VALKEY_IMAGE, Containers, subnet
 from tests.support.data import clip
 from tests.support.service import free_port
 
@@ -49,7 +49,7 @@ def project(containers: Containers, images: Images, tmp_path: Path) -> Generator
         pytest.skip("nothing here starts compose files: use make test-images")
     own = {"edge": images.api, "worker": images.worker, "job-worker": images.worker}
     environment = {"STENO_API_KEYS": f"home:{KEY}", "STENO_PUBLISH": f"127.0.0.1:{free_port()}"}
-    project = Project(command, containers, tmp_path, own | {"valkey": VALKEY_IMAGE}, environment, "10.89.94")
+    project = Project(command, containers, tmp_path, own | {"valkey": VALKEY_IMAGE}, environment, subnet())
     try:
         yield project
     finally:

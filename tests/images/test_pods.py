@@ -15,7 +15,7 @@ from shared.tasks import end_tasks
 from tests.images.conftest import KEY, Images
 from tests.images.speaking import speak
 from tests.support.accuracy import wer
-from tests.support.containers import VALKEY_IMAGE, Containers
+from tests.support.containers import VALKEY_IMAGE, Containers, subnet
 from tests.support.data import clip
 from tests.support.kubernetes import Node, Pod, render
 from tests.support.marked import talk
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("catatonit"), reason="no catatonit here, for the pods' pause"),
 ]
 
-SUBNET = "10.89.95"
+SUBNET = subnet()
 REDIS_URL = f"redis://{SUBNET}.10:6379"
 WAIT_S_MAX = 120.0
 SCRIPTED = {"STENO_ENGINE": "scripted", "STENO_MODEL": "marks"}

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import time
@@ -32,6 +33,12 @@ HARDENED = (
     "--network=host",
 )
 """How the images are meant to be run. They share the host's network, which works with every engine."""
+
+
+def subnet() -> str:
+    """The first three numbers of a network for one test, so that two runs at once do not share one. From what
+    podman gives networks that don't ask for one."""
+    return f"10.89.{16 + secrets.randbelow(240)}"
 
 
 def engine() -> str:
