@@ -1,6 +1,7 @@
 """A desktop to measure and test dictation on: an X server, a window manager, a sound server with a microphone
 that plays what it is given."""
 
+import codecs
 import contextlib
 import os
 import random
@@ -140,11 +141,9 @@ class Screen:
             script = f"stty -echo -icanon -icrnl -ixon min 1; : > {out}; exec cat > {out}"
             process = self.start("xterm", "-u8", "-e", "sh", "-c", script)
         else:
-            process = self.start(
-                sys.executable, str(Path(__file__).parent / "windows" / f"{kind}_window.py"), str(out)
-            )
+            process = self.start(sys.executable, "-m", f"bench.windows.{kind}_window", str(out))
         window = Window(self, process, out)
-        wait_until(window.has_focus, f"the focus in {kind}")
+        window.wait_for_focus()
         return window
 
 
@@ -162,20 +161,32 @@ class Window:
         """What was typed into it since it got the focus."""
         return self._all()[self._begin :]
 
-    def has_focus(self) -> bool:
-        """Whether what is typed goes there: tried with a letter, which does not count."""
-        before = self._all()
-        self.screen.ask("xdotool", "key", "x")
+    def read(self, length: int) -> str:
+        """The text, as soon as it has so many characters."""
+        wait_until(lambda: len(self.text) >= length, f"{length} characters")
+        return self.text
+
+    def wait_for_focus(self) -> None:
+        """Wait until what is typed goes there: tried with letters, which do not count."""
+        wait_until(self._hears, f"the focus in {self.out.stem}")
+        # How many of those letters are still on their way is not known; this one comes behind them.
+        self.screen.press("z")
+        wait_until(lambda: self._all().endswith("z"), "the last of the letters")
+        self._begin = len(self._all())
+
+    def _hears(self) -> bool:
+        self.screen.press("x")
         deadline = time.monotonic() + 0.5
-        while time.monotonic() < deadline:
-            if len(after := self._all()) > len(before):
-                self._begin = len(after)
-                return True
+        while not (heard := self._all()) and time.monotonic() < deadline:
             time.sleep(0.02)
-        return False
+        return bool(heard)
 
     def _all(self) -> str:
-        return self.out.read_text(encoding="utf-8") if self.out.exists() else ""
+        if not self.out.exists():
+            return ""
+        # xterm's program writes while this reads: the last character may not be whole yet.
+        whole = codecs.getincrementaldecoder("utf-8")().decode(self.out.read_bytes())
+        return whole.replace("\r", "\n")
 
     def close(self) -> None:
         """Close it."""

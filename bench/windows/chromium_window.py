@@ -8,6 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+from bench.windows.written import write_down
+
 PAGE = b"""<!doctype html><meta charset=utf-8><title>window</title>
 <textarea autofocus style="width:95vw;height:90vh"></textarea><script>
 const area = document.querySelector("textarea");
@@ -29,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Its text."""
-        out.write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
+        write_down(self.rfile.read(int(self.headers["Content-Length"])).decode(), out)
         self.send_response(204)
         self.end_headers()
 

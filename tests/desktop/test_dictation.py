@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import bench.desktop
 from bench.desktop import Screen, Sound, wait_until
 from client.dictation import control
 from shared.audio.pcm import SAMPLE_RATE
+from shared.errors import Unavailable
 from shared.transcript import join
 from tests.support.accuracy import wer
 from tests.support.data import clip
@@ -23,7 +23,7 @@ from tests.support.sound import pcm16, silence
 pytestmark = [pytest.mark.slow, pytest.mark.model, pytest.mark.timeout(300)]
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
-PROGRAM = Path(bench.desktop.__file__).parent / "windows" / "dictation_program.py"
+PROGRAM = "bench.windows.dictation_program"
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ class Dictating:
 
     process: subprocess.Popen[bytes]
     place: Path
-    finals: Path
-    lights: Path
+    finals_file: Path
+    lights_file: Path
 
     @property
     def status(self) -> dict[str, object]:
@@ -60,23 +60,42 @@ class Dictating:
     @property
     def said(self) -> list[dict[str, object]]:
         """The finals that the server gave it."""
-        return (
-            [json.loads(line) for line in self.finals.read_text().splitlines()]
-            if self.finals.exists()
-            else []
-        )
+        return [json.loads(line) for line in _lines(self.finals_file)]
+
+    @property
+    def lights(self) -> list[str]:
+        """All lights so far; `on+` where there was a partial."""
+        return _lines(self.lights_file)
 
     @property
     def text(self) -> str:
         """They as one text."""
-        whole = ""
-        for final in self.said:
-            whole = join(whole, str(final["text"]))
-        return whole
+        return joined(self.said)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it answers."""
+        try:
+            return bool(self.status)
+        except Unavailable:
+            return False
 
     def wait_for(self, **fields: object) -> None:
         """Wait until the status has these."""
         wait_until(lambda: fields.items() <= self.status.items(), f"{fields}")
+
+
+def joined(said: list[dict[str, object]]) -> str:
+    """Finals as one text."""
+    whole = ""
+    for final in said:
+        whole = join(whole, str(final["text"]))
+    return whole
+
+
+def _lines(file: Path) -> list[str]:
+    """Those that are whole: the program writes while this reads."""
+    return file.read_text().split("\n")[:-1] if file.exists() else []
 
 
 def dictating(screen: Screen, service: Service, folder: Path, *settings: str) -> Dictating:
@@ -86,11 +105,12 @@ def dictating(screen: Screen, service: Service, folder: Path, *settings: str) ->
     place = Path(screen.environment["XDG_RUNTIME_DIR"]) / "steno"
     finals, lights = folder / "finals", folder / "lights"
     own = {"STENO_TEST_FINALS": str(finals), "STENO_TEST_LIGHTS": str(lights)}
-    command = (sys.executable, str(PROGRAM), "dictate", "--settings", str(path), "--debug")
+    command = (sys.executable, "-m", PROGRAM, "dictate", "--settings", str(path), "--debug")
     process = screen.start(*command, environment=own)
-    wait_until(lambda: (place / "dictation.sock").exists() or process.poll() is not None, "the dictation")
+    running = Dictating(process, place, finals, lights)
+    wait_until(lambda: running.has_begun or process.poll() is not None, "the dictation")
     assert process.poll() is None
-    return Dictating(process, place, finals, lights)
+    return running
 
 
 def finish(screen: Screen, running: Dictating) -> None:
@@ -106,7 +126,7 @@ def dictate(screen: Screen, sound: Sound, running: Dictating, speech: bytes) -> 
     sound.say(speech).wait()
     screen.press("ctrl+alt+d")
     running.wait_for(state="off")
-    assert not sound.is_recorded()
+    wait_until(lambda: not sound.is_recorded(), "a closed microphone")
 
 
 @pytest.mark.parametrize("kind", ["tk", "xterm", "qt", "chromium"])
@@ -118,8 +138,7 @@ def test_what_is_said_stands_in_the_window(
     try:
         dictate(screen, sound, running, pcm16(silence(0.3), clip("en_quilter").samples(), silence(1.0)))
         assert running.text
-        wait_until(lambda: len(window.text) >= len(running.text), "the text")
-        assert window.text == running.text
+        assert window.read(len(running.text)) == running.text
     finally:
         finish(screen, running)
         window.close()
@@ -136,7 +155,7 @@ def test_the_server_dies_in_mid_sentence(
         screen.press("ctrl+alt+d")
         running.wait_for(state="on")
         speaking = sound.say(pcm16(silence(0.3), spoken.samples(), silence(1.5)))
-        wait_until(lambda: "on+" in running.lights.read_text(), "a partial")
+        wait_until(lambda: "on+" in running.lights, "a partial")
         screen.picture(ARTEFACTS / "dictation_on.png")
         english.end("api", signal.SIGKILL)
         running.wait_for(light="red")
@@ -147,9 +166,8 @@ def test_the_server_dies_in_mid_sentence(
         speaking.wait()
         screen.press("ctrl+alt+d")
         running.wait_for(state="off")
-        assert not sound.is_recorded()
-        wait_until(lambda: len(window.text) >= len(running.text), "the text")
-        assert window.text == running.text
+        wait_until(lambda: not sound.is_recorded(), "a closed microphone")
+        assert window.read(len(running.text)) == running.text
         numbers = [(final["run"], final["utterance"]) for final in running.said]
         assert numbers == sorted(set(numbers))
         assert wer(spoken.text, window.text) < 0.2
@@ -180,8 +198,7 @@ def test_what_is_said_while_the_server_hangs_is_kept(
         screen.picture(ARTEFACTS / "dictation_draining.png")
         edge.send_signal(signal.SIGCONT)
         running.wait_for(state="off")
-        wait_until(lambda: len(window.text) >= len(running.text), "the text")
-        assert window.text == running.text
+        assert window.read(len(running.text)) == running.text
         assert wer(clip("en_quilter").text, window.text) < 0.2
     finally:
         edge.send_signal(signal.SIGCONT)
@@ -202,13 +219,12 @@ def test_a_server_that_has_lost_all_sessions(screen: Screen, sound: Sound, tmp_p
             speaking = sound.say(pcm16(silence(0.3), spoken.samples(), silence(1.5)))
             wait_until(lambda: running.said, "a final")
             service.restart_redis()
-            wait_until(lambda: "red" in running.lights.read_text(), "a red light")
+            wait_until(lambda: "red" in running.lights, "a red light")
             speaking.wait()
             running.wait_for(light="on")
             screen.press("ctrl+alt+d")
             running.wait_for(state="off")
-            wait_until(lambda: len(window.text) >= len(running.text), "the text")
-            assert window.text == running.text
+            assert window.read(len(running.text)) == running.text
             assert len({final["run"] for final in running.said}) == 2
             assert wer(spoken.text, window.text) < 0.25
         finally:
@@ -223,8 +239,8 @@ def test_undo_takes_back_the_last_utterance_and_only_that(
     running = dictating(screen, english, tmp_path)
     try:
         dictate(screen, sound, running, pcm16(silence(0.3), clip("en_quilter").samples(), silence(1.0)))
-        wait_until(lambda: window.text == running.text, "the text")
-        kept = join("", "".join(str(final["text"]) for final in running.said[:-1]))
+        assert window.read(len(running.text)) == running.text
+        kept = joined(running.said[:-1])
         control.ask(running.place, "undo")
         wait_until(lambda: window.text.rstrip() == kept.rstrip(), "the last utterance gone")
         control.ask(running.place, "undo")
