@@ -121,8 +121,24 @@ class Screen:
         """Press keys, as their user would."""
         subprocess.run(["xdotool", "key", *keys], env=self.environment, check=True)
 
+    def click(self, place: tuple[int, int], button: int = 1) -> None:
+        """Press a mouse button there."""
+        where, number = [str(value) for value in place], str(button)
+        subprocess.run(["xdotool", "mousemove", *where, "click", number], env=self.environment, check=True)
+
     def picture(self, path: Path) -> None:
         """What is on the screen, as a PNG."""
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_png(self._pixels()))
+
+    def spot(self, colour: str, *, above: int | None = None) -> tuple[int, int] | None:
+        """The middle of what has this colour (`#rrggbb`) on the screen, or in the uppermost lines of it; None
+        when nothing has it."""
+        wanted = np.frombuffer(bytes.fromhex(colour.removeprefix("#")), np.uint8)
+        rows, columns = np.nonzero((self._pixels()[:above] == wanted).all(axis=2))
+        return (int(np.median(columns)), int(np.median(rows))) if rows.size else None
+
+    def _pixels(self) -> NDArray[np.uint8]:
         display = Display(self.environment["DISPLAY"])
         try:
             root = display.screen().root
@@ -130,13 +146,12 @@ class Screen:
             raw = root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFF).data
         finally:
             display.close()
-        pixels = np.frombuffer(raw, np.uint8).reshape(size.height, size.width, 4)[:, :, 2::-1]
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(_png(pixels))
+        return np.frombuffer(raw, np.uint8).reshape(size.height, size.width, 4)[:, :, 2::-1]
 
     def window(self, kind: str) -> "Window":
         """A window of a kind: `tk`, `qt`, `xterm` or `chromium`, with the focus."""
         out = self.folder / f"{kind}-{len(self.processes)}.txt"
+        out.unlink(missing_ok=True)  # one that was closed may have had the name
         if kind == "xterm":
             script = f"stty -echo -icanon -icrnl -ixon min 1; : > {out}; exec cat > {out}"
             process = self.start("xterm", "-u8", "-e", "sh", "-c", script)

@@ -1,6 +1,7 @@
 """Chromium with a text area; the page sends its text here whenever it changes, and it goes to a file."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,4 +52,6 @@ flags = [
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
     address = f"--app=http://127.0.0.1:{server.server_port}/"
     program = shutil.which("chromium") or "chromium"
-    subprocess.run([program, *flags, f"--user-data-dir={profile}", address], check=False)
+    browser = subprocess.Popen([program, *flags, f"--user-data-dir={profile}", address])
+    signal.signal(signal.SIGTERM, lambda *_: browser.terminate())
+    browser.wait()

@@ -19,8 +19,10 @@ class PlainShell:
         self._said = ""
         self._error: BaseException | None = None
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
-        """See `Shell`. Ctrl-C and SIGTERM are the wish to quit."""
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
+        """See `Shell`. There is no icon to press. Ctrl-C and SIGTERM are the wish to quit."""
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             on_wish("quit")

@@ -9,7 +9,7 @@ packages=(
   catatonit     # the pause of pods, tests/images
   fonts-inter   # what its screenshots are written in
   # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a microphone that plays a clip, programs to type into
-  xvfb openbox xdotool xterm xclip
+  xvfb openbox xdotool xterm xclip trayer
   pulseaudio pulseaudio-utils libasound2-plugins
   libxcb-cursor0 libxkbcommon-x11-0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libegl1 libgl1
 )

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from Xlib import X
+from Xlib.display import Display
 
-from bench.desktop import Screen, Sound, wait_until
+from bench.desktop import Screen, Sound, Window, wait_until
 from client.dictation import control
+from client.dictation.core.view import Light
+from client.dictation.linux.qt_shell import COLOURS
+from client.dictation.linux.x11_focus import Focus
 from shared.audio.pcm import SAMPLE_RATE
 from shared.errors import Unavailable
 from shared.transcript import join
@@ -23,6 +28,7 @@ from tests.support.sound import pcm16, silence
 pytestmark = [pytest.mark.slow, pytest.mark.model, pytest.mark.timeout(300)]
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
+TRAY_HEIGHT = 32
 PROGRAM = "bench.windows.dictation_program"
 
 
@@ -235,29 +241,93 @@ def test_a_server_that_has_lost_all_sessions(screen: Screen, sound: Sound, tmp_p
 def test_undo_takes_back_the_last_utterance_and_only_that(
     screen: Screen, sound: Sound, english: Service, tmp_path: Path
 ) -> None:
+    """By hot key, and from a terminal; turning it off with the hot key does not count as typing."""
     window = screen.window("tk")
-    running = dictating(screen, english, tmp_path)
+    running = dictating(screen, english, tmp_path, "[hotkey]", 'undo = "ctrl+alt+z"')
+
+    def is_refused() -> bool:
+        return "can't be taken back" in str(running.status["notice"])
+
     try:
-        dictate(screen, sound, running, pcm16(silence(0.3), clip("en_quilter").samples(), silence(1.0)))
+        type_all(screen, sound, running, window)
+        screen.press("ctrl+alt+d")
+        running.wait_for(state="off")
         assert window.read(len(running.text)) == running.text
         kept = joined(running.said[:-1])
-        control.ask(running.place, "undo")
+        screen.press("ctrl+alt+z")
         wait_until(lambda: window.text.rstrip() == kept.rstrip(), "the last utterance gone")
         control.ask(running.place, "undo")
-        wait_until(lambda: "can't be taken back" in str(running.status["notice"]), "a refusal")
-        assert window.text.rstrip() == kept.rstrip()
+        wait_until(is_refused, "a refusal: it is gone already")
+        type_all(screen, sound, running, window)
+        control.ask(running.place, "off")
+        running.wait_for(state="off")
+        length = len(window.text) + 1
+        screen.press("y")
+        whole = window.read(length)
+        screen.press("ctrl+alt+z")
+        wait_until(is_refused, "a refusal: something was typed")
+        assert window.text == whole
     finally:
         finish(screen, running)
         window.close()
+
+
+def type_all(screen: Screen, sound: Sound, running: Dictating, window: Window) -> None:
+    """Turn it on, speak, and wait until the last final is in the window."""
+    before = len(window.text)
+    screen.press("ctrl+alt+d")
+    running.wait_for(state="on", light="on")
+    sound.say(pcm16(silence(0.3), clip("en_quilter").samples(), silence(2.0))).wait()
+    wait_until(lambda: wer(clip("en_quilter").text, window.text[before:]) < 0.2, "the text")
+
+
+def test_the_icon_in_the_tray_and_its_menu(
+    screen: Screen, sound: Sound, english: Service, tmp_path: Path
+) -> None:
+    """A click turns it on and off; what is picked in the menu does not count as typing."""
+    tray = screen.start("trayer", "--edge", "top", "--widthtype", "request", "--height", str(TRAY_HEIGHT))
+    window = screen.window("tk")
+    running = dictating(screen, english, tmp_path)
+    display = Display(screen.environment["DISPLAY"])
+
+    def icon(light: Light) -> tuple[int, int]:
+        spots: list[tuple[int, int]] = []
+
+        def is_there() -> bool:
+            spot = screen.spot(COLOURS[light], above=TRAY_HEIGHT)
+            spots.extend([spot] if spot else [])
+            return bool(spots)
+
+        wait_until(is_there, f"an icon that is {light}")
+        return spots[-1]
+
+    try:
+        screen.click(icon("off"))
+        running.wait_for(state="on", light="on")
+        sound.say(pcm16(silence(0.3), clip("en_quilter").samples(), silence(2.0))).wait()
+        wait_until(lambda: wer(clip("en_quilter").text, window.text) < 0.2, "the text")
+        place = icon("on")
+        screen.picture(ARTEFACTS / "dictation_tray_on.png")
+        screen.click(place)
+        running.wait_for(state="off")
+        assert window.read(len(running.text)) == running.text
+        kept = joined(running.said[:-1])
+        screen.click(icon("off"), button=3)
+        wait_until(Focus(display).is_grabbed, "an open menu")
+        screen.picture(ARTEFACTS / "dictation_tray_menu.png")
+        screen.press("Down", "Down", "Return")
+        wait_until(lambda: window.text.rstrip() == kept.rstrip(), "the last utterance gone")
+    finally:
+        finish(screen, running)
+        window.close()
+        display.close()
+        screen.end(tray)
 
 
 def test_a_text_while_the_keyboard_is_taken_is_kept_back(
     screen: Screen, sound: Sound, english: Service, tmp_path: Path
 ) -> None:
     """As password prompts do it."""
-    from Xlib import X
-    from Xlib.display import Display
-
     window = screen.window("tk")
     running = dictating(screen, english, tmp_path)
     thief = Display(screen.environment["DISPLAY"])

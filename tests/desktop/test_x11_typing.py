@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Generator
 
 import pytest
+from Xlib import X
+from Xlib.display import Display
 
 from bench.desktop import Screen, Window, wait_until
 from client.dictation.core.chords import parse_chord
@@ -118,12 +120,24 @@ def test_pasting_gives_the_clipboard_back(screen: Screen, typer: X11Typer, windo
 
 
 def test_presses_of_others_are_counted(screen: Screen, typer: X11Typer, window: Window) -> None:
+    """Keys and buttons, also while another program has taken them; not modifiers alone, nor wheels."""
+    assert typer.presses() is None
     typer.type("mine", "return")
     before = typer.presses()
-    typer.type(" and mine", "return")
+    assert before is not None
+    typer.type(" and Mine, 世界", "return")
+    screen.press("shift", "ctrl", "ISO_Level3_Shift", "Caps_Lock", "Caps_Lock")
+    screen.ask("xdotool", "click", "4")
     assert typer.presses() == before
     screen.press("y")
     assert typer.presses() == before + 1
+    thief = Display(screen.environment["DISPLAY"])
+    thief.screen().root.grab_keyboard(True, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
+    thief.sync()
+    screen.press("y")
+    thief.close()
+    screen.ask("xdotool", "click", "1")
+    assert typer.presses() == before + 3
 
 
 def test_a_hotkey_is_pressed_once_and_typing_works_while_it_is_held(

@@ -126,17 +126,18 @@ class CaptureFailed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The answer to `Look`: what has the focus, and how often others have pressed a key so far."""
+    """The answer to `Look`: what has the focus, and how often the user has pressed something so far; None
+    where that is not known."""
 
     target: Target
-    presses: int
+    presses: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
     """The answer to `Type`, `Paste` and `Erase`."""
 
-    presses: int
+    presses: int | None
     problem: str = ""
     typed: int = 0
     """Characters that got there in spite of the problem."""

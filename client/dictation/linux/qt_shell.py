@@ -25,7 +25,8 @@ from client.dictation.core.view import Cue, Light, State, View
 from client.dictation.cues import Cues
 from client.dictation.ports import Wish
 
-_COLOURS: Final[dict[Light, str]] = {"off": "#8a8a8a", "wait": "#f0a020", "on": "#2fb344", "red": "#e03131"}
+COLOURS: Final[dict[Light, str]] = {"off": "#8a8a8a", "wait": "#f0a020", "on": "#2fb344", "red": "#e03131"}
+"""Of the dot in the tray and in the window."""
 _WIDTH: Final = 560
 _MARGIN: Final = 48
 _NOTICE_S: Final = 6
@@ -63,9 +64,12 @@ class QtShell:
         self._cues = Cues()
         self._error: BaseException | None = None
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
         """See `Shell`. Ctrl-C and SIGTERM are the wish to quit."""
         menu = QMenu()
+        menu.aboutToShow.connect(on_press)
         actions: list[QAction] = []
         for text, wish in _MENU:
             action = menu.addAction(text)
@@ -75,6 +79,7 @@ class QtShell:
 
         def clicked(why: QSystemTrayIcon.ActivationReason) -> None:
             if why == QSystemTrayIcon.ActivationReason.Trigger:
+                on_press()
                 on_wish("toggle")
 
         self._tray.activated.connect(clicked)
@@ -179,7 +184,11 @@ class Indicator(QWidget):
 
 
 def _asking(on_wish: Callable[[Wish], None], wish: Wish) -> Callable[[], None]:
-    return lambda: on_wish(wish)
+    def ask() -> None:
+        QApplication.sync()  # the menu has the keyboard until it is gone
+        on_wish(wish)
+
+    return ask
 
 
 class _Signals:
@@ -233,7 +242,7 @@ def _dot(light: Light, size: int) -> QPixmap:
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(QColor(_COLOURS[light]))
+    painter.setBrush(QColor(COLOURS[light]))
     painter.setPen(Qt.PenStyle.NoPen)
     painter.drawEllipse(1, 1, size - 2, size - 2)
     painter.end()

@@ -24,7 +24,6 @@ class WtypeTyper:
 
     def __init__(self, wtype: str) -> None:
         self._wtype = wtype
-        self._count = 0
 
     @staticmethod
     def works(wtype: str) -> bool:
@@ -62,10 +61,8 @@ class WtypeTyper:
         """See `Typer`."""
         self._run(["-k", "BackSpace"] * count)
 
-    def presses(self) -> int:
-        """See `Typer`: each time another number, since it is not known."""
-        self._count += 1
-        return self._count
+    def presses(self) -> None:
+        """See `Typer`: it is not known."""
 
     def copy(self, text: str) -> None:
         """See `Typer`."""

@@ -52,7 +52,7 @@ def findings(mac: FakeMac, *names: str) -> list[Finding]:
     checks = {
         "permissions": lambda: selftest.permissions(ports.permissions),
         "microphone": lambda: selftest.microphone(ports.capture),
-        "hotkeys": lambda: selftest.hotkeys(ports.hotkey, {"toggle": parse_chord("f6")}, None),
+        "hotkeys": lambda: selftest.hotkeys(ports.hotkey, ports.typer, {"toggle": parse_chord("f6")}, None),
         "typing": lambda: selftest.typing(ports.typer, ports.page),
     }
     return list(selftest.run({name: checks[name] for name in names}))
