@@ -12,9 +12,10 @@ import sys
 import time
 import wave
 import zlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,23 +49,28 @@ class Screen:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, folder: Path) -> "Generator[Screen]":
+    def running(cls, folder: Path) -> Generator[Self]:
         """One of its own. Raises `LookupError` where programs are missing."""
-        if missing := [program for program in _PROGRAMS if shutil.which(program) is None]:
+        with cls.empty(folder, _PROGRAMS) as screen:
+            screen.environment |= {"DISPLAY": screen.start_server(), "QT_QPA_PLATFORM": "xcb"}
+            screen.start("openbox")
+            wait_until(lambda: screen.ask("xdotool", "get_num_desktops"), "a window manager")
+            yield screen
+
+    @classmethod
+    @contextlib.contextmanager
+    def empty(cls, folder: Path, programs: Sequence[str]) -> Generator[Self]:
+        """One that shows nothing yet; what is started on it ends with it. Raises `LookupError` where one of
+        the programs is missing."""
+        if missing := [program for program in programs if shutil.which(program) is None]:
             raise LookupError(f"there is no {missing[0]}; deploy/ci/system-packages.sh installs it")
         runtime = folder / "runtime"
         runtime.mkdir(mode=0o700)
-        environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"} | {
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "LC_ALL": "C.UTF-8",
-            "QT_QPA_PLATFORM": "xcb",
-        }
+        others = ("DISPLAY", "WAYLAND_DISPLAY")
+        environment = {key: value for key, value in os.environ.items() if key not in others}
+        environment |= {"HOME": str(folder), "XDG_RUNTIME_DIR": str(runtime), "LC_ALL": "C.UTF-8"}
         screen = cls(folder, environment, Guard())
         try:
-            environment["DISPLAY"] = screen.start_server()
-            screen.start("openbox")
-            wait_until(lambda: screen.ask("xdotool", "get_num_desktops"), "a window manager")
             yield screen
         finally:
             for process in reversed(screen.processes):

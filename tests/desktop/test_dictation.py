@@ -1,11 +1,7 @@
 """The whole product on a real desktop: speech in, text in a window, a real server between them."""
 
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,10 +14,9 @@ from client.dictation.core.view import Light
 from client.dictation.linux.qt_shell import COLOURS
 from client.dictation.linux.x11_focus import Focus
 from shared.audio.pcm import SAMPLE_RATE
-from shared.errors import Unavailable
-from shared.transcript import join
 from tests.support.accuracy import wer
 from tests.support.data import clip
+from tests.support.dictating import Dictating, dictating, finish, joined
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
 
@@ -29,7 +24,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.model, pytest.mark.timeout(300)]
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
 TRAY_HEIGHT = 32
-PROGRAM = "bench.windows.dictation_program"
 
 
 @pytest.fixture(scope="module")
@@ -47,81 +41,6 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Generator[Screen]:
 def sound(screen: Screen) -> Sound:
     """Its microphone."""
     return Sound(screen)
-
-
-@dataclass
-class Dictating:
-    """`steno dictate` as it runs."""
-
-    process: subprocess.Popen[bytes]
-    place: Path
-    finals_file: Path
-    lights_file: Path
-
-    @property
-    def status(self) -> dict[str, object]:
-        """What `steno dictate status` says."""
-        return control.ask(self.place, "status")
-
-    @property
-    def said(self) -> list[dict[str, object]]:
-        """The finals that the server gave it."""
-        return [json.loads(line) for line in _lines(self.finals_file)]
-
-    @property
-    def lights(self) -> list[str]:
-        """All lights so far; `on+` where there was a partial."""
-        return _lines(self.lights_file)
-
-    @property
-    def text(self) -> str:
-        """They as one text."""
-        return joined(self.said)
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether it answers."""
-        try:
-            return bool(self.status)
-        except Unavailable:
-            return False
-
-    def wait_for(self, **fields: object) -> None:
-        """Wait until the status has these."""
-        wait_until(lambda: fields.items() <= self.status.items(), f"{fields}")
-
-
-def joined(said: list[dict[str, object]]) -> str:
-    """Finals as one text."""
-    whole = ""
-    for final in said:
-        whole = join(whole, str(final["text"]))
-    return whole
-
-
-def _lines(file: Path) -> list[str]:
-    """Those that are whole: the program writes while this reads."""
-    return file.read_text().split("\n")[:-1] if file.exists() else []
-
-
-def dictating(screen: Screen, service: Service, folder: Path, *settings: str) -> Dictating:
-    """Start it, with lines of settings."""
-    path = folder / "dictation.toml"
-    path.write_text("\n".join([f'url = "{service.url}"', 'language = "en"', *settings]))
-    place = Path(screen.environment["XDG_RUNTIME_DIR"]) / "steno"
-    finals, lights = folder / "finals", folder / "lights"
-    own = {"STENO_TEST_FINALS": str(finals), "STENO_TEST_LIGHTS": str(lights)}
-    command = (sys.executable, "-m", PROGRAM, "dictate", "--settings", str(path), "--debug")
-    process = screen.start(*command, environment=own)
-    running = Dictating(process, place, finals, lights)
-    wait_until(lambda: running.has_begun or process.poll() is not None, "the dictation")
-    assert process.poll() is None
-    return running
-
-
-def finish(screen: Screen, running: Dictating) -> None:
-    """End it."""
-    assert screen.end(running.process) == 0
 
 
 def dictate(screen: Screen, sound: Sound, running: Dictating, speech: bytes) -> None:

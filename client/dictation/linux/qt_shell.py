@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from client.dictation.core.view import Cue, Light, State, View
 from client.dictation.cues import Cues
+from client.dictation.plain_shell import StatusLine
 from client.dictation.ports import Wish
 
 COLOURS: Final[dict[Light, str]] = {"off": "#8a8a8a", "wait": "#f0a020", "on": "#2fb344", "red": "#e03131"}
@@ -59,7 +60,9 @@ class QtShell:
         self._bridge = _Bridge()
         self._bridge.shown.connect(self._draw)
         self._bridge.ended.connect(self._app.quit)
-        self._indicator = Indicator()
+        # A Wayland compositor gives each new window the keyboard, and what is typed would go into it.
+        is_wayland = QApplication.platformName().startswith("wayland")
+        self._indicator = StatusLine() if is_wayland else Indicator()
         self._tray = QSystemTrayIcon(_icon("off"))
         self._cues = Cues()
         self._error: BaseException | None = None
@@ -113,7 +116,7 @@ class QtShell:
 
     def _draw(self, view: View) -> None:
         self._tray.setIcon(_icon(view.light))
-        self._tray.setToolTip(view.headline)
+        self._tray.setToolTip("\n".join(filter(None, (view.headline, view.notice))))
         self._indicator.draw(view)
 
 

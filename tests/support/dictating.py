@@ -1,0 +1,90 @@
+"""`steno dictate` on a desktop of the test's own, and what it says and shows."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.desktop import Screen, wait_until
+from client.dictation import control
+from shared.errors import Unavailable
+from shared.transcript import join
+from tests.support.service import Service
+
+PROGRAM = "bench.windows.dictation_program"
+
+
+@dataclass
+class Dictating:
+    """`steno dictate` as it runs."""
+
+    process: subprocess.Popen[bytes]
+    place: Path
+    finals_file: Path
+    lights_file: Path
+
+    @property
+    def status(self) -> dict[str, object]:
+        """What `steno dictate status` says."""
+        return control.ask(self.place, "status")
+
+    @property
+    def said(self) -> list[dict[str, object]]:
+        """The finals that the server gave it."""
+        return [json.loads(line) for line in _lines(self.finals_file)]
+
+    @property
+    def lights(self) -> list[str]:
+        """All lights so far; `on+` where there was a partial."""
+        return _lines(self.lights_file)
+
+    @property
+    def text(self) -> str:
+        """They as one text."""
+        return joined(self.said)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it answers."""
+        try:
+            return bool(self.status)
+        except Unavailable:
+            return False
+
+    def wait_for(self, **fields: object) -> None:
+        """Wait until the status has these."""
+        wait_until(lambda: fields.items() <= self.status.items(), f"{fields}")
+
+
+def joined(said: list[dict[str, object]]) -> str:
+    """Finals as one text."""
+    whole = ""
+    for final in said:
+        whole = join(whole, str(final["text"]))
+    return whole
+
+
+def _lines(file: Path) -> list[str]:
+    """Those that are whole: the program writes while this reads."""
+    return file.read_text().split("\n")[:-1] if file.exists() else []
+
+
+def dictating(screen: Screen, service: Service, folder: Path, *settings: str) -> Dictating:
+    """Start it, with lines of settings."""
+    path = folder / "dictation.toml"
+    path.write_text("\n".join([f'url = "{service.url}"', 'language = "en"', *settings]))
+    place = Path(screen.environment["XDG_RUNTIME_DIR"]) / "steno"
+    finals, lights = folder / "finals", folder / "lights"
+    own = {"STENO_TEST_FINALS": str(finals), "STENO_TEST_LIGHTS": str(lights)}
+    command = (sys.executable, "-m", PROGRAM, "dictate", "--settings", str(path), "--debug")
+    process = screen.start(*command, environment=own)
+    running = Dictating(process, place, finals, lights)
+    wait_until(lambda: running.has_begun or process.poll() is not None, "the dictation")
+    assert process.poll() is None
+    return running
+
+
+def finish(screen: Screen, running: Dictating) -> None:
+    """End it."""
+    assert screen.end(running.process) == 0
