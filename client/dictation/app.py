@@ -41,7 +41,7 @@ from client.dictation.core.moves import (
 )
 from client.dictation.core.recording import Recording
 from client.dictation.core.target import Target
-from client.dictation.core.view import State, View
+from client.dictation.core.view import View
 from client.dictation.hand import Hand, note_fault
 from client.dictation.live import Live
 from client.dictation.loudness import loudness
@@ -278,7 +278,7 @@ class App:
             "light": view.light,
             "headline": view.headline,
             "notice": view.notice,
-            "microphone": self._machine.state in (State.CONNECTING, State.ON),
+            "microphone": self._machine.is_wanted,
             "session": self._live.session_id,
             "app": self._hand.app,
             "history": len(view.history),
