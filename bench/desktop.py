@@ -274,6 +274,16 @@ class Sound:
             file.writeframes(pcm16)
         return self.screen.start("paplay", "--device=speaker", str(path))
 
+    @contextlib.contextmanager
+    def heard(self) -> Generator[Callable[[], bool]]:
+        """Listen to what programs play to their user. Gives whether anything was heard so far."""
+        path = self.screen.folder / "heard.raw"
+        raw = ("--raw", "--rate=16000", "--channels=1", "--format=s16le", "--latency-msec=20")
+        listener = self.screen.start("parec", *raw, "--device=ears.monitor", str(path))
+        wait_until(lambda: path.exists() and path.stat().st_size, "a listener")
+        yield lambda: any(path.read_bytes())
+        self.screen.end(listener)
+
     def is_recorded(self) -> bool:
         """Whether any program has the microphone open."""
         sources = self.screen.ask("pactl", "list", "short", "sources").splitlines()

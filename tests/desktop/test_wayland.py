@@ -11,7 +11,7 @@ from client.dictation.core.target import Target
 from client.dictation.linux.wayland import WtypeTyper
 from tests.support.accuracy import wer
 from tests.support.data import clip
-from tests.support.dictating import dictating, finish
+from tests.support.dictating import dictating
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
 from tests.support.sway import Sway
@@ -87,8 +87,7 @@ def test_what_is_said_stands_in_the_window(
 ) -> None:
     """Turned on and off by command, as the compositor's own key does it."""
     sound = Sound(screen)
-    running = dictating(screen, english, tmp_path)
-    try:
+    with dictating(screen, english, tmp_path) as running:
         control.ask(running.place, "on")
         running.wait_for(state="on", light="on")
         sound.say(pcm16(silence(0.3), clip("en_quilter").samples(), silence(1.0))).wait()
@@ -96,5 +95,3 @@ def test_what_is_said_stands_in_the_window(
         running.wait_for(state="off")
         assert window.read(len(running.text)) == running.text
         assert wer(clip("en_quilter").text, window.text) < 0.2
-    finally:
-        finish(screen, running)

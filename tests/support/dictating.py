@@ -1,8 +1,9 @@
 """`steno dictate` on a desktop of the test's own, and what it says and shows."""
 
+import contextlib
 import json
-import subprocess
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,6 @@ PROGRAM = "bench.windows.dictation_program"
 class Dictating:
     """`steno dictate` as it runs."""
 
-    process: subprocess.Popen[bytes]
     place: Path
     finals_file: Path
     lights_file: Path
@@ -70,8 +70,9 @@ def _lines(file: Path) -> list[str]:
     return file.read_text().split("\n")[:-1] if file.exists() else []
 
 
-def dictating(screen: Screen, service: Service, folder: Path, *settings: str) -> Dictating:
-    """Start it, with lines of settings."""
+@contextlib.contextmanager
+def dictating(screen: Screen, service: Service, folder: Path, *settings: str) -> Generator[Dictating]:
+    """Run it, with lines of settings; it has to end well."""
     path = folder / "dictation.toml"
     path.write_text("\n".join([f'url = "{service.url}"', 'language = "en"', *settings]))
     place = Path(screen.environment["XDG_RUNTIME_DIR"]) / "steno"
@@ -79,12 +80,10 @@ def dictating(screen: Screen, service: Service, folder: Path, *settings: str) ->
     own = {"STENO_TEST_FINALS": str(finals), "STENO_TEST_LIGHTS": str(lights)}
     command = (sys.executable, "-m", PROGRAM, "dictate", "--settings", str(path), "--debug")
     process = screen.start(*command, environment=own)
-    running = Dictating(process, place, finals, lights)
+    running = Dictating(place, finals, lights)
     wait_until(lambda: running.has_begun or process.poll() is not None, "the dictation")
     assert process.poll() is None
-    return running
-
-
-def finish(screen: Screen, running: Dictating) -> None:
-    """End it."""
-    assert screen.end(running.process) == 0
+    try:
+        yield running
+    finally:
+        assert screen.end(process) == 0
