@@ -8,7 +8,7 @@ packages=(
   firefox-esr   # tests/browser/test_firefox.py
   catatonit     # the pause of pods, tests/images
   fonts-inter   # what its screenshots are written in
-  # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a microphone that plays a clip, programs to type into
+  # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a tray, a microphone that plays a clip, programs to type into
   xvfb openbox xdotool xterm xclip trayer
   sway wtype wl-clipboard # the same on Wayland
   pulseaudio pulseaudio-utils libasound2-plugins

@@ -1,5 +1,6 @@
 """The whole product on a real desktop: speech in, text in a window, a real server between them."""
 
+import shutil
 import signal
 from collections.abc import Generator
 from contextlib import closing
@@ -17,7 +18,7 @@ from client.dictation.linux.x11_focus import Focus
 from shared.audio.pcm import SAMPLE_RATE, Float32
 from tests.support.accuracy import wer
 from tests.support.data import clip
-from tests.support.dictating import Dictating, dictating, joined
+from tests.support.dictating import Dictating, dictating, joined, shown
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
 
@@ -30,12 +31,9 @@ TRAY_HEIGHT = 32
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Generator[Screen]:
     """A desktop with a sound server."""
-    try:
-        with Screen.running(tmp_path_factory.mktemp("desktop")) as screen:
-            Sound.on(screen)
-            yield screen
-    except LookupError as missing:
-        pytest.skip(str(missing))
+    with shown(Screen, tmp_path_factory.mktemp("desktop")) as screen:
+        Sound.on(screen)
+        yield screen
 
 
 @pytest.fixture
@@ -197,6 +195,8 @@ def test_the_icon_in_the_tray_and_its_menu(
     screen: Screen, sound: Sound, english: Service, tmp_path: Path
 ) -> None:
     """A click turns it on and off, which is heard; what is picked in the menu does not count as typing."""
+    if shutil.which("trayer") is None:
+        pytest.skip("there is no trayer; deploy/ci/system-packages.sh installs it")
     tray = screen.start("trayer", "--edge", "top", "--widthtype", "request", "--height", str(TRAY_HEIGHT))
 
     def icon(light: Light) -> tuple[int, int]:

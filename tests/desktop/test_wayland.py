@@ -11,7 +11,7 @@ from client.dictation.core.target import Target
 from client.dictation.linux.wayland import WtypeTyper
 from tests.support.accuracy import wer
 from tests.support.data import clip
-from tests.support.dictating import dictating
+from tests.support.dictating import dictating, shown
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
 from tests.support.sway import Sway
@@ -27,12 +27,9 @@ HARD = (
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Generator[Sway]:
     """A desktop with a sound server."""
-    try:
-        with Sway.running(tmp_path_factory.mktemp("wayland")) as screen:
-            Sound.on(screen)
-            yield screen
-    except LookupError as missing:
-        pytest.skip(str(missing))
+    with shown(Sway, tmp_path_factory.mktemp("wayland")) as screen:
+        Sound.on(screen)
+        yield screen
 
 
 @pytest.fixture

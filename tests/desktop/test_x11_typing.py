@@ -13,6 +13,7 @@ from client.dictation.core.chords import parse_chord
 from client.dictation.errors import HotkeyTaken, NotTyped
 from client.dictation.linux.x11_hotkey import X11Hotkey
 from client.dictation.linux.x11_typer import X11Typer
+from tests.support.dictating import shown
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -25,11 +26,8 @@ HARD = (
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Generator[Screen]:
     """A desktop."""
-    try:
-        with Screen.running(tmp_path_factory.mktemp("typing")) as screen:
-            yield screen
-    except LookupError as missing:
-        pytest.skip(str(missing))
+    with shown(Screen, tmp_path_factory.mktemp("typing")) as screen:
+        yield screen
 
 
 @pytest.fixture

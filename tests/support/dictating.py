@@ -6,6 +6,9 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import pytest
 
 from bench.desktop import Screen, wait_until
 from client.dictation import control
@@ -13,7 +16,20 @@ from shared.errors import Unavailable
 from shared.transcript import join
 from tests.support.service import Service
 
+S = TypeVar("S", bound=Screen)
+
 PROGRAM = "bench.windows.dictation_program"
+
+
+@contextlib.contextmanager
+def shown(kind: type[S], folder: Path) -> Generator[S]:
+    """A screen of this kind; the test is skipped where its programs are missing."""
+    with contextlib.ExitStack() as stack:
+        try:
+            screen = stack.enter_context(kind.running(folder))
+        except LookupError as missing:
+            pytest.skip(str(missing))
+        yield screen
 
 
 @dataclass
