@@ -1,6 +1,7 @@
 """A desktop to measure and test dictation on: an X server, a window manager, a sound server with a microphone
 that plays what it is given."""
 
+import codecs
 import contextlib
 import os
 import random
@@ -11,9 +12,10 @@ import sys
 import time
 import wave
 import zlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,23 +49,28 @@ class Screen:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, folder: Path) -> "Generator[Screen]":
+    def running(cls, folder: Path) -> Generator[Self]:
         """One of its own. Raises `LookupError` where programs are missing."""
-        if missing := [program for program in _PROGRAMS if shutil.which(program) is None]:
+        with cls.empty(folder, _PROGRAMS) as screen:
+            screen.environment |= {"DISPLAY": screen.start_server(), "QT_QPA_PLATFORM": "xcb"}
+            screen.start("openbox")
+            wait_until(lambda: screen.ask("xdotool", "get_num_desktops"), "a window manager")
+            yield screen
+
+    @classmethod
+    @contextlib.contextmanager
+    def empty(cls, folder: Path, programs: Sequence[str]) -> Generator[Self]:
+        """One that shows nothing yet; what is started on it ends with it. Raises `LookupError` where one of
+        the programs is missing."""
+        if missing := [program for program in programs if shutil.which(program) is None]:
             raise LookupError(f"there is no {missing[0]}; deploy/ci/system-packages.sh installs it")
         runtime = folder / "runtime"
         runtime.mkdir(mode=0o700)
-        environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"} | {
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "LC_ALL": "C.UTF-8",
-            "QT_QPA_PLATFORM": "xcb",
-        }
+        others = ("DISPLAY", "WAYLAND_DISPLAY")
+        environment = {key: value for key, value in os.environ.items() if key not in others}
+        environment |= {"HOME": str(folder), "XDG_RUNTIME_DIR": str(runtime), "LC_ALL": "C.UTF-8"}
         screen = cls(folder, environment, Guard())
         try:
-            environment["DISPLAY"] = screen.start_server()
-            screen.start("openbox")
-            wait_until(lambda: screen.ask("xdotool", "get_num_desktops"), "a window manager")
             yield screen
         finally:
             for process in reversed(screen.processes):
@@ -120,8 +127,24 @@ class Screen:
         """Press keys, as their user would."""
         subprocess.run(["xdotool", "key", *keys], env=self.environment, check=True)
 
+    def click(self, place: tuple[int, int], button: int = 1) -> None:
+        """Press a mouse button there."""
+        where, number = [str(value) for value in place], str(button)
+        subprocess.run(["xdotool", "mousemove", *where, "click", number], env=self.environment, check=True)
+
     def picture(self, path: Path) -> None:
         """What is on the screen, as a PNG."""
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_png(self._pixels()))
+
+    def spot(self, colour: str, *, above: int | None = None) -> tuple[int, int] | None:
+        """The middle of what has this colour (`#rrggbb`) on the screen, or in the uppermost lines of it; None
+        when nothing has it."""
+        wanted = np.frombuffer(bytes.fromhex(colour.removeprefix("#")), np.uint8)
+        rows, columns = np.nonzero((self._pixels()[:above] == wanted).all(axis=2))
+        return (int(np.median(columns)), int(np.median(rows))) if rows.size else None
+
+    def _pixels(self) -> NDArray[np.uint8]:
         display = Display(self.environment["DISPLAY"])
         try:
             root = display.screen().root
@@ -129,22 +152,19 @@ class Screen:
             raw = root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFF).data
         finally:
             display.close()
-        pixels = np.frombuffer(raw, np.uint8).reshape(size.height, size.width, 4)[:, :, 2::-1]
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(_png(pixels))
+        return np.frombuffer(raw, np.uint8).reshape(size.height, size.width, 4)[:, :, 2::-1]
 
     def window(self, kind: str) -> "Window":
         """A window of a kind: `tk`, `qt`, `xterm` or `chromium`, with the focus."""
         out = self.folder / f"{kind}-{len(self.processes)}.txt"
+        out.unlink(missing_ok=True)  # one that was closed may have had the name
         if kind == "xterm":
             script = f"stty -echo -icanon -icrnl -ixon min 1; : > {out}; exec cat > {out}"
             process = self.start("xterm", "-u8", "-e", "sh", "-c", script)
         else:
-            process = self.start(
-                sys.executable, str(Path(__file__).parent / "windows" / f"{kind}_window.py"), str(out)
-            )
+            process = self.start(sys.executable, "-m", f"bench.windows.{kind}_window", str(out))
         window = Window(self, process, out)
-        wait_until(window.has_focus, f"the focus in {kind}")
+        window.wait_for_focus()
         return window
 
 
@@ -162,20 +182,32 @@ class Window:
         """What was typed into it since it got the focus."""
         return self._all()[self._begin :]
 
-    def has_focus(self) -> bool:
-        """Whether what is typed goes there: tried with a letter, which does not count."""
-        before = self._all()
-        self.screen.ask("xdotool", "key", "x")
+    def read(self, length: int) -> str:
+        """The text, as soon as it has so many characters."""
+        wait_until(lambda: len(self.text) >= length, f"{length} characters")
+        return self.text
+
+    def wait_for_focus(self) -> None:
+        """Wait until what is typed goes there: tried with letters, which do not count."""
+        wait_until(self._hears, f"the focus in {self.out.stem}")
+        # How many of those letters are still on their way is not known; this one comes behind them.
+        self.screen.press("z")
+        wait_until(lambda: self._all().endswith("z"), "the last of the letters")
+        self._begin = len(self._all())
+
+    def _hears(self) -> bool:
+        self.screen.press("x")
         deadline = time.monotonic() + 0.5
-        while time.monotonic() < deadline:
-            if len(after := self._all()) > len(before):
-                self._begin = len(after)
-                return True
+        while not (heard := self._all()) and time.monotonic() < deadline:
             time.sleep(0.02)
-        return False
+        return bool(heard)
 
     def _all(self) -> str:
-        return self.out.read_text(encoding="utf-8") if self.out.exists() else ""
+        if not self.out.exists():
+            return ""
+        # xterm's program writes while this reads: the last character may not be whole yet.
+        whole = codecs.getincrementaldecoder("utf-8")().decode(self.out.read_bytes())
+        return whole.replace("\r", "\n")
 
     def close(self) -> None:
         """Close it."""
@@ -241,6 +273,16 @@ class Sound:
             file.setframerate(SAMPLE_RATE)
             file.writeframes(pcm16)
         return self.screen.start("paplay", "--device=speaker", str(path))
+
+    @contextlib.contextmanager
+    def heard(self) -> Generator[Callable[[], bool]]:
+        """Listen to what programs play to their user. Gives whether anything was heard so far."""
+        path = self.screen.folder / "heard.raw"
+        raw = ("--raw", "--rate=16000", "--channels=1", "--format=s16le", "--latency-msec=20")
+        listener = self.screen.start("parec", *raw, "--device=ears.monitor", str(path))
+        wait_until(lambda: path.exists() and path.stat().st_size, "a listener")
+        yield lambda: any(path.read_bytes())
+        self.screen.end(listener)
 
     def is_recorded(self) -> bool:
         """Whether any program has the microphone open."""

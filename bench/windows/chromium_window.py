@@ -1,12 +1,15 @@
 """Chromium with a text area; the page sends its text here whenever it changes, and it goes to a file."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+
+from bench.windows.written import write_down
 
 PAGE = b"""<!doctype html><meta charset=utf-8><title>window</title>
 <textarea autofocus style="width:95vw;height:90vh"></textarea><script>
@@ -29,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Its text."""
-        out.write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
+        write_down(self.rfile.read(int(self.headers["Content-Length"])).decode(), out)
         self.send_response(204)
         self.end_headers()
 
@@ -49,4 +52,6 @@ flags = [
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
     address = f"--app=http://127.0.0.1:{server.server_port}/"
     program = shutil.which("chromium") or "chromium"
-    subprocess.run([program, *flags, f"--user-data-dir={profile}", address], check=False)
+    browser = subprocess.Popen([program, *flags, f"--user-data-dir={profile}", address])
+    signal.signal(signal.SIGTERM, lambda *_: browser.terminate())
+    browser.wait()

@@ -4,6 +4,8 @@ import sys
 import tkinter
 from pathlib import Path
 
+from bench.windows.written import write_down
+
 out = Path(sys.argv[1])
 root = tkinter.Tk()
 text = tkinter.Text(root, width=90, height=20)
@@ -13,7 +15,7 @@ text.pack()
 def write(_event: object = None) -> None:
     """Write it down."""
     text.edit_modified(False)
-    out.write_text(text.get("1.0", "end-1c"), encoding="utf-8")
+    write_down(text.get("1.0", "end-1c"), out)
 
 
 text.bind("<<Modified>>", write)

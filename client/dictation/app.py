@@ -6,10 +6,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from client.dialing import dial
 from client.dictation import control
@@ -26,7 +26,6 @@ from client.dictation.core.moves import (
     HoldKey,
     Input,
     Look,
-    Looked,
     Note,
     OpenSession,
     Paste,
@@ -39,12 +38,11 @@ from client.dictation.core.moves import (
     TurnOn,
     Type,
     Undo,
-    Wrote,
 )
 from client.dictation.core.recording import Recording
 from client.dictation.core.target import Target
-from client.dictation.core.view import State, View
-from client.dictation.errors import DesktopError, NotTyped
+from client.dictation.core.view import View
+from client.dictation.hand import Hand, note_fault
 from client.dictation.live import Live
 from client.dictation.loudness import loudness
 from client.dictation.ports import Capture, Hotkey, Page, Permissions, Shell, Typer, Wish
@@ -52,8 +50,6 @@ from client.dictation.settings import Settings, edit
 from client.sockets import Dial
 from shared.errors import StenoError
 from shared.tasks import end_tasks
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -96,13 +92,12 @@ class App:
             settings.options(),
             self._recording,
             self.tell,
-            target=self._look if settings.stay else None,
+            target=self._target if settings.stay else None,
             dial=desktop.dial,
         )
-        # One thread each: its calls stay in order, and a slow app in front keeps no one from closing the
-        # microphone.
+        self._hand = Hand(desktop.typer, lambda answer: self._call(self.tell, answer))
+        # One thread: its calls stay in order.
         self._capturing = ThreadPoolExecutor(1, "capture")
-        self._typing = ThreadPoolExecutor(1, "typing")
         self._session: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._frames: list[bytes] = []
@@ -110,7 +105,6 @@ class App:
         self._epoch = 0
         """Counts openings of the microphone, so that what an old one still says is known as such."""
         self._shown = View()
-        self._target = Target()
         self._handlers: dict[type, Callable[[Any], None]] = {
             StartCapture: lambda _: self._start_capture(),
             StopCapture: lambda _: self._stop_capture(),
@@ -118,10 +112,7 @@ class App:
             EndSession: lambda _: self._end_session(),
             DropSession: lambda _: self._drop_session(),
             Forget: lambda _: self._forget(),
-            Look: lambda _: self._type(self._looked),
-            Type: lambda effect: self._write(lambda t: t.type(effect.text, effect.newline)),
-            Paste: lambda effect: self._write(lambda t: t.paste(effect.text)),
-            Erase: lambda effect: self._write(lambda t: t.erase(effect.count)),
+            **dict.fromkeys((Look, Type, Paste, Erase), self._hand.take),
             Play: self._play,
             Note: lambda effect: logger.debug(effect.what, extra=effect.numbers),
         }
@@ -129,7 +120,7 @@ class App:
     def run(self) -> None:
         """Until the user quits. Raises `HotkeyTaken`, `Conflict` and what else keeps it from beginning."""
         with control.only_one(self._place):
-            self._desktop.shell.run(lambda: asyncio.run(self._main()), self._on_wish)
+            self._desktop.shell.run(lambda: asyncio.run(self._main()), self._on_wish, self._hand.icon_pressed)
 
     def quit(self) -> None:
         """End; from any thread."""
@@ -169,12 +160,9 @@ class App:
             if self._timer is not None:
                 self._timer.cancel()
             self._desktop.hotkey.stop()
-            for pool, close in (
-                (self._capturing, self._desktop.capture.stop),
-                (self._typing, self._desktop.typer.close),
-            ):
-                pool.submit(close)
-                pool.shutdown()
+            self._capturing.submit(self._desktop.capture.stop)
+            self._capturing.shutdown()
+            self._hand.close()
 
     def _perform(self, effect: Effect) -> None:
         self._handlers[type(effect)](effect)
@@ -187,7 +175,7 @@ class App:
         self._epoch += 1
         self._is_first = True
         self._frames.clear()
-        self._submit(self._capturing, self._open_microphone, self._epoch)
+        self._on_capture(self._open_microphone, self._epoch)
 
     def _open_microphone(self, epoch: int) -> None:
         def lost(reason: str) -> None:
@@ -204,7 +192,7 @@ class App:
             self._call(self._of_epoch, epoch, CaptureFailed(str(error)))
 
     def _stop_capture(self) -> None:
-        self._submit(self._capturing, self._desktop.capture.stop)
+        self._on_capture(self._desktop.capture.stop)
 
     def _of_epoch(self, epoch: int, event: Input) -> None:
         if epoch == self._epoch:
@@ -234,7 +222,7 @@ class App:
 
     def _end_session(self) -> None:
         # What the microphone heard before it was closed comes first.
-        self._submit(self._capturing, self._call, self._live.end)
+        self._on_capture(self._call, self._live.end)
 
     def _drop_session(self) -> None:
         # One that has just said that it is over ends by itself.
@@ -242,36 +230,11 @@ class App:
             self._session.cancel()
         self._session = None
 
-    def _write(self, write: Callable[[Typer], None]) -> None:
-        def work() -> Input:
-            typer = self._desktop.typer
-            try:
-                write(typer)
-            except NotTyped as error:
-                return Wrote(typer.presses(), str(error), error.typed)
-            except DesktopError as error:
-                return Wrote(typer.presses(), str(error))
-            return Wrote(typer.presses())
+    async def _target(self) -> Target:
+        return await asyncio.wrap_future(self._hand.target())
 
-        self._type(work)
-
-    def _looked(self) -> Input:
-        self._target = self._desktop.typer.target()
-        return Looked(self._target, self._desktop.typer.presses())
-
-    async def _look(self) -> Target:
-        return await self._loop.run_in_executor(self._typing, self._desktop.typer.target)
-
-    def _type(self, work: Callable[[], Input]) -> None:
-        def done(future: "Future[Input]") -> None:
-            # What an adapter raises by mistake may hold what was typed: its kind is all that is told.
-            error = future.exception()
-            self._call(self.tell, future.result() if error is None else Wrote(0, f"{type(error).__name__}."))
-
-        self._typing.submit(work).add_done_callback(done)
-
-    def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., object], *values: object) -> None:
-        pool.submit(work, *values).add_done_callback(_note_fault)
+    def _on_capture(self, work: Callable[..., None], *values: object) -> None:
+        self._capturing.submit(work, *values).add_done_callback(note_fault)
 
     def _call(self, work: Callable[..., object], *values: object) -> None:
         """Call it on the loop's thread; from any thread."""
@@ -279,12 +242,15 @@ class App:
             self._loop.call_soon_threadsafe(work, *values)
 
     def _on_key(self, name: str, is_down: bool) -> None:
+        if is_down:
+            self._hand.hotkey_pressed()
         if name == "hold":
             self._call(self.tell, HoldKey(is_down))
         elif is_down:
             self._call(self.tell, _WORDS[name]())
 
     def _on_wish(self, wish: Wish) -> None:
+        self._hand.wished()
         if wish == "quit":
             self.quit()
         elif wish == "copy_last":
@@ -296,7 +262,7 @@ class App:
 
     def _copy_last(self) -> None:
         if self._machine.history:
-            self._submit(self._typing, self._desktop.typer.copy, self._machine.history[0])
+            self._hand.copy(self._machine.history[0])
 
     def _answer(self, verb: str) -> control.Answer:
         if verb == "quit":
@@ -312,14 +278,8 @@ class App:
             "light": view.light,
             "headline": view.headline,
             "notice": view.notice,
-            "microphone": self._machine.state in (State.CONNECTING, State.ON),
+            "microphone": self._machine.is_wanted,
             "session": self._live.session_id,
-            "app": self._target.app,
+            "app": self._hand.app,
             "history": len(view.history),
         }
-
-
-def _note_fault(future: "Future[object]") -> None:
-    error = future.exception()
-    if error is not None:  # its text is not told: it may hold what was typed
-        logger.error("desktop fault", extra={"kind": type(error).__name__})

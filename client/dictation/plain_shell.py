@@ -11,16 +11,35 @@ from client.dictation.cues import Cues
 from client.dictation.ports import Wish
 
 
+class StatusLine:
+    """The state as lines of the terminal."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def draw(self, view: View) -> None:
+        """Show this, if it is new. Texts are left out."""
+        line = f"{view.headline}. {view.notice}".strip().removesuffix(".")
+        if line != self._said:
+            self._said = line
+            print(f"steno: {line}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """It is over: there is nothing to take away."""
+
+
 class PlainShell:
     """The port `Shell` for a terminal."""
 
     def __init__(self) -> None:
         self._cues = Cues()
-        self._said = ""
+        self._line = StatusLine()
         self._error: BaseException | None = None
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
-        """See `Shell`. Ctrl-C and SIGTERM are the wish to quit."""
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
+        """See `Shell`. There is no icon to press. Ctrl-C and SIGTERM are the wish to quit."""
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             on_wish("quit")
@@ -46,10 +65,7 @@ class PlainShell:
 
     def show(self, view: View) -> None:
         """See `Shell`."""
-        line = f"{view.headline}. {view.notice}".strip().removesuffix(".")
-        if line != self._said:
-            self._said = line
-            print(f"steno: {line}", file=sys.stderr, flush=True)
+        self._line.draw(view)
 
     def cue(self, cue: Cue) -> None:
         """See `Shell`."""

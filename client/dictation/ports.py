@@ -71,10 +71,11 @@ class Typer(Protocol):
         """Press Backspace so often. Raises as `type` does."""
         ...
 
-    def presses(self) -> int:
-        """How many keys and mouse buttons were pressed by others than this typer; only ever rises. Counted
-        from the first `type`, `paste` or `erase` on at the latest. What is asked is whether it has
-        changed."""
+    def presses(self) -> int | None:
+        """How many keys and mouse buttons were pressed by others than this typer; only ever rises. Keys that
+        type nothing by themselves (modifiers, locks) and wheels don't count; hot keys and clicks on our own
+        icon do. Known from the first `type`, `paste` or `erase` on, for a minute after the last at least;
+        None when it is not known."""
         ...
 
     def copy(self, text: str) -> None:
@@ -136,9 +137,12 @@ class Page(Protocol):
 class Shell(Protocol):
     """What the user sees and hears: icon, indicator, sounds."""
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
         """Show the icon, call `work` on a second thread, and run the desktop's main loop on this one until
-        `work` returns. `on_wish` gets what the user picks in the menu. Raises what `work` raised."""
+        `work` returns. `on_press` is called when the user has pressed the icon, once for what is a wish in
+        itself or opens the menu; `on_wish` gets the wish, with the menu closed. Raises what `work` raised."""
         ...
 
     def show(self, view: View) -> None:

@@ -195,9 +195,10 @@ def _compared(wanted: str, got: str, took_s: float | None) -> Finding:
 
 
 def hotkeys(
-    port: Hotkey, chords: Mapping[str, Chord], say: Callable[[str], None] | None
+    port: Hotkey, typer: Typer, chords: Mapping[str, Chord], say: Callable[[str], None] | None
 ) -> Iterator[Finding]:
-    """Whether the keys can be had; and, where there is somebody to press them, whether they are heard."""
+    """Whether the keys can be had; and, where there is somebody to press them, whether they are heard, and
+    counted once, however long they are held."""
     heard: dict[str, list[bool]] = {name: [] for name in chords}
     released = {name: threading.Event() for name in chords}
 
@@ -212,6 +213,7 @@ def hotkeys(
             if say is None:
                 yield Finding(f"key {name}", "skip", f"{chord} is free; nobody was there to press it")
                 continue
+            before = typer.presses()
             say(f"Press {chord}, hold it for a second, and let it go.")
             was_heard = released[name].wait(KEY_S_MAX)
             if was_heard and heard[name] == [True, False]:
@@ -219,6 +221,11 @@ def hotkeys(
             else:
                 detail = f"{chord}: heard {len(heard[name])} events within {KEY_S_MAX:g} s"
                 yield Finding(f"key {name}", "fail", detail, "Choose other keys in the settings.")
+                continue
+            after = typer.presses()
+            if before is not None and after is not None and after - before != 1:
+                detail = f"{chord} counts as {after - before} presses of the user"
+                yield Finding(f"count {name}", "warn", detail, _HANDS_OFF)
     finally:
         port.stop()
 
@@ -252,7 +259,7 @@ def run_selftest(settings: Settings, desktop: Callable[..., Desktop]) -> bool:
     checks: dict[str, Check] = {
         "permissions": lambda: permissions(ports.permissions),
         "microphone": lambda: microphone(ports.capture),
-        "hotkeys": lambda: hotkeys(ports.hotkey, settings.hotkey.chords(), say),
+        "hotkeys": lambda: hotkeys(ports.hotkey, ports.typer, settings.hotkey.chords(), say),
         "typing": lambda: typing(ports.typer, ports.page),
         "server": lambda: server(settings, ports),
     }
@@ -271,7 +278,7 @@ def run_selftest(settings: Settings, desktop: Callable[..., Desktop]) -> bool:
         if wish == "quit":
             is_over.set()
 
-    ports.shell.run(work, wished)
+    ports.shell.run(work, wished, lambda: None)
     return bool(found) and not is_over.is_set() and all(finding.status != "fail" for finding in found)
 
 

@@ -9,8 +9,9 @@ packages=(
   catatonit     # the pause of pods, tests/images
   prometheus    # tests/integration/test_prometheus.py
   fonts-inter   # what its screenshots are written in
-  # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a microphone that plays a clip, programs to type into
-  xvfb openbox xdotool xterm xclip
+  # a speaker for Firefox that nobody hears, and tests/desktop: an X server, a window manager, a tray, a microphone that plays a clip, programs to type into
+  xvfb openbox xdotool xterm xclip trayer
+  sway wtype wl-clipboard # the same on Wayland
   pulseaudio pulseaudio-utils libasound2-plugins
   libxcb-cursor0 libxkbcommon-x11-0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libegl1 libgl1
 )

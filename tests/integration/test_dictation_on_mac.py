@@ -1,9 +1,9 @@
 """The whole of dictation on a Mac made of fakes, with the running service: a hot key, speech, text in the app
-in front, another press, and nothing is left."""
+in front, another press, the last of it taken back from the menu, and nothing is left."""
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,15 +26,16 @@ D = 2
 class User:
     """Does on a thread of its own what a user does: presses keys, speaks, looks."""
 
-    def __init__(self, mac: FakeMac, texts: Collection[str]) -> None:
-        """`texts`: the finals so far, newest first."""
+    def __init__(self, mac: FakeMac, app: App) -> None:
         self.mac = mac
-        self.texts = texts
+        self.texts = app._machine.history  # pyright: ignore[reportPrivateUsage]
+        self.hand = app._hand  # pyright: ignore[reportPrivateUsage]
         self.seen: dict[str, Any] = {}
         self.failure: BaseException | None = None
 
     def press(self) -> None:
         """The hot key, once."""
+        self.mac.front.user_presses += 1
         for kind in (5, 6):
             self.mac.queue.put(lambda kind=kind: self.mac.c.press(D, kind))
 
@@ -61,6 +62,19 @@ class User:
         self.press()
         self.until(lambda: not mac.microphone.is_running)
         self.until(lambda: item.state.button.state.title == "")
+        self.seen["text"] = mac.front.text
+        self.take_back(item.state.menu)
+
+    def take_back(self, menu: Any) -> None:
+        """Click on the icon, then on a line of its menu."""
+        front = self.mac.front
+        [line] = [line for line in menu.state.items if "Undo" in line.state.title]
+        front.user_presses += 1
+        self.mac.queue.put(lambda: menu.state.delegate.menuWillOpen_(menu))
+        self.until(lambda: self.hand._is_menu_open)  # pyright: ignore[reportPrivateUsage]
+        front.user_presses += 1
+        self.mac.queue.put(lambda: line.state.target.picked_(line))
+        self.until(lambda: front.text == " ".join(list(self.texts)[:0:-1]))
 
     def run(self) -> None:
         """All of it, then quit."""
@@ -81,16 +95,15 @@ def test_what_is_said_on_a_mac_is_typed_there(
     place = tmp_path / "run"
     place.mkdir(mode=0o700)
     app = App(settings, desktop(settings, mac=mac, carbon=mac.carbon), place)
-    texts = app._machine.history  # pyright: ignore[reportPrivateUsage]
-    user = User(mac, texts)
+    user = User(mac, app)
     thread = threading.Thread(target=user.run, name="user")
     thread.start()
     app.run()
     thread.join()
     if user.failure is not None:
         raise user.failure
-    assert user.seen == {"before": False, "title": "Dictation ON"}
-    assert mac.front.text == " ".join(reversed(list(texts)))
+    said = " ".join(reversed(list(user.texts)))
+    assert user.seen == {"before": False, "title": "Dictation ON", "text": said}
     assert mac.runtime.behaviours["NSSound"].played == ["Tink", "Pop"]
     assert (mac.c.registered, mac.microphone.tap, mac.c.sources) == ({}, None, 0)
     assert mac.runtime.behaviours["NSProcessInfo"].activities == []

@@ -23,6 +23,8 @@ class FakeDesktop:
         self.typed = ""
         self.clipboard = ""
         self.target_now = Target("editor", "1")
+        self.presses = 0
+        """Of the user: keys and mouse buttons."""
         self.is_open = False
         self.permission: Permission = "granted"
         self.no_microphone: Exception | None = None
@@ -30,6 +32,7 @@ class FakeDesktop:
         self.views: list[View] = []
         self.cues: list[Cue] = []
         self.wish: Callable[[Wish], None] = lambda _wish: None
+        self.press_icon: Callable[[], None] = lambda: None
         self.on_key: Callable[[str, bool], None] = lambda _name, _is_down: None
         self.on_loss: Callable[[str], None] = lambda _reason: None
         self.has_spoken = threading.Event()
@@ -131,7 +134,7 @@ class FakeTyper:
 
     def presses(self) -> int:
         """See `Typer`."""
-        return 0
+        return self._desktop.presses
 
     def copy(self, text: str) -> None:
         """See `Typer`."""
@@ -179,9 +182,11 @@ class FakeShell:
     def __init__(self, desktop: FakeDesktop) -> None:
         self._desktop = desktop
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
         """See `Shell`."""
-        self._desktop.wish = on_wish
+        self._desktop.wish, self._desktop.press_icon = on_wish, on_press
         work()
 
     def show(self, view: View) -> None:

@@ -41,8 +41,8 @@ class _Written:
 
     target: Target
     text: str = field(repr=False)
-    presses: int
-    """Of others, when it had been written."""
+    presses: int | None
+    """Of the user, when it had been written."""
     can_go: bool = True
 
 
@@ -174,7 +174,8 @@ class Desk:
 
     def _erase(self, at: Looked) -> list[Effect]:
         last = self._last
-        if last is None or not last.can_go or last.target != at.target or last.presses != at.presses:
+        is_untouched = at.presses is not None and last is not None and last.presses == at.presses
+        if last is None or not last.can_go or last.target != at.target or not is_untouched:
             self.notice = NO_UNDO
             return [Note("undo refused")]
         self._last = _Written(last.target, "", at.presses, can_go=False)

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from client.dictation.core.committed import Committed
 from client.dictation.core.desk import Desk, TakeBack, Utterance
 from client.dictation.core.ear import Ear
+from client.dictation.core.limits import Limits
 from client.dictation.core.moves import (
     AudioLost,
     CaptureFailed,
@@ -25,6 +25,7 @@ from client.dictation.core.moves import (
     Input,
     Looked,
     Note,
+    OfSession,
     Opened,
     OpenSession,
     Over,
@@ -42,6 +43,8 @@ from client.dictation.core.moves import (
     Warned,
     Wrote,
 )
+from client.dictation.core.notices import Notices
+from client.dictation.core.run import Run
 from client.dictation.core.view import Cue, State, View
 from client.dictation.core.viewing import sight
 from client.dictation.core.wishes import Wishes
@@ -58,19 +61,15 @@ class Dictation:
         self._wishes = wishes
         self._desk = Desk(wishes.rules, trailing_space=wishes.trailing_space, hold_s=wishes.hold_s)
         self._ear = Ear()
-        self._run = 0
-        self._is_open = False
-        """Whether this run's session was ever open."""
-        self._committed = Committed()
-        self._places: dict[int, str] = {}
-        self._on_since = self._active_at = self._deadline = 0.0
+        self._limits = Limits(wishes)
+        self._run = Run()
         self._key_down_at: float | None = None
         self._again = False
         """Whether the user wants to go on as soon as the last final is there."""
         self.state = State.OFF
         self.lost = ""
         """Why there is no connection; empty while there is one, or none is wanted."""
-        self.notice = self._desk_notice = self._warning = ""
+        self._notices = Notices()
         self.interim = ""
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._handlers: dict[type, Callable[[Any, float], list[Effect]]] = {
@@ -102,20 +101,17 @@ class Dictation:
 
     def on(self, event: Input, now: float) -> list[Effect]:
         """Take what happened at `now`. Returns what is to be done, in order."""
-        effects = self._handlers[type(event)](event, now)
+        is_news = not isinstance(event, OfSession) or (
+            event.run == self._run.number and self.state != State.OFF
+        )
+        effects = self._handlers[type(event)](event, now) if is_news else []
         effects += self._due(now)
         return effects + self._settle(now)
 
     def wake_at(self) -> float | None:
         """When a `Tick` is wanted at the latest; None: not at all."""
-        times: list[float] = []
-        awaits_server = self._is_open or self._desk.is_idle
-        if self.state == State.CONNECTING or (self.state == State.DRAINING and awaits_server):
-            times.append(self._deadline)
-        if self.state in (State.CONNECTING, State.ON):
-            times.append(self._on_since + self._wishes.session_s_max)
-        if self.state == State.ON and not self.lost:
-            times.append(self._active_at + self._wishes.silence_s_max)
+        awaits_server = self._run.is_open or self._desk.is_idle
+        times = self._limits.wake_at(self.state, is_lost=bool(self.lost), awaits_server=awaits_server)
         if self.is_wanted:
             times.append(self._ear.wake_at())
         if (looks_at := self._desk.wake_at()) is not None:
@@ -127,7 +123,7 @@ class Dictation:
         return sight(
             self.state,
             lost=self.lost,
-            notice=self._desk_notice or (self.is_wanted and self._ear.warning) or self.notice,
+            notice=self._notices.shown(self._ear.warning if self.is_wanted else ""),
             interim=self.interim,
             history=tuple(self.history),
             level_db=self._ear.level_db if self.is_wanted else None,
@@ -137,7 +133,8 @@ class Dictation:
     def _turn_on(self, now: float) -> list[Effect]:
         if self.is_wanted:
             return []
-        self.notice = self.lost = ""
+        self._notices.clear()
+        self.lost = ""
         self._ear = Ear(now)
         if self.state == State.DRAINING:
             self._again = True
@@ -146,23 +143,20 @@ class Dictation:
         return [Forget(), StartCapture(), *self._open_session(now, began=True)]
 
     def _open_session(self, now: float, *, began: bool = False, after_s: float = 0.0) -> list[Effect]:
-        self._run += 1
-        self._is_open = False
-        self._committed = Committed()
-        self._places.clear()
+        self._run = Run(self._run.number + 1)
         self.interim = ""
         if began:
-            self._on_since = now
-            self._deadline = now + self._wishes.reconnect_s
+            self._limits.begin(now)
+            self._limits.connect(now)
         if self.state != State.DRAINING:
             self.state = State.CONNECTING
-        return [OpenSession(self._run, after_s)]
+        return [OpenSession(self._run.number, after_s)]
 
     def _turn_off(self, now: float, *, notice: str = "", cue: Cue = Cue.STOP) -> list[Effect]:
         if not self.is_wanted:
             return []
         if notice:
-            self.notice = notice
+            self._notices.say(notice)
         effects: list[Effect] = [StopCapture(), Play(cue)]
         if self._again:
             self._again = False
@@ -171,22 +165,22 @@ class Dictation:
             self._desk.clear()
             return [*effects, *self._finish()]
         self.state = State.DRAINING
-        self._deadline = now + self._wishes.drain_s
-        return [*effects, EndSession(self._run)]
+        self._limits.drain(now)
+        return [*effects, EndSession(self._run.number)]
 
     def _finish(self) -> list[Effect]:
         """To OFF, at once."""
         self.state = State.OFF
         self.interim = self.lost = ""
-        return [DropSession(self._run), Forget()]
+        return [DropSession(self._run.number), Forget()]
 
     def _fail(self, problem: str, now: float, *, microphone: bool = False) -> list[Effect]:
         """It can't go on. Without a microphone what was said is still awaited."""
         if not self.is_wanted:
             return []
-        if microphone and self._is_open and not self._again:
+        if microphone and self._run.is_open and not self._again:
             return self._turn_off(now, notice=problem, cue=Cue.ERROR)
-        self.notice = problem
+        self._notices.say(problem)
         effects: list[Effect] = [StopCapture(), Play(Cue.ERROR)]
         if self._again:
             self._again = False
@@ -210,83 +204,68 @@ class Dictation:
         return []
 
     def _opened(self, event: Opened, now: float) -> list[Effect]:
-        if event.run != self._run or self.state not in (State.CONNECTING, State.DRAINING):
-            return []
-        self._is_open, self.lost = True, ""
-        self._active_at = now
+        self._run.is_open, self.lost = True, ""
+        self._limits.speech(now)
         if self.state == State.CONNECTING:
             self.state = State.ON
-        return [Note("session open", {"run": self._run})]
+        return [Note("session open", {"run": event.run})]
 
     def _down(self, event: Down, now: float) -> list[Effect]:
-        if event.run != self._run or self.state == State.OFF:
-            return []
         self.lost = event.reason
-        return [Note("connection lost", {"run": self._run}), Play(Cue.ERROR)]
+        return [Note("connection lost", {"run": event.run}), Play(Cue.ERROR)]
 
     def _up(self, event: Up, now: float) -> list[Effect]:
-        if event.run != self._run:
-            return []
-        self.lost, self._active_at = "", now
-        return [Note("connection back", {"run": self._run})]
+        self.lost = ""
+        self._limits.speech(now)
+        return [Note("connection back", {"run": event.run})]
 
     def _over(self, event: Over, now: float) -> list[Effect]:
-        if event.run != self._run or self.state == State.OFF:
-            return []
         if not event.problem and self.state == State.DRAINING:
-            self._deadline = now  # what is on the desk is still written: see _settle
-            self._is_open = False
+            self._limits.answered(now)  # what is on the desk is still written: see _settle
+            self._run.is_open = False
             return []
         if event.problem and not event.is_retryable:
             if self.state == State.DRAINING:
-                self.notice = event.problem
+                self._notices.say(event.problem)
                 return [Play(Cue.ERROR), *self._leave(now)]
             return self._fail(event.problem, now)
         # Its audio is kept as far as no final covers it, and goes to another session.
-        was_open = self._is_open
+        was_open = self._run.is_open
         if was_open and self.state == State.ON:
-            self._deadline = now + self._wishes.reconnect_s
+            self._limits.connect(now)
         self.lost = event.problem or "the server has ended the session"
         effects: list[Effect] = [] if not was_open else [Play(Cue.ERROR)]
         effects += self._open_session(now, after_s=0.0 if was_open else RETRY_S)
         if self.state == State.DRAINING:
-            effects.append(EndSession(self._run))
+            effects.append(EndSession(self._run.number))
         return effects
 
     def _warned(self, event: Warned, now: float) -> list[Effect]:
-        # It takes the place of another warning, but not of what the user has to know about a text.
-        is_free = self.notice in ("", self._warning)
-        if event.run == self._run and self.state != State.OFF and is_free:
-            self.notice = self._warning = event.message
+        self._notices.warn(event.message)
         return []
 
     def _speech_began(self, event: SpeechBegan, now: float) -> list[Effect]:
-        if event.run == self._run:
-            self._active_at = now
-            self._places[event.utterance] = event.target.window
+        self._limits.speech(now)
+        self._run.begin(event.utterance, event.target.window)
         return []
 
     def _guessed(self, event: Guessed, now: float) -> list[Effect]:
-        if event.run == self._run and self.state != State.OFF:
-            self._active_at = now
-            self.interim = event.text
+        self._limits.speech(now)
+        self.interim = event.text
         return []
 
     def _said(self, event: Said, now: float) -> list[Effect]:
-        if event.run != self._run or self.state == State.OFF:
-            return []
-        self._active_at, self.interim = now, ""
-        self._committed, due = self._committed.take(event.final)
-        place = self._places.pop(event.final.utterance, "")
-        spoken = self._wishes.writing.write(due.removeprefix(" "), event.final.language)
+        self._limits.speech(now)
+        self.interim = ""
+        due, place = self._run.take(event.final)
+        spoken = self._wishes.writing.write(due, event.final.language)
         if spoken.takes_back:
             self._desk.put(TakeBack())
         if spoken.text:
             self.history.appendleft(spoken.text)
             self._desk.put(Utterance(spoken.text, place if self._wishes.stay else ""))
-        numbers = {"run": self._run, "utterance": event.final.utterance, "length": len(spoken.text)}
-        effects: list[Effect] = [Note("final", numbers)]
-        return effects
+        numbers = {"run": event.run, "utterance": event.final.utterance, "length": len(spoken.text)}
+        return [Note("final", numbers)]
 
     def _heard(self, event: Heard, now: float) -> list[Effect]:
         if not self.is_wanted:
@@ -297,40 +276,30 @@ class Dictation:
 
     def _audio_lost(self, event: AudioLost, now: float) -> list[Effect]:
         if self.is_wanted:
-            self.notice = event.reason
+            self._notices.say(event.reason)
         return [Note("audio lost")]
 
     def _from_desk(self, effects: list[Effect]) -> list[Effect]:
-        """What the desk says of the last text is newer than all else that is to be known."""
-        if self._desk.notice:
-            self.notice = self._desk.notice
-        elif self.notice == self._desk_notice:
-            self.notice = ""
-        self._desk_notice = self._desk.notice
+        self._notices.of_desk(self._desk.notice)
         return effects
 
     def _due(self, now: float) -> list[Effect]:
         """What time has brought about."""
         if self.is_wanted and (problem := self._ear.problem(now)):
             return self._fail(problem, now, microphone=True)
-        if self.state in (State.CONNECTING, State.ON) and now >= self._on_since + self._wishes.session_s_max:
-            minutes = self._wishes.session_s_max / 60
-            return self._turn_off(now, notice=f"Dictation ended by itself after {minutes:g} minutes.")
-        if self.state == State.CONNECTING and now >= self._deadline:
+        if notice := self._limits.why_off(self.state, now, is_lost=bool(self.lost)):
+            return self._turn_off(now, notice=notice)
+        if self.state == State.CONNECTING and self._limits.is_server_late(now):
             return self._fail(self.lost or "The server did not answer.", now)
-        if self.state == State.ON and not self.lost and now >= self._active_at + self._wishes.silence_s_max:
-            silence = self._wishes.silence_s_max
-            return self._turn_off(
-                now, notice=f"Dictation ended by itself: nothing was said for {silence:g} s."
-            )
         return []
 
     def _settle(self, now: float) -> list[Effect]:
         """Begin what is due on the desk, and leave DRAINING when its time is over."""
         effects = self._desk.next() + self._desk.again(now)
-        if self.state == State.DRAINING and now >= self._deadline:
-            if self._is_open:  # its last final did not come in time
-                self.notice = self.notice or "The last words did not come in time."
+        if self.state == State.DRAINING and self._limits.is_server_late(now):
+            if self._run.is_open:  # its last final did not come in time
+                if not self._notices:
+                    self._notices.say("The last words did not come in time.")
                 self._desk.clear()
             elif not self._desk.is_idle:
                 return effects

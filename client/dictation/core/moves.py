@@ -37,67 +37,64 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The session of this run is open."""
+class OfSession:
+    """What is said of a session, or to it."""
 
     run: int
+    """Its number: a dictation whose session is lost opens another one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Down:
+class Opened(OfSession):
+    """It is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Down(OfSession):
     """Its connection is lost; it is being resumed."""
 
-    run: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Up:
+class Up(OfSession):
     """It has a connection again."""
-
-    run: int
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """The session of this run is over, or could not be opened: `problem` says why, empty at its orderly
-    end."""
+class Over(OfSession):
+    """It is over, or could not be opened: `problem` says why, empty at its orderly end."""
 
-    run: int
     problem: str = ""
     is_retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(OfSession):
     """The server said something that the user should know."""
 
-    run: int
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechBegan:
+class SpeechBegan(OfSession):
     """An utterance began while this had the focus, as far as that was looked at."""
 
-    run: int
     utterance: int
     target: Target = field(default_factory=Target)
 
 
 @dataclass(frozen=True, slots=True)
-class Guessed:
+class Guessed(OfSession):
     """What is being said; it may change."""
 
-    run: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Said(OfSession):
     """An utterance is over."""
 
-    run: int
     final: Final
 
 
@@ -126,17 +123,18 @@ class CaptureFailed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The answer to `Look`: what has the focus, and how often others have pressed a key so far."""
+    """The answer to `Look`: what has the focus, and how often the user has pressed something so far; None
+    where that is not known."""
 
     target: Target
-    presses: int
+    presses: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
     """The answer to `Type`, `Paste` and `Erase`."""
 
-    presses: int
+    presses: int | None
     problem: str = ""
     typed: int = 0
     """Characters that got there in spite of the problem."""
@@ -181,25 +179,20 @@ class StopCapture:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSession:
+class OpenSession(OfSession):
     """Open a session, under this number, after a pause; send it what is kept, and what comes."""
 
-    run: int
     after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class EndSession:
+class EndSession(OfSession):
     """Tell it that there is no more audio; its last finals are awaited."""
-
-    run: int
 
 
 @dataclass(frozen=True, slots=True)
-class DropSession:
+class DropSession(OfSession):
     """Close it; nothing of it is wanted any more."""
-
-    run: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,11 @@ from PySide6.QtWidgets import (
 
 from client.dictation.core.view import Cue, Light, State, View
 from client.dictation.cues import Cues
+from client.dictation.plain_shell import StatusLine
 from client.dictation.ports import Wish
 
-_COLOURS: Final[dict[Light, str]] = {"off": "#8a8a8a", "wait": "#f0a020", "on": "#2fb344", "red": "#e03131"}
+COLOURS: Final[dict[Light, str]] = {"off": "#8a8a8a", "wait": "#f0a020", "on": "#2fb344", "red": "#e03131"}
+"""Of the dot in the tray and in the window."""
 _WIDTH: Final = 560
 _MARGIN: Final = 48
 _NOTICE_S: Final = 6
@@ -58,14 +60,19 @@ class QtShell:
         self._bridge = _Bridge()
         self._bridge.shown.connect(self._draw)
         self._bridge.ended.connect(self._app.quit)
-        self._indicator = Indicator()
+        # A Wayland compositor gives each new window the keyboard, and what is typed would go into it.
+        is_wayland = QApplication.platformName().startswith("wayland")
+        self._indicator = StatusLine() if is_wayland else Indicator()
         self._tray = QSystemTrayIcon(_icon("off"))
         self._cues = Cues()
         self._error: BaseException | None = None
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
         """See `Shell`. Ctrl-C and SIGTERM are the wish to quit."""
         menu = QMenu()
+        menu.aboutToShow.connect(on_press)
         actions: list[QAction] = []
         for text, wish in _MENU:
             action = menu.addAction(text)
@@ -75,6 +82,7 @@ class QtShell:
 
         def clicked(why: QSystemTrayIcon.ActivationReason) -> None:
             if why == QSystemTrayIcon.ActivationReason.Trigger:
+                on_press()
                 on_wish("toggle")
 
         self._tray.activated.connect(clicked)
@@ -108,7 +116,7 @@ class QtShell:
 
     def _draw(self, view: View) -> None:
         self._tray.setIcon(_icon(view.light))
-        self._tray.setToolTip(view.headline)
+        self._tray.setToolTip("\n".join(filter(None, (view.headline, view.notice))))
         self._indicator.draw(view)
 
 
@@ -179,7 +187,11 @@ class Indicator(QWidget):
 
 
 def _asking(on_wish: Callable[[Wish], None], wish: Wish) -> Callable[[], None]:
-    return lambda: on_wish(wish)
+    def ask() -> None:
+        QApplication.sync()  # the menu has the keyboard until it is gone
+        on_wish(wish)
+
+    return ask
 
 
 class _Signals:
@@ -233,7 +245,7 @@ def _dot(light: Light, size: int) -> QPixmap:
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(QColor(_COLOURS[light]))
+    painter.setBrush(QColor(COLOURS[light]))
     painter.setPen(Qt.PenStyle.NoPen)
     painter.drawEllipse(1, 1, size - 2, size - 2)
     painter.end()

@@ -6,6 +6,7 @@ What is typed goes through its standard input: arguments of a process can be see
 
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Final
 
 from client.dictation.core.target import Newline, Target
@@ -15,7 +16,7 @@ _TYPE_S_MAX: Final = 60.0
 _PAUSE_MS: Final = "100"
 """A new virtual keyboard's first key is lost while the app reads its layout: a key that does nothing goes
 first."""
-_FIRST: Final = ("-P", "Shift_L", "-p", "Shift_L", "-s", _PAUSE_MS)
+FIRST: Final = ("-P", "Shift_L", "-p", "Shift_L", "-s", _PAUSE_MS)
 
 
 class WtypeTyper:
@@ -24,7 +25,6 @@ class WtypeTyper:
 
     def __init__(self, wtype: str) -> None:
         self._wtype = wtype
-        self._count = 0
 
     @staticmethod
     def works(wtype: str) -> bool:
@@ -62,10 +62,8 @@ class WtypeTyper:
         """See `Typer`."""
         self._run(["-k", "BackSpace"] * count)
 
-    def presses(self) -> int:
-        """See `Typer`: each time another number, since it is not known."""
-        self._count += 1
-        return self._count
+    def presses(self) -> None:
+        """See `Typer`: it is not known."""
 
     def copy(self, text: str) -> None:
         """See `Typer`."""
@@ -77,14 +75,20 @@ class WtypeTyper:
         """See `Typer`."""
 
     def _run(self, arguments: list[str], text: str | None = None) -> None:
-        self._call([self._wtype, *_FIRST, *arguments, *(["-"] if text is not None else [])], text)
+        self._call([self._wtype, *FIRST, *arguments, *(["-"] if text is not None else [])], text)
 
     def _call(self, command: list[str], text: str | None) -> None:
         try:
+            # `wl-copy` stays to serve the clipboard, and would keep a pipe for its output open.
             done = subprocess.run(
-                command, input=(text or "").encode(), capture_output=True, timeout=_TYPE_S_MAX, check=False
+                command,
+                input=(text or "").encode(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=_TYPE_S_MAX,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
-            raise NotTyped("`wtype` did not answer") from None
+            raise NotTyped(f"`{Path(command[0]).name}` did not answer") from None
         if done.returncode:
-            raise NotTyped("the compositor did not let `wtype` type")
+            raise NotTyped(f"the compositor refused `{Path(command[0]).name}`")

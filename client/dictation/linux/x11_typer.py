@@ -99,11 +99,11 @@ class X11Typer:
                 self._press(keys[start : start + _BATCH_CHARS])
                 self._wait_for_reader()
 
-    def presses(self) -> int:
+    def presses(self) -> int | None:
         """See `Typer`."""
         with self._lock, contextlib.suppress(ConnectionClosedError):
             return self._presses.others()
-        return 0
+        return None
 
     def copy(self, text: str) -> None:
         """See `Typer`."""
@@ -129,8 +129,8 @@ class X11Typer:
         with self._lock:
             try:
                 self._errors.clear()
-                self._presses.watch()
                 self._refresh()
+                self._presses.watch(self._silent)
                 with self._plain_keyboard():
                     yield typed
             except (XError, ConnectionClosedError, OSError, LookupError):
@@ -158,18 +158,16 @@ class X11Typer:
 
     def _press(self, keys: Sequence[Key]) -> None:
         is_shifted = False
-        presses = len(keys)
         for key in keys:
             if key.shift != is_shifted:
                 self._fake(X.KeyPress if key.shift else X.KeyRelease, self._shift)
-                presses += key.shift
                 is_shifted = key.shift
             self._fake(X.KeyPress, key.code)
             self._fake(X.KeyRelease, key.code)
         if is_shifted:
             self._fake(X.KeyRelease, self._shift)
         self._display.sync()
-        self._presses.add_own(presses)
+        self._presses.add_own(len(keys))
 
     def _note_error(self, error: XError, _request: object) -> None:
         self._errors.append(error)
@@ -199,7 +197,6 @@ class X11Typer:
             for code, released in lifted.items():
                 if self._presses.released(code) == released:
                     self._fake(X.KeyPress, code)
-                    self._presses.add_own(1)
             self._display.sync()
 
     def _lift(self) -> dict[int, int]:
@@ -235,16 +232,17 @@ class X11Typer:
         return {code: () if is_spare(row) else tuple(row) for code, row in rows}
 
     def _read_layout(self) -> None:
-        self._modifiers = self._read_modifiers()
+        self._read_modifiers()
         self._layout = self._rows()
         self._keymap = Keymap(self._layout, self._modifiers)
 
-    def _read_modifiers(self) -> list[int]:
+    def _read_modifiers(self) -> None:
         by_modifier = self._display.get_modifier_mapping()
         num_lock = self._display.keysym_to_keycode(XK.XK_Num_Lock)
         locks = {num_lock, self._display.keysym_to_keycode(XK.XK_Caps_Lock)}
         self._num_lock = sum(1 << n for n, codes in enumerate(by_modifier) if num_lock and num_lock in codes)
-        return sorted({code for codes in by_modifier for code in codes if code} - locks)
+        self._silent = {code for codes in by_modifier for code in codes if code}
+        self._modifiers = sorted(self._silent - locks)
 
     def _rest_later(self) -> None:
         if self._resting is not None:

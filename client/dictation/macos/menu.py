@@ -14,7 +14,10 @@ def _target_class(mac: Frameworks) -> Any:
     """Objective-C knows classes by name, so there can only be one."""
 
     class StenoMenuTarget(mac.foundation.NSObject):
-        """Is told which item was picked; menus want an object for that."""
+        """Is told that the menu opens, and which item was picked; menus want an object for that."""
+
+        def menuWillOpen_(self, _menu: Any) -> None:
+            self.on_open()
 
         def picked_(self, item: Any) -> None:
             self.on_pick(item.representedObject())
@@ -25,16 +28,17 @@ def _target_class(mac: Frameworks) -> Any:
 class Menu:
     """Lives on the main thread."""
 
-    def __init__(self, mac: Frameworks, on_pick: Callable[[str], None]) -> None:
-        """`on_pick` gets the action of the item that was picked."""
+    def __init__(self, mac: Frameworks, on_pick: Callable[[str], None], on_open: Callable[[], None]) -> None:
+        """`on_open` is called when the menu opens; `on_pick` gets the action of the item that was picked."""
         self._appkit = appkit = mac.appkit
         self._target = _target_class(mac).alloc().init()
-        self._target.on_pick = on_pick
+        self._target.on_pick, self._target.on_open = on_pick, on_open
         bar = appkit.NSStatusBar.systemStatusBar()
         # The bar does not keep its items: without a reference the icon is gone at once.
         self._item = bar.statusItemWithLength_(appkit.NSVariableStatusItemLength)
         self._menu = appkit.NSMenu.alloc().initWithTitle_("Steno")
         self._menu.setAutoenablesItems_(False)
+        self._menu.setDelegate_(self._target)
         self._item.setMenu_(self._menu)
         self._shown: Sequence[Item] = ()
         self._light: Light | None = None

@@ -49,14 +49,17 @@ class MacShell:
         self._activity: Any = None
         self._on_wish: Callable[[Wish], None] = lambda _wish: None
 
-    def run(self, work: Callable[[], None], on_wish: Callable[[Wish], None]) -> None:
+    def run(
+        self, work: Callable[[], None], on_wish: Callable[[Wish], None], on_press: Callable[[], None]
+    ) -> None:
         """See the port."""
         appkit = self._mac.appkit
         self._on_wish = on_wish
         app = appkit.NSApplication.sharedApplication()
         app.setActivationPolicy_(appkit.NSApplicationActivationPolicyAccessory)  # no Dock icon, no focus
         if not self._is_plain:
-            self._menu, self._panel = Menu(self._mac, quietly(self._picked)), Panel(self._mac)
+            self._menu = Menu(self._mac, quietly(self._picked), quietly(on_press))
+            self._panel = Panel(self._mac)
 
         def quit_(_number: int) -> None:
             on_wish("quit")

@@ -356,6 +356,13 @@ def test_a_warning_of_the_server_does_not_hide_what_became_of_a_text() -> None:
     assert "secret" in desk.machine.view().notice
 
 
+def test_the_last_ten_texts_are_kept() -> None:
+    desk = Desk().start()
+    for number in range(12):
+        desk.say(f"Text {number}.")
+    assert desk.machine.view().history == tuple(f"Text {number}." for number in range(11, 1, -1))
+
+
 def test_other_ways_in() -> None:
     rules = Rules((Rule(match="chat", newline="shift-return"), Rule(match="vm", insert="paste")))
     desk = Desk(Wishes(rules=rules, trailing_space=True)).start()

@@ -52,7 +52,7 @@ def findings(mac: FakeMac, *names: str) -> list[Finding]:
     checks = {
         "permissions": lambda: selftest.permissions(ports.permissions),
         "microphone": lambda: selftest.microphone(ports.capture),
-        "hotkeys": lambda: selftest.hotkeys(ports.hotkey, {"toggle": parse_chord("f6")}, None),
+        "hotkeys": lambda: selftest.hotkeys(ports.hotkey, ports.typer, {"toggle": parse_chord("f6")}, None),
         "typing": lambda: selftest.typing(ports.typer, ports.page),
     }
     return list(selftest.run({name: checks[name] for name in names}))
@@ -145,3 +145,18 @@ def test_the_page_corrects_nothing(mac: FakeMac) -> None:
         assert mac.runtime.called(f"setAutomatic{kind}SubstitutionEnabled:") == [(False,)]
     page.close()
     page.close()
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_a_hot_key_that_counts_more_than_once_is_found(mac: FakeMac, count: int) -> None:
+    """Taking back relies on it: what comes from holding the key would count as typing."""
+    ports = desktop(SETTINGS, plain=True, mac=mac, carbon=mac.carbon)
+
+    def press(_asked: str) -> None:
+        mac.front.user_presses += count
+        for kind in (5, 6):
+            mac.c.press(97, kind)
+
+    found = list(selftest.hotkeys(ports.hotkey, ports.typer, {"toggle": parse_chord("f6")}, press))
+    assert [finding.name for finding in found] == ["key toggle", "count toggle"][: 1 + (count > 1)]
+    assert found[0].status == "ok"

@@ -3,7 +3,7 @@
 import signal
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -26,7 +26,7 @@ class Session:
     def __init__(self, mac: FakeMac, shell: MacShell) -> None:
         self.mac = mac
         self.shell = shell
-        self.wishes: list[Wish] = []
+        self.wishes: list[Wish | Literal["pressed"]] = []
 
     def run(self, *steps: Any) -> None:
         """Do all steps, then end. Each is called on the dictation's thread."""
@@ -36,7 +36,7 @@ class Session:
                 step()
                 self.drawn()
 
-        self.shell.run(work, self.wishes.append)
+        self.shell.run(work, self.wishes.append, lambda: self.wishes.append("pressed"))
 
     def drawn(self) -> None:
         """Wait until the main thread has done what was due."""
@@ -60,6 +60,12 @@ class Session:
         assert item.state.enabled
         assert item.state.action == "picked:"
         self.mac.queue.put(lambda: item.state.target.picked_(item))
+        self.drawn()
+
+    def open_menu(self) -> None:
+        """Press the icon."""
+        menu = self.item.state.menu
+        self.mac.queue.put(lambda: menu.state.delegate.menuWillOpen_(menu))
         self.drawn()
 
 
@@ -167,6 +173,14 @@ def test_the_menu_s_wishes_arrive(session: Session) -> None:
         lambda: session.pick("Turn Dictation On"),
     )
     assert session.wishes == ["off", "undo", "copy_last", "settings", "quit", "on"]
+
+
+def test_the_press_that_opens_the_menu_is_told_of(session: Session) -> None:
+    """It must not count as one in the app in front, where the last utterance is to be taken back."""
+    session.run(
+        lambda: session.shell.show(ON), session.open_menu, lambda: session.pick("Undo Last Utterance")
+    )
+    assert session.wishes == ["pressed", "undo"]
 
 
 def test_what_is_missing_is_asked_for_and_looked_at_again(mac: FakeMac, session: Session) -> None:
