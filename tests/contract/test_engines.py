@@ -216,5 +216,5 @@ def test_a_final_is_decoded_with_the_beam_that_is_asked_for() -> None:
 
 
 def test_an_unknown_engine_lists_the_known_ones() -> None:
-    with pytest.raises(BadParameter, match="faster_whisper, huggingface, scripted"):
+    with pytest.raises(BadParameter, match="one of faster, huggingface, scripted"):
         check_engine("magic")

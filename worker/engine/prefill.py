@@ -55,6 +55,8 @@ def marked(model: Path) -> Generator[Path]:
 
 
 def _swapped(names: list[str]) -> list[str]:
+    if _START not in names:
+        raise ValueError(f"its vocabulary lacks {_START}")
     start = names.index(_START)
     names[MARKER], names[start] = names[start], names[MARKER]
     return names
