@@ -7,6 +7,7 @@ Each clip is decoded as a final of its language by `faster` and by `huggingface`
 
 import argparse
 import json
+import os
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -79,6 +80,7 @@ def main() -> None:
         device="cpu",
         compute_type="float32",
         window=WindowPolicy(30.0, 0.0, file_s=()),
+        threads=os.cpu_count() or 1,  # one for each call
     )
     languages = LANGUAGES if files.multilingual else ("en",)
     spoken = {code: clips(args.data, language=code, longest_s=_LONGEST_S)[: args.each] for code in languages}

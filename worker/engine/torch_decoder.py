@@ -23,7 +23,7 @@ class Rules:
 
 
 class TorchDecoder:
-    """The decoder of `model`, called from one thread."""
+    """The decoder of `model`. Keeps nothing between calls, which may come from several threads."""
 
     def __init__(self, torch: Any, model: Any) -> None:
         self._torch = torch
