@@ -76,7 +76,7 @@ def _scripted(options: EngineOptions) -> Engine:
 
 _FASTER = "faster_whisper"
 _SHORT = {_FASTER: "faster"}
-_EXTRAS = dict.fromkeys(("safetensors", "torch", "transformers"), "huggingface")
+_EXTRAS: dict[str, str] = dict.fromkeys(("safetensors", "torch", "transformers"), "huggingface")
 """Packages that are not in the extra `worker`."""
 ENGINES: dict[str, Callable[[EngineOptions], Engine]] = {
     _FASTER: _faster_whisper,

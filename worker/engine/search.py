@@ -6,7 +6,7 @@ decoding.cc): twice as many candidates as beams are looked at, a hypothesis that
 one that does not, as many ended ones as there are beams end the search, and the best of them by mean
 log-probability is the text. With one beam, that is greedy decoding.
 
-The transformers library's own search differs in three points, each of which changes words: it ends later,
+The transformers library's own search differs in three points, each of which can change words: it ends later,
 once no hypothesis that goes on can beat those in hand; it counts the token of the end in the mean; and it
 takes log-probabilities before tokens are forbidden, so that what was forbidden is missing from them.
 """
