@@ -13,7 +13,7 @@ from tests.support.data import clip
 from tests.support.service import Service
 from tests.support.speech import spoken
 
-pytestmark = [pytest.mark.anyio, pytest.mark.model]
+pytestmark = [pytest.mark.anyio, pytest.mark.model, pytest.mark.timeout(600)]
 
 CLIPS = ("en_quilter", "en_stew", "en_wizard")
 TALKS = [spoken(name) for name in CLIPS]

@@ -63,6 +63,7 @@ def both(base: Path) -> Generator[tuple[Engine, Engine]]:
 
 
 @pytest.mark.huggingface
+@pytest.mark.timeout(600)
 class TestWithWeights:
     def test_there_is_enough_to_compare(self) -> None:
         assert len(PIECES) >= 20

@@ -50,6 +50,8 @@ class EngineOptions:
     compute_type: str = "auto"
     threads: int = 1
     """Decodes at once."""
+    batch_max: int = 0
+    """Most rows of one call; 0 for what suits the device."""
     window: WindowPolicy | None = None
     """How long windows are; None for what suits the model."""
 

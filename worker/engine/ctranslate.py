@@ -60,7 +60,7 @@ class CTranslate2Backend:
             device=device,
             compute_type=self._model.compute_type,
             languages=tuple(whisper.supported_languages),
-            batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
+            batch_max=options.batch_max or (_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA),
             mels=mels,
             window=policy_for(width),
         )

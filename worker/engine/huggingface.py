@@ -77,7 +77,7 @@ class TransformersBackend:
             device=device,
             compute_type=compute_type,
             languages=self._languages(),
-            batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
+            batch_max=options.batch_max or (_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA),
             mels=int(self._model.config.num_mel_bins),
             window=_WHOLE,
         )
