@@ -1,5 +1,5 @@
 """The same weights on two backends: `python -m bench.experiments.backends --data DIR [--model NAME]
-[--each N] [--json FILE]`. Needs the extra `huggingface`.
+[--each N] [--language CODE] [--json FILE]`. Needs the extra `huggingface`.
 
 Each clip is decoded as a final of its language, with 30 s windows, by `huggingface` in float32 and by
 `faster` in float32, so that all that differs is the software, and in int8, as it is shipped on CPUs. What
@@ -80,6 +80,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="base")
     parser.add_argument("--each", type=int, default=6, help="clips of each language")
+    parser.add_argument(
+        "--language", action="append", choices=LANGUAGES, help="only this one; may be given again"
+    )
     parser.add_argument("--beam", type=int, default=5)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -103,7 +106,7 @@ def main() -> None:
     print("| CPU s: huggingface | faster float32 | int8 |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     rows: dict[str, Row] = {}
-    for code in LANGUAGES if files.multilingual else ("en",):
+    for code in args.language or (LANGUAGES if files.multilingual else ("en",)):
         those = clips(args.data, language=code, longest_s=_LONGEST_S)[: args.each]
         rows[code] = row = compare(those, code, engines, args.beam)
         plain, small = (row.faster[name] for name in TYPES)
