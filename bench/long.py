@@ -244,7 +244,7 @@ def main() -> None:
     held = Held()
     played = listen(engine, passage, SessionOptions(), Setting(watch=held, cost=options.cost))
     slices, stretches = slices_of(played.arrivals[0], chosen, baseline, passage, held)
-    minutes, decoding_s = passage.duration_s / 60, played.cpu_s.total()
+    minutes, decoding_s = passage.duration_s / 60, sum(played.cpu_s.values())
     print(f"{minutes:.1f} minutes, {len(chosen)} recordings, {decoding_s:.0f} s of decoding")
     print(table(slices, stretches))
     print("dropped:", dict(played.dropped))

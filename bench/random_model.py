@@ -62,10 +62,11 @@ def write_random_model(folder: Path, shape: Shape, *, like: Path, seed: int = 0)
     spec = whisper_spec.WhisperSpec(shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads)
     _fill(spec, shape, len(names), np.random.default_rng(seed))
     spec.register_vocabulary(names)
-    spec.config.suppress_ids = config["suppress_ids"]
-    spec.config.suppress_ids_begin = config["suppress_ids_begin"]
-    spec.config.lang_ids = config["lang_ids"]
-    spec.config.alignment_heads = list(
+    written: Any = spec.config
+    written.suppress_ids = config["suppress_ids"]
+    written.suppress_ids_begin = config["suppress_ids_begin"]
+    written.lang_ids = config["lang_ids"]
+    written.alignment_heads = list(
         product(range(shape.decoder_layers // 2, shape.decoder_layers), range(min(2, shape.heads)))
     )
     spec.validate()

@@ -15,7 +15,8 @@ from typing import Any
 
 from bench import environment
 from bench.cost_table import FOLDER, BadTable, CostTable, cost_table
-from bench.fleet import Case, Outcome, simulate
+from bench.fleet import simulate
+from bench.fleet_worker import Case, Outcome
 from bench.scoring import Spread
 from worker.core.effects import SessionOptions
 

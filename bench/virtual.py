@@ -37,7 +37,7 @@ class Played:
     arrivals: list[list[Arrival]]
     """Per session, on its own clock."""
     decodes: Counter[str] = field(default_factory=Counter[str])
-    cpu_s: Counter[str] = field(default_factory=Counter[str])
+    cpu_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     batches: Counter[str] = field(default_factory=Counter[str])
     """By kind of decode; a final that committed text forced to be decoded again is a kind of its own."""
     dropped: Counter[str] = field(default_factory=Counter[str])

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     """Workers that `steno up` starts."""
     threads: int = Field(0, ge=0, le=64)
     """Decodes at once in one worker; 0: the machine's cores shared between its workers, 1 on CUDA."""
+    batch_max: int = Field(0, ge=0, le=256)
+    """Most decodes of one batch; 0: 4 on a CPU, 16 on CUDA. Less for a while where the device's memory does
+    not suffice."""
     worker_sessions: int = Field(64, ge=1, le=4096)
     """Live sessions that one worker takes."""
     worker_load_max: float = Field(0.0, ge=0, le=100)

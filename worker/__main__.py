@@ -56,6 +56,7 @@ def _make(settings: Settings, model: str) -> Engine:
         device=settings.device,
         compute_type=settings.compute_type,
         threads=settings.threads or _threads(settings),
+        batch_max=settings.batch_max,
     )
     return make_engine(settings.engine, options)
 
@@ -112,7 +113,9 @@ def main() -> int:
         if settings.metrics_port:
             serve_health(health, settings.metrics_host, settings.metrics_port)
         engine = load_engine(settings)
-        log.info("engine ready", extra={"model": engine.info.model, "device": engine.info.device})
+        info = engine.info
+        about = {"engine": info.name, "model": info.model, "device": info.device}
+        log.info("engine ready", extra=about)
         asyncio.run(serve(settings, engine, health))
     except DeviceFault as fault:
         log.error("ending, to be replaced: %s", fault)

@@ -19,6 +19,13 @@ CANARY_SHARE = Gauge(
 )
 CANARY_SHARE.set(1)
 ENGINE_FAULTS = Counter("steno_worker_engine_faults", "Batches that the decoder failed on")
+OUT_OF_MEMORY = Counter(
+    "steno_worker_out_of_memory", "Batches for which the device's memory did not suffice, tried again smaller"
+)
+BATCH_ROWS_MAX = Gauge(
+    "steno_worker_batch_rows_max",
+    "Most decodes of a batch: the engine's own number, less after the device's memory did not suffice",
+)
 
 QUEUE_S = Histogram(
     "steno_decode_queue_seconds", "Wait of a decode before it starts", ["kind"], buckets=_SECONDS

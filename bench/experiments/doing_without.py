@@ -54,7 +54,7 @@ def errors_of(plan: Sequence[Program], texts: Sequence[str]) -> tuple[WordErrors
 def line(name: str, plan: Sequence[Program], played: Played) -> str:
     """As Markdown."""
     errors, left = errors_of(plan, [transcript(found) for found in played.arrivals])
-    cpu = played.cpu_s.total() / sum(program.duration_s for program in plan)
+    cpu = sum(played.cpu_s.values()) / sum(program.duration_s for program in plan)
     return f"| {name} | {counts(errors)} | {left} | {played.decodes['final again']} | {cpu:.3f} |"
 
 

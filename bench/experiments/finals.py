@@ -87,7 +87,7 @@ def figures(plan: Sequence[Program], played: Played, options: SessionOptions, ba
         inside=ended_inside(program, found, options),
         decodes=played.decodes.total(),
         wer=word_errors(" ".join(p.text for p in program.passages), transcript(found)).rate,
-        cpu=played.cpu_s.total() / program.duration_s,
+        cpu=sum(played.cpu_s.values()) / program.duration_s,
         final=Spread.of(waits.final_s),
     )
 

@@ -109,12 +109,11 @@ class Card:
         found: dict[str, float] = {}
         for rows in self._grid.rows:
             states = self._states(rows, window_s)
-            found[str(rows)] = median_ms(
-                lambda rows=rows, states=states: self._model.align(
-                    states, self._task, [text] * rows, [round(50 * window_s)] * rows
-                ),
-                self._grid.repeats,
-            )
+
+            def align(rows: int = rows, states: Any = states) -> None:
+                self._model.align(states, self._task, [text] * rows, [round(50 * window_s)] * rows)
+
+            found[str(rows)] = median_ms(align, self._grid.repeats)
         return found
 
     def windows_per_s(self, rows: int) -> float:

@@ -48,9 +48,9 @@ def figures(plan: list[Program], played: Played, baseline: Baseline | None) -> d
     ]
     audio_s = sum(program.duration_s for program in plan)
     steady = sum((stability(found) for found in played.arrivals), Stability())
-    found = {
+    found: dict[str, Any] = {
         "wer": round(total(errors).rate, 4),
-        "cpu": round(played.cpu_s.total() / audio_s, 3),
+        "cpu": round(sum(played.cpu_s.values()) / audio_s, 3),
         "cpu_by_kind": {k: round(v / audio_s, 3) for k, v in played.cpu_s.items()},
         "decodes": dict(played.decodes),
         "batch": {k: round(n / played.batches[k], 2) for k, n in played.decodes.items()},

@@ -51,7 +51,7 @@ def main() -> None:
             str(played.dropped["loop"]),
             ", ".join(f"{part.first.p50:.2f} / {part.first.p95:.2f}" for part in slices),
             f"{stability(found).unstable:.0%}",
-            f"{played.cpu_s.total() / passage.duration_s:.2f}",
+            f"{sum(played.cpu_s.values()) / passage.duration_s:.2f}",
         )
         print(f"| {' | '.join(cells)} |", flush=True)
 

@@ -48,7 +48,20 @@ def describe(name: str, path: Path) -> ModelFiles:
             f"{path} is not a CTranslate2 Whisper model: it lacks {', '.join(lacking)}; convert the model "
             "with ct2-transformers-converter --copy_files tokenizer.json preprocessor_config.json"
         )
-    return ModelFiles(name, path, _vocabulary_count(path) >= MULTILINGUAL_TOKENS)
+    return ModelFiles(name, path, vocabulary_size(path) >= MULTILINGUAL_TOKENS)
+
+
+def vocabulary_size(path: Path) -> int:
+    """Tokens of a CTranslate2 model. Raises `ModelUnavailable` where its file can't be read."""
+    try:
+        if _has(path / "vocabulary.json"):
+            tokens = json.loads((path / "vocabulary.json").read_bytes())
+            return len(cast(list[str], tokens))
+        # Some tokens hold characters that str.splitlines takes for line ends, so bytes are counted.
+        lines = (path / "vocabulary.txt").read_bytes().removesuffix(b"\n")
+        return lines.count(b"\n") + 1
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelUnavailable(f"the vocabulary in {path} can't be read ({error}); fetch it anew") from error
 
 
 def _has(path: Path) -> bool:
@@ -60,15 +73,3 @@ def _config(path: Path) -> dict[str, Any]:
         return cast(dict[str, Any], json.loads((path / "config.json").read_bytes()))
     except (OSError, ValueError):
         return {}
-
-
-def _vocabulary_count(path: Path) -> int:
-    try:
-        if _has(path / "vocabulary.json"):
-            tokens = json.loads((path / "vocabulary.json").read_bytes())
-            return len(cast(list[str], tokens))
-        # Some tokens hold characters that str.splitlines takes for line ends, so bytes are counted.
-        lines = (path / "vocabulary.txt").read_bytes().removesuffix(b"\n")
-        return lines.count(b"\n") + 1
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelUnavailable(f"the vocabulary in {path} can't be read ({error}); fetch it anew") from error

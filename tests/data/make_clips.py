@@ -31,6 +31,18 @@ COPIES = (
     ("en_years.ogg", "fleurs/fleurs-en-000.ogg", "en", FLEURS),
     ("de_zeit.ogg", "fleurs/fleurs-de-003.ogg", "de", FLEURS),
     ("fr_course.ogg", "fleurs/fleurs-fr-005.ogg", "fr", FLEURS),
+    ("en_cabbage.ogg", "fleurs/fleurs-en-003.ogg", "en", FLEURS),
+    ("en_feathers.ogg", "fleurs/fleurs-en-004.ogg", "en", FLEURS),
+    ("de_wasser.ogg", "fleurs/fleurs-de-001.ogg", "de", FLEURS),
+    ("de_berg.ogg", "fleurs/fleurs-de-004.ogg", "de", FLEURS),
+    ("de_strand.ogg", "fleurs/fleurs-de-005.ogg", "de", FLEURS),
+    ("fr_montagne.ogg", "fleurs/fleurs-fr-000.ogg", "fr", FLEURS),
+    ("fr_enfants.ogg", "fleurs/fleurs-fr-002.ogg", "fr", FLEURS),
+    ("fr_avion.ogg", "fleurs/fleurs-fr-004.ogg", "fr", FLEURS),
+    ("fr_cristaux.ogg", "fleurs/fleurs-fr-008.ogg", "fr", FLEURS),
+    ("es_gente.ogg", "fleurs/fleurs-es-002.ogg", "es", FLEURS),
+    ("es_tierra.ogg", "fleurs/fleurs-es-003.ogg", "es", FLEURS),
+    ("es_luna.ogg", "fleurs/fleurs-es-006.ogg", "es", FLEURS),
 )
 DEMO_PARTS = tuple(f"librispeech/1688-142285-000{n}.flac" for n in (2, 3, 4))
 DEMO_GAP_S = 0.8

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from shared.errors import BadParameter
+from shared.errors import BadParameter, ModelUnavailable
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo
 from worker.core.window import WindowPolicy
 
@@ -50,6 +50,8 @@ class EngineOptions:
     compute_type: str = "auto"
     threads: int = 1
     """Decodes at once."""
+    batch_max: int = 0
+    """Most rows of one call; 0 for what suits the device."""
     window: WindowPolicy | None = None
     """How long windows are; None for what suits the model."""
 
@@ -74,8 +76,12 @@ def _scripted(options: EngineOptions) -> Engine:
     return ScriptedEngine(options)
 
 
+_FASTER = "faster_whisper"
+_SHORT = {_FASTER: "faster"}
+_EXTRAS: dict[str, str] = dict.fromkeys(("safetensors", "torch", "transformers"), "huggingface")
+"""Packages that are not in the extra `worker`."""
 ENGINES: dict[str, Callable[[EngineOptions], Engine]] = {
-    "faster_whisper": _faster_whisper,
+    _FASTER: _faster_whisper,
     "huggingface": _huggingface,
     "scripted": _scripted,
 }
@@ -85,11 +91,19 @@ WITHOUT_WEIGHTS = frozenset({"scripted"})
 def check_engine(name: str) -> None:
     """Raises `BadParameter` that lists the engines when `name` is none."""
     if name not in ENGINES:
-        raise BadParameter(f"STENO_ENGINE is {name!r}; it must be one of {', '.join(sorted(ENGINES))}")
+        known = ", ".join(_SHORT.get(engine, engine) for engine in sorted(ENGINES))
+        raise BadParameter(f"STENO_ENGINE (STT_BACKEND) is {name!r}; it must be one of {known}")
 
 
 def make_engine(name: str, options: EngineOptions) -> Engine:
     """Load an engine. Raises `BadParameter` for an unknown name, `ModelUnavailable` or `EngineFault` when
     it can't be loaded."""
     check_engine(name)
-    return ENGINES[name](options)
+    try:
+        return ENGINES[name](options)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise ModelUnavailable(
+            f"the {_SHORT.get(name, name)} engine needs the package {package}: "
+            f"pip install 'steno[{_EXTRAS.get(package, 'worker')}]'"
+        ) from None

@@ -30,9 +30,6 @@ class Loaded:
     """Frequency bands of its spectrograms."""
     window: WindowPolicy
     """How long windows are that suit it."""
-    fits: bool
-    """Whether earlier text is cut so that prompts of different sessions are of one length, which decodes more
-    of them together."""
 
 
 class Alignment(Protocol):

@@ -12,11 +12,11 @@ from tokenizers import Tokenizer as WordPieces
 
 from shared.audio.pcm import Float32
 from shared.errors import ModelUnavailable
-from shared.models.files import is_transformers, missing_files
+from shared.models.files import is_transformers, missing_files, vocabulary_size
 from worker.core.window import policy_for
 from worker.engine.api import EngineOptions
 from worker.engine.backend import Alignment, Loaded, States
-from worker.engine.devices import choose_device
+from worker.engine.devices import choose_device, is_out_of_memory, missing_library
 from worker.engine.prefill import behind_s, decoder_for, joined, marked
 from worker.engine.prompt import Heard, Prompt
 
@@ -46,20 +46,23 @@ class CTranslate2Backend:
                     num_workers=options.threads,
                     local_files_only=True,
                 )
-        except (RuntimeError, ValueError, OSError) as error:
-            raise ModelUnavailable(f"model {options.model} can't be loaded on {device}: {error}") from None
-        self._model: Any = whisper.model
+            self._model: Any = whisper.model
+            width = self._width()
+        # The tokenizer's errors have no class of their own; what is wrong is the directory or the device.
+        except Exception as error:  # noqa: BLE001
+            raise _load_fault(options, device, str(error)) from None
         self._tokenizer = whisper.hf_tokenizer
+        if vocabulary_size(path) < self._tokenizer.get_vocab_size():
+            raise _load_fault(options, device, "its vocabulary lacks tokens that its tokenizer has")
         mels = int(self._model.n_mels)
         self._loaded = Loaded(
             engine="faster_whisper",
             device=device,
             compute_type=self._model.compute_type,
             languages=tuple(whisper.supported_languages),
-            batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
+            batch_max=options.batch_max or (_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA),
             mels=mels,
-            window=policy_for(self._width(mels)),
-            fits=True,
+            window=policy_for(width),
         )
         multilingual = len(self._loaded.languages) > 1
         self._decoder = decoder_for(
@@ -107,6 +110,14 @@ class CTranslate2Backend:
         """See `Backend`."""
         self._model.unload_model()
 
-    def _width(self, mels: int) -> int:
-        probe = np.zeros((1, mels, 8), np.float32)
-        return self._model.encode(get_ctranslate2_storage(probe), to_cpu=True).shape[-1]
+    def _width(self) -> int:
+        probe = np.zeros((1, self._model.n_mels, 8), np.float32)
+        return int(self._model.encode(get_ctranslate2_storage(probe), to_cpu=True).shape[-1])
+
+
+def _load_fault(options: EngineOptions, device: str, message: str) -> ModelUnavailable:
+    if is_out_of_memory(message):
+        remedy = "choose a smaller model, or STENO_COMPUTE_TYPE=int8_float16; see what else uses the device"
+    else:
+        remedy = missing_library(message) or f"if {options.path} was copied in part, copy or fetch it anew"
+    return ModelUnavailable(f"model {options.model} can't be loaded on {device}: {message}; {remedy}")

@@ -8,7 +8,6 @@ many times what it costs on CTranslate2.
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,7 +24,9 @@ from shared.models.files import MULTILINGUAL_TOKENS
 from worker.core.window import WindowPolicy
 from worker.engine.api import EngineOptions
 from worker.engine.backend import Alignment, Loaded, States
-from worker.engine.prompt import Heard, Prompt
+from worker.engine.prompt import MARKER, Heard, Prompt
+from worker.engine.search import BeamSearch
+from worker.engine.torch_decoder import Rules, TorchDecoder
 from worker.engine.warping import align, median
 
 _BATCH_MAX_CPU: Final = 4
@@ -66,21 +67,19 @@ class TransformersBackend:
             raise ModelUnavailable(f"model {options.model} can't be loaded on {device}: {error}") from None
         if device == "cpu":
             self._torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.threads))
-        self._transformers = transformers
         self._heads = _alignment_heads(self._model)
-        # What a call leaves open would be taken from here.
-        self._model.generation_config = transformers.GenerationConfig(max_length=None)
-        self._end, self._start = self._number("<|endoftext|>"), self._number("<|startoftranscript|>")
-        self._no_timestamps = self._number("<|notimestamps|>")
+        self._end, self._no_timestamps = self._number("<|endoftext|>"), self._number("<|notimestamps|>")
+        self._previous = self._number("<|startofprev|>")
+        self._at_first = (self._end, *self._tokenizer.encode(" ", add_special_tokens=False).ids)
+        self._decoder = TorchDecoder(self._torch, self._model)
         self._loaded = Loaded(
             engine="huggingface",
             device=device,
             compute_type=compute_type,
             languages=self._languages(),
-            batch_max=_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA,
+            batch_max=options.batch_max or (_BATCH_MAX_CPU if device == "cpu" else _BATCH_MAX_CUDA),
             mels=int(self._model.config.num_mel_bins),
             window=_WHOLE,
-            fits=False,
         )
 
     @property
@@ -114,36 +113,22 @@ class TransformersBackend:
         no_repeat: int,
         suppress: Sequence[int],
     ) -> list[Heard]:
-        """See `Backend`. Rows whose prompts differ in length are decoded one after another."""
-        tokens = [_unmarked(prompt) for prompt in prompts]
-        alike: defaultdict[int, list[int]] = defaultdict(list)
-        for i, row in enumerate(tokens):
-            alike[len(row)].append(i)
-        heard: dict[int, Heard] = {}
-        for length, indexes in alike.items():
-            config = self._transformers.GenerationConfig(
-                max_new_tokens=max(1, min(budget, _MAX_TOKENS - length)),
-                num_beams=beam if temperature == 0 else 1,
-                **({"do_sample": True, "temperature": temperature, "top_k": 0} if temperature > 0 else {}),
-                decoder_start_token_id=self._start,
-                eos_token_id=self._end,
-                pad_token_id=self._end,
-                return_dict_in_generate=True,
-                output_scores=True,
-            )
-            free = not any(prompts[i].prefix for i in indexes)
-            rules = self._rules(length, no_repeat, suppress, blank=not free)
-            answers = self._answers(
-                [encoded[i] for i in indexes], [tokens[i] for i in indexes], config, rules
-            )
-            heard.update(zip(indexes, answers, strict=True))
-        return [heard[i] for i in range(len(prompts))]
+        """See `Backend`."""
+        free = not any(prompt.prefix for prompt in prompts)
+        rules = Rules(suppress, self._at_first if free else (), no_repeat, temperature)
+        most = max(1, min(budget, _MAX_TOKENS - len(prompts[0].tokens)))
+        beam = beam if temperature == 0 else 1
+        searches = [BeamSearch(beam=beam, budget=most, end=self._end) for _ in prompts]
+        self._decoder.run(searches, encoded, [prompt.tokens for prompt in prompts], rules)
+        return [search.heard for search in searches]
 
     def first_logits(self, states: States, start: int) -> Float32:
         """See `Backend`."""
         with self._torch.inference_mode():
             output = self._model(
-                encoder_outputs=(states,), decoder_input_ids=self._tensor([[start]]), use_cache=False
+                encoder_outputs=(states,),
+                decoder_input_ids=self._tensor([[self._previous, MARKER, start]]),
+                use_cache=False,
             )
         return np.asarray(output.logits[0, -1].float().cpu().numpy(), np.float32)
 
@@ -163,51 +148,6 @@ class TransformersBackend:
     def close(self) -> None:
         """See `Backend`."""
         del self._model
-
-    def _answers(
-        self, encoded: list[States], tokens: list[list[int]], config: Any, rules: list[Any]
-    ) -> list[Heard]:
-        """Rows with prompts of one length."""
-        torch = self._torch
-        outputs = self._transformers.modeling_outputs.BaseModelOutput(last_hidden_state=torch.cat(encoded))
-        with torch.inference_mode():
-            # Whisper's own `generate` splits recordings and makes prompts of its own.
-            output = self._transformers.GenerationMixin.generate(
-                self._model,
-                encoder_outputs=outputs,
-                decoder_input_ids=self._tensor(tokens),
-                generation_config=config,
-                logits_processor=rules,
-            )
-            logprobs = self._model.compute_transition_scores(
-                output.sequences, output.scores, getattr(output, "beam_indices", None), normalize_logits=True
-            )
-        said = output.sequences[:, len(tokens[0]) :].tolist()
-        return [self._heard(row, scores) for row, scores in zip(said, logprobs.tolist(), strict=True)]
-
-    def _heard(self, row: list[int], scores: list[float]) -> Heard:
-        said = tuple(row[: row.index(self._end)] if self._end in row else row)
-        if not said:
-            return Heard((), 0.0)
-        scores = scores[: len(said) + 1]
-        return Heard(said, sum(scores) / (len(said) + 1))
-
-    def _rules(self, length: int, no_repeat: int, suppress: Sequence[int], *, blank: bool) -> list[Any]:
-        """What may not be said. `length` is that of the prompt, which is no speech of this window."""
-        made = self._transformers.generation.logits_process
-        stamps = range(self._no_timestamps + 1, int(self._model.config.vocab_size))
-        rules = [made.SuppressTokensLogitsProcessor([*suppress, *stamps], device=self._model.device)]
-        if not blank:
-            first = [self._end, *self._tokenizer.encode(" ", add_special_tokens=False).ids]
-            rules.append(made.SuppressTokensAtBeginLogitsProcessor(first, length, device=self._model.device))
-        if no_repeat:
-            unheard = made.NoRepeatNGramLogitsProcessor(no_repeat)
-
-            def not_again(ids: Any, scores: Any) -> Any:
-                return unheard(ids[:, length:], scores)
-
-            rules.append(not_again)
-        return rules
 
     def _aligned(self, states: States, start: list[int], text: list[int], positions: int) -> _Aligned:
         """Cross-attention of the heads that follow the audio, made a path by time warping, as Whisper's
@@ -251,6 +191,11 @@ class TransformersBackend:
         device = options.device
         if device == "auto":
             device = "cuda" if self._torch.cuda.is_available() else "cpu"
+        if device == "cuda" and not self._torch.cuda.is_available():
+            raise ModelUnavailable(
+                f"STENO_DEVICE is cuda, and PyTorch {self._torch.__version__} sees no CUDA device: install a "
+                "build for CUDA and NVIDIA's driver, or set STENO_DEVICE=cpu"
+            )
         compute_type = options.compute_type
         if compute_type == "auto":
             compute_type = "float32" if device == "cpu" else "float16"
@@ -262,12 +207,7 @@ class TransformersBackend:
 
 
 def _libraries() -> tuple[Any, Any]:
-    try:
-        torch, transformers = import_module("torch"), import_module("transformers")
-    except ImportError as error:
-        raise ModelUnavailable(
-            f"the huggingface engine needs the package {error.name}: pip install 'steno[huggingface]'"
-        ) from None
+    torch, transformers = import_module("torch"), import_module("transformers")
     # Its progress bars and advice are for notebooks.
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -280,8 +220,3 @@ def _alignment_heads(model: Any) -> list[tuple[int, int]]:
         return [(int(layer), int(head)) for layer, head in given]
     layers, heads = model.config.decoder_layers, model.config.decoder_attention_heads
     return [(layer, head) for layer in range(layers // 2, layers) for head in range(heads)]
-
-
-def _unmarked(prompt: Prompt) -> list[int]:
-    before = [*prompt.hints, *prompt.earlier]
-    return [*([prompt.previous, *before] if before else []), *prompt.task, *prompt.prefix]

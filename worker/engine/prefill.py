@@ -32,6 +32,8 @@ from shared.audio.pcm import Float32
 from worker.engine.prompt import MARKER, Heard, Prompt
 
 _START: Final = "<|startoftranscript|>"
+_TIMES: Final = ("<|0.00|>", "<|30.00|>")
+"""The first and last token of times: converters write all or none, and they end the file."""
 _MAX_TOKENS: Final = 448
 _STATES_PER_S: Final = 50
 
@@ -55,6 +57,9 @@ def marked(model: Path) -> Generator[Path]:
 
 
 def _swapped(names: list[str]) -> list[str]:
+    times = _TIMES if _TIMES[0] in names else ()
+    if lacking := [name for name in (_START, *times) if name not in names]:
+        raise ValueError(f"its vocabulary lacks {lacking[0]}")
     start = names.index(_START)
     names[MARKER], names[start] = names[start], names[MARKER]
     return names

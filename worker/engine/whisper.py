@@ -21,7 +21,6 @@ from faster_whisper.transcribe import (
 )
 
 from shared.audio.pcm import SAMPLE_RATE
-from shared.errors import DeviceFault, EngineFault
 from shared.transcript import join
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
 from worker.core.filters import AVG_LOGPROB
@@ -29,9 +28,9 @@ from worker.core.window import FRAMES_MAX, longer_windows, token_cap
 from worker.engine.alignment import TimedWords, word_times
 from worker.engine.api import EngineOptions
 from worker.engine.backend import Backend
-from worker.engine.devices import is_device_lost
 from worker.engine.encoder import Encoder
 from worker.engine.prompt import Heard, Prompt, fitted_together
+from worker.engine.room import Room, within
 from worker.engine.rows import (
     Group,
     Output,
@@ -77,6 +76,7 @@ class WhisperEngine:
         )
         self._tokenizers: dict[tuple[str, str], Tokenizer] = {}
         self._encoder = Encoder(backend, options.window)
+        self._room = Room(loaded.batch_max)
 
     @property
     def info(self) -> EngineInfo:
@@ -89,13 +89,9 @@ class WhisperEngine:
         self.decode([DecodeRequest(kind=Kind.PARTIAL, audio=silence, language="en", words=True)])
 
     def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
-        """See `Engine.decode`. Rows that fit together are decoded together; the others one after another."""
-        try:
-            rows = [self._encode(r, n) for r, n in zip(batch, self._encoder.windows(batch), strict=True)]
-            return self._decode_rows(rows)
-        except RuntimeError as error:  # a backend's; its text names shapes and devices, not speech
-            fault = DeviceFault if is_device_lost(str(error)) else EngineFault
-            raise fault(f"the decoder failed: {error}") from None
+        """See `Engine.decode`. Rows that fit together are decoded together; the others one after another. A
+        batch that does not fit into the device's memory is decoded in parts."""
+        return within(self._room, batch, self._decode_part)
 
     def close(self) -> None:
         """Unload the weights."""
@@ -160,8 +156,12 @@ class WhisperEngine:
 
     # Decoding
 
+    def _decode_part(self, part: Sequence[DecodeRequest]) -> list[DecodeResult]:
+        windows = self._encoder.windows(part)
+        return self._decode_rows([self._encode(r, n) for r, n in zip(part, windows, strict=True)])
+
     def _decode_rows(self, rows: list[Row]) -> list[DecodeResult]:
-        rows = _fitted(rows) if self._backend.loaded.fits else rows
+        rows = _fitted(rows)
         groups: defaultdict[tuple[Group, int], list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             groups[row.group].append(index)
@@ -193,7 +193,7 @@ class WhisperEngine:
                 break
             again = self._encode(row.request, frames)
             again = replace(again, encode_s=row.encode_s + again.encode_s)
-            (row,) = _fitted([again]) if self._backend.loaded.fits else [again]
+            (row,) = _fitted([again])
             output = self._first_attempt([row])[0]
         best = output
         for temperature in _FALLBACK_TEMPERATURES:

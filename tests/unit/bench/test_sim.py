@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from bench.cost_table import BadTable, cost_table
-from bench.fleet import Case, Outcome, heard, simulate
+from bench.fleet import simulate
+from bench.fleet_worker import Case, Outcome
+from bench.modelled import heard
 from bench.sim import main, summary
 from bench.speech_model import Speech, SpeechVad
 from shared.audio.pcm import to_samples
@@ -133,7 +135,7 @@ def test_a_lost_word_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def deaf(*arguments: Any, **options: Any) -> DecodeResult:
         return replace(heard(*arguments, **options), text="")
 
-    monkeypatch.setattr("bench.fleet.heard", deaf)
+    monkeypatch.setattr("bench.fleet_worker.heard", deaf)
     assert played().wrong == ["0", "1"]
 
 

@@ -29,6 +29,7 @@ def test_a_gpu_gets_the_best_that_it_can(
     assert choose_device("auto", "auto") == ("cuda", chosen)
 
 
-def test_what_was_set_is_taken() -> None:
+def test_what_was_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
     assert choose_device("cuda", "bfloat16") == ("cuda", "bfloat16")
     assert choose_device("cpu", "float32") == ("cpu", "float32")
