@@ -95,8 +95,9 @@ def create_app(
     on_fault: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
-    socket for that protocol, `rtc` are the bound ones of WebRTC. `on_fault` is called when something ended that has to run as long as the edge
-    does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
+    socket for that protocol, `rtc` are the bound ones of WebRTC. `on_fault` is called when something ended
+    that has to run as long as the edge does: only a new process mends that. Raises `BadParameter` for
+    settings that can't be."""
     aliases, tenants = parse_aliases(settings.model_aliases), tenants_of(settings)
     api_keys = Keyholder(
         parse_keys(settings.api_keys, settings.operators),
@@ -169,14 +170,12 @@ def create_app(
     app = FastAPI(title="Steno", lifespan=lifespan, telemetry=_NO_TELEMETRY)
     faults.install(app, SHAPES)
     _guard(app, settings, api_keys, rates, audit)
-    app.include_router(health_router(presence))
-    app.include_router(web_router())
-    app.include_router(stream_router(sessions))
-    app.include_router(rtc_router(sessions, peers))
-    app.include_router(
-        realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys)
-    )
     for router in (
+        health_router(presence),
+        web_router(),
+        stream_router(sessions),
+        rtc_router(sessions, peers),
+        realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys),
         token_router(api_keys),
         session_router(live.sessions, live.quota.places),
         audit_router(audit.stream),

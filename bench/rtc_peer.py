@@ -1,5 +1,5 @@
-"""A WebRTC client of the service on aiortc, as a browser's would be: a track that plays what it is given, and a
-data channel. For the load generator and for tests; needs the extra `rtc`."""
+"""A WebRTC client of the service on aiortc, as a browser's would be: a track that plays what it is given, and
+a data channel. For the load generator and for tests; needs the extra `rtc`."""
 
 import asyncio
 import json
@@ -33,8 +33,8 @@ Message = dict[str, Any]
 
 
 class Microphone(MediaStreamTrack):
-    """Plays canonical audio, 20 ms at a time, and nothing while there is none: silence is audio too, and is to
-    be given. `speed` is how much faster than a real one."""
+    """Plays canonical audio, 20 ms at a time, and nothing while there is none: silence is audio too, and is
+    to be given. `speed` is how much faster than a real one."""
 
     kind = "audio"
 

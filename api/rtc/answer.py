@@ -1,4 +1,5 @@
-"""The SDP that answers an offer: its audio and its data channel over one transport, all else declined. Pure."""
+"""The SDP that answers an offer: its audio and its data channel over one transport, and all else declined.
+Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ def _audio(offer: Offer) -> list[str]:
         "a=recvonly",
         "a=rtcp-mux",
         f"a=rtpmap:{number} opus/48000/2",
-        # Speech of one channel: half the bits, and nothing of the text. Silence is sent like all else, so that
-        # an utterance ends when it is over.
+        # Speech of one channel: half the bits, and nothing of the text. Silence is sent like all else, so
+        # that an utterance ends when it is over.
         f"a=fmtp:{number} minptime=10;useinbandfec=1;usedtx=0;stereo=0;sprop-stereo=0",
     ]
 

@@ -33,8 +33,8 @@ def rtc_options(settings: Settings) -> RtcOptions:
     for server in servers:
         if not _SERVER.fullmatch(server) or (server.startswith("stun:") and "?" in server):
             raise BadParameter(
-                "STENO_RTC_SERVERS must be stun:host[:port] or turn:host[:port][?transport=udp|tcp], with commas "
-                "between"
+                "STENO_RTC_SERVERS must be stun:host[:port] or turn:host[:port][?transport=udp|tcp], with "
+                "commas between"
             )
     kinds = [server[:4] for server in servers]
     if len(set(kinds)) < len(kinds):
