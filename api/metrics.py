@@ -26,7 +26,7 @@ QUOTA_ENDED = Counter("steno_edge_quota_ended", "Live sessions ended because the
 RTC_PEERS = Gauge("steno_edge_rtc_peers", "WebRTC peers, connected or about to")
 RTC_FAILED = Counter(
     "steno_edge_rtc_failed",
-    "WebRTC peers that did not connect, by what did not: ice, dtls or channel",
+    "WebRTC peers that did not connect in time",
     ["stage"],
 )
 RTC_LOST = Counter("steno_edge_rtc_packets_lost", "Packets of WebRTC audio that silence stands for")

@@ -3,6 +3,7 @@ a data channel. For the load generator and for tests; needs the extra `rtc`."""
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -29,6 +30,8 @@ RATE: Final = 48_000
 FRAME: Final = 960
 LABEL: Final = "steno"
 WAIT_S_MAX: Final = 60.0
+_LATE_S_MAX: Final = 0.1
+"""Frames that are later than this come with a later clock, not all at once."""
 Message = dict[str, Any]
 
 
@@ -43,11 +46,14 @@ class Microphone(MediaStreamTrack):
         self._speed = speed
         self._frames: asyncio.Queue[np.ndarray] = asyncio.Queue()
         self._played = 0
-        self._due_s = 0.0
+        self._due_s: float | None = None
+        self._late_s_max = _LATE_S_MAX
         self._idle = asyncio.Event()
 
-    def put(self, pcm16: bytes) -> None:
-        """Speak this behind what is spoken already."""
+    def put(self, pcm16: bytes, *, at_s: float | None = None) -> None:
+        """Speak this behind what is spoken already; or begin at a time of the loop's clock, and keep to it."""
+        if at_s is not None:
+            self._due_s, self._late_s_max = at_s, math.inf
         samples = np.frombuffer(pcm16, "<i2").astype(np.float32) / 32768
         fast = soxr.resample(samples, SAMPLE_RATE, RATE) if len(samples) else samples
         fast = np.pad(fast, (0, -len(fast) % FRAME))
@@ -59,18 +65,15 @@ class Microphone(MediaStreamTrack):
         """Wait until all is."""
         await self._idle.wait()
 
-    def pause(self, seconds: float) -> None:
-        """Let the track's clock go on without sending: as a microphone that was taken away for a while."""
-        self._played += round(seconds * RATE)
-
     async def recv(self) -> av.AudioFrame:
         """The next frame, when it is time."""
         if self._frames.empty():
             self._idle.set()
         samples = await self._frames.get()
         now_s = asyncio.get_running_loop().time()
-        self._due_s = max(self._due_s + FRAME / RATE / self._speed, now_s - 0.1)
-        await asyncio.sleep(max(0.0, self._due_s - now_s))
+        due_s = now_s if self._due_s is None else self._due_s
+        self._due_s = due_s = max(due_s + FRAME / RATE / self._speed, now_s - self._late_s_max)
+        await asyncio.sleep(max(0.0, due_s - now_s))
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._played, Fraction(1, RATE)
         self._played += FRAME

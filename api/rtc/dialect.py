@@ -33,7 +33,7 @@ class RtcDialect:
     def received(self, message: Heard) -> Sequence[Act[Numbered]]:
         """Audio, a wish, or that nobody came: then nobody knows the new session's token and can come back for
         it. One that was to be resumed waits on."""
-        if message is not NEVER_CAME:
+        if message is not None:
             return [act for act in self._native.received(message) if not isinstance(act, Send)]
         close = Close(_UNREACHED, "never connected")
         return [Abandon(self._opening.key), close] if isinstance(self._opening, Open) else [close]

@@ -5,6 +5,8 @@ made of it, and audio goes through `OpusReceiver`. This module and its neighbour
 names of it that begin with an underscore are why its version is pinned to one minor release.
 """
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import logging
 import random

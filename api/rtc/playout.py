@@ -18,8 +18,9 @@ HELD_MAX: Final = 50
 SILENCE_S_MAX: Final = 10.0
 """Most silence for one gap, longer than any pause that ends an utterance: a microphone that was off for an
 hour is not an hour of audio."""
-_AHEAD_S: Final = 1.0
-"""How far silence may run ahead of the clock: timestamps are the client's, and audio costs."""
+_CREDIT_S: Final = 1.0
+"""Silence that a peer may have at once when it begins. More comes only as time passes: timestamps are the
+client's, and audio costs."""
 _RESTART: Final = 3_000
 """Numbers that are farther away than this belong to a stream that began anew."""
 _FRAME_MS: Final = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4
@@ -67,8 +68,8 @@ class Playout:
         self._ssrc = 0
         self._timestamp: int | None = None
         """Of the first sample that has not been played."""
-        self._first_s = 0.0
-        self._played = 0
+        self._credit_s = _CREDIT_S
+        self._credited_s = 0.0
         self.lost = 0
 
     @property
@@ -102,7 +103,7 @@ class Playout:
     def _begin(self, packet: Packet, at_s: float) -> Iterator[Piece]:
         """The first packet of a stream: its timestamp is where the audio stands."""
         if self._next is None:
-            self._first_s = at_s
+            self._credited_s = at_s
         self._ssrc, self._next, self._timestamp = packet.ssrc, packet.number, None
         self._held[packet.number] = (packet, at_s)
         yield from self._in_order(at_s)
@@ -129,14 +130,15 @@ class Playout:
         missing = 0 if self._timestamp is None else _signed(packet.timestamp - self._timestamp, 32)
         self._timestamp = (packet.timestamp + samples) & 0xFFFFFFFF
         if (silence := self._allowed(missing, at_s)) > 0:
-            self._played += silence
             yield Silence(silence)
-        self._played += samples
         yield Speech(packet.payload, samples)
 
     def _allowed(self, missing: int, at_s: float) -> int:
-        passed = round((at_s - self._first_s + _AHEAD_S) * RATE)
-        return max(0, min(missing, round(SILENCE_S_MAX * RATE), passed - self._played))
+        self._credit_s = min(SILENCE_S_MAX, self._credit_s + at_s - self._credited_s)
+        self._credited_s = at_s
+        silence = max(0, min(missing, round(self._credit_s * RATE)))
+        self._credit_s -= silence / RATE
+        return silence
 
 
 def opus_samples(payload: bytes) -> int:

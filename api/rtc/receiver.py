@@ -4,6 +4,8 @@ aiortc has a receiver of its own, which holds four packets (80 ms) back for all 
 for one that is lost, and has a thread for each peer.
 """
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import contextlib
 import random
