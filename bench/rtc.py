@@ -1,9 +1,9 @@
 """What WebRTC adds to the WebSocket: `python -m bench.rtc [--pairs N] [--seconds S] [--json FILE]`.
 
 Each pair of sessions hears the same speech at the same time, 20 ms after 20 ms as it is spoken, one over
-each; what the service says of it is paired, and the difference of its arrival is what lies between them: encoding,
-the network, waiting for order, decoding, resampling, the data channel. Ends of speech are said by a detector
-in the worker, so that decodes, which take turns, are not in them; finals are shown beside.
+each; what the service says of it is paired, and the difference of its arrival is what lies between them:
+encoding, the network, waiting for order, decoding, resampling, the data channel. Ends of speech are said by a
+detector in the worker, so that decodes, which take turns, are not in them; finals are shown beside.
 """
 
 import argparse

@@ -51,7 +51,7 @@ class Microphone(MediaStreamTrack):
         self._idle = asyncio.Event()
 
     def put(self, pcm16: bytes, *, at_s: float | None = None) -> None:
-        """Speak this behind what is spoken already; or begin at a time of the loop's clock, and keep to it."""
+        """Speak this behind what is spoken; or begin at a time of the loop's clock, and keep to it."""
         if at_s is not None:
             self._due_s, self._late_s_max = at_s, math.inf
         samples = np.frombuffer(pcm16, "<i2").astype(np.float32) / 32768

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 
 import httpx
+import psutil
 import pytest
 
 pytest.importorskip("aiortc")
@@ -329,3 +330,20 @@ async def test_a_peer_that_is_silently_gone_is_noticed_and_its_session_finalised
                     assert (await late.until("closed"))["reason"] == "abandoned"
                     break
     assert late.of("final")
+
+
+async def test_nothing_is_left_behind(rtc: Service) -> None:
+    edge = psutil.Process(rtc.processes["api"].pid)
+    held = None
+    for _ in range(3):
+        async with spoken(rtc) as session:
+            session.say("end")
+            await session.until("closed")
+        async with spoken(rtc) as session:
+            await session.until("ready")
+        assert (await post(rtc, await offered())).status_code == 201
+        await until_measured(rtc, "steno_edge_rtc_peers", 0)
+        assert len(edge.net_connections("udp")) == 1
+        now = edge.num_threads()
+        assert held is None or now <= held
+        held = max(now, held or 0)
