@@ -86,7 +86,6 @@ _CODE_BY_STATUS: Final[Mapping[int, str]] = {
     405: "method_not_allowed",
     413: "too_large",
     415: "unsupported_media_type",
-    501: "not_implemented",
 }
 
 

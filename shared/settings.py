@@ -77,8 +77,8 @@ class Settings(BaseSettings):
     """IP addresses at which clients reach that port, with commas between, where they are not the machine's
     own: behind a NAT, in a container; empty: `STENO_HOST`, or all addresses of the machine when that is a
     wildcard."""
-    rtc_peers_max: int = Field(64, ge=1, le=4096)
-    """WebRTC peers of one edge."""
+    rtc_peers_max: int = Field(32, ge=1, le=4096)
+    """WebRTC peers of one edge; some fifty are a core."""
     rtc_connect_s: float = Field(15.0, ge=0.5, le=120)
     """How long a WebRTC peer may take from its offer to its open data channel."""
     rtc_servers: str = ""

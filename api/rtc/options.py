@@ -16,7 +16,7 @@ _SERVER: Final = re.compile(r"(stun|turns?):[A-Za-z0-9.-]+(:[0-9]{1,5})?(\?trans
 class RtcOptions:
     """The settings of peers."""
 
-    peers_max: int = 64
+    peers_max: int = 32
     connect_s: float = 15.0
     retry_after_s: float = 10.0
     """What clients are told that one too many sends away."""

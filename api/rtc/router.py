@@ -16,7 +16,7 @@ from api.faults import fault_of_event, native_shape
 from api.opening import opening_of
 from api.rtc.offer import OFFER_BYTES_MAX
 from api.session_desk import SessionDesk
-from shared.errors import BadParameter, BadRequest, TooLarge, UploadStalled
+from shared.errors import BadParameter, BadRequest, NotFound, TooLarge, UploadStalled
 from shared.events import Error
 
 SDP: Final = "application/sdp"
@@ -56,7 +56,7 @@ def rtc_router(desk: SessionDesk, host: Host | None) -> APIRouter:
         """Open a live session over WebRTC, or resume one: the body is an SDP offer with one Opus track and a
         data channel. The query is that of `/v1/stream`, but for what the offer says of the audio."""
         if host is None:
-            raise HTTPException(501, _OFF)
+            raise NotFound(_OFF)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != SDP:
             raise HTTPException(415, f"the body must be {SDP}", {"Accept-Post": SDP})
@@ -74,7 +74,7 @@ def rtc_router(desk: SessionDesk, host: Host | None) -> APIRouter:
     async def end(request: Request, peer_id: str) -> Response:
         """End the session: its last finals follow over the data channel, then `closed`."""
         if host is None:
-            raise HTTPException(501, _OFF)
+            raise NotFound(_OFF)
         host.end(peer_id, tenant_of(request))
         return Response(status_code=200)
 

@@ -11,9 +11,10 @@ from api.dialect import Abandon, Close, Open, Resume, Send
 from api.rtc.dialect import NEVER_CAME, RtcDialect
 from api.rtc.wire import AUDIO_S_MAX, WISHES_MAX, PeerWire
 from shared.audio.convert import CANONICAL
-from shared.events import Closed, Error, Finalized, SessionConfig
+from shared.events import Closed, Error, Limits, Ready, SessionConfig
 
 pytestmark = pytest.mark.anyio
+LIMITS = Limits(message_bytes_max=1, session_s_max=1.0, resume_s=1.0)
 SECOND = b"\1\0" * 16_000
 
 
@@ -71,7 +72,7 @@ async def test_a_session_that_could_not_be_opened_is_no_message() -> None:
 async def test_what_is_said_waits_for_the_peer() -> None:
     wire = PeerWire()
     peer = wire.peer = FakePeer()  # type: ignore[assignment]
-    saying = asyncio.create_task(wire.send((3, Finalized(id="", number=1, covered=0.0))))
+    saying = asyncio.create_task(wire.send((3, Ready(session="s", token="t", model="m", limits=LIMITS))))
     assert await wire.opened is None
     assert not peer.sent
     wire.changed()
@@ -82,13 +83,13 @@ async def test_what_is_said_waits_for_the_peer() -> None:
     with pytest.raises(Gone):
         await wire.receive()
     with pytest.raises(Gone):
-        await wire.send((4, Finalized(id="", number=2, covered=0.0)))
+        await wire.send((4, Ready(session="s", token="t", model="m", limits=LIMITS)))
 
 
 async def test_nobody_is_told_when_nobody_came() -> None:
     wire = PeerWire()
     wire.peer = FakePeer()  # type: ignore[assignment]
-    saying = asyncio.create_task(wire.send((1, Finalized(id="", number=1, covered=0.0))))
+    saying = asyncio.create_task(wire.send((1, Ready(session="s", token="t", model="m", limits=LIMITS))))
     await wire.opened
     wire.never_came()
     await saying
