@@ -170,6 +170,16 @@ class Peer:
         await self._sctp.stop()
         await self._dtls.stop()
         await self._ice.stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """aiortc's parts hold each other, and wait for Python to look for cycles: what is large in them, and
+        whatever leads out of them, does not."""
+        self._receiver.forget(self._dtls)
+        self._sctp.remove_all_listeners()
+        self._dtls.remove_all_listeners()
+        self._dtls._ssl = self._dtls._rx_srtp = self._dtls._tx_srtp = None
+        self._connection.forget_port()
 
     async def _take_candidates(self) -> None:
         """Where the client says to be. Only a server behind a NAT has to send there first; else the client's

@@ -133,6 +133,9 @@ class Peers:
             await peer.connect(self._options.connect_s)
         except TimeoutError:
             wire.never_came()
+        except Exception:
+            log.exception("a WebRTC peer broke while it connected")
+            wire.never_came()
 
     def _forget(self, id: str) -> None:
         self._guests.pop(id, None)

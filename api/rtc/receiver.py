@@ -46,6 +46,10 @@ class OpusReceiver:
         )
         transport._register_rtp_receiver(self, RTCRtpReceiveParameters(codecs=[codec]))
 
+    def forget(self, transport: RTCDtlsTransport) -> None:
+        """Undo `listen`."""
+        transport._unregister_rtp_receiver(self)
+
     async def report_forever(self, transport: RTCDtlsTransport) -> None:
         """Tell the sender what arrives: it adapts to that."""
         ssrc = random.getrandbits(32)

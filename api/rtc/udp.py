@@ -93,7 +93,11 @@ class SharedPortConnection(aioice.Connection):
 
     def __init__(self, port: UdpPort, **options: Any) -> None:
         super().__init__(ice_controlling=False, **options)
-        self._port = port
+        self._port: UdpPort | None = port
+
+    def forget_port(self) -> None:
+        """It is closed, and may have to wait for the collector of cycles; its port does not."""
+        self._port = None
 
     async def get_component_candidates(
         self,
@@ -102,7 +106,7 @@ class SharedPortConnection(aioice.Connection):
         timeout: int = 5,  # noqa: ASYNC109 - aioice's
     ) -> list[aioice.Candidate]:
         """`addresses` are not asked for: the port is bound. Servers are asked as ever."""
-        places = self._port.join(self)
+        places = self._port.join(self) if self._port is not None else []
         self._protocols += places
         own = [place.local_candidate for place in places]
         reflexive = await self._reflexive(places) if self.stun_server else []

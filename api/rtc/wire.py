@@ -83,7 +83,7 @@ class PeerWire:
     async def receive(self) -> Heard:
         """The next message; audio that waits comes as one. Cancelling loses none. Raises `Gone`."""
         while not self._heard:
-            if not self._came:
+            if self._never_came:
                 return NEVER_CAME
             if self._is_gone:
                 raise Gone
@@ -128,8 +128,13 @@ class PeerWire:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self.peer = None
         if not self.opened.done():
             self.opened.set_result(Error(code="unavailable", message="the session could not be opened"))
+
+    @property
+    def _never_came(self) -> bool:
+        return not self._came or (self._is_gone and self.peer is not None and not self.peer.is_open.is_set())
 
     @property
     def _is_gone(self) -> bool:
@@ -137,7 +142,7 @@ class PeerWire:
 
     async def _write(self, text: str) -> None:
         await self._ready.wait()
-        if not self._came:  # nobody reads it, and `NEVER_CAME` ends all this
+        if self._never_came:  # nobody reads it, and `NEVER_CAME` ends all this
             return
         if self._is_gone or self.peer is None:
             raise Gone

@@ -1,6 +1,8 @@
 """One peer and a client of aiortc in one loop: audio and messages cross, and nothing is left of either."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -70,6 +72,10 @@ async def met(
     return peer, client
 
 
+async def until_gone(peer: Peer, heard: Heard) -> None:
+    await heard.until(lambda: peer.is_gone)
+
+
 async def until_only(tasks: set[asyncio.Task[object]]) -> None:
     async with asyncio.timeout(20):
         while left := asyncio.all_tasks() - tasks:
@@ -89,12 +95,32 @@ async def test_audio_and_messages_cross_and_no_task_is_left(port: UdpPort) -> No
     await peer.flush()
     await client.until("ready")
     await client.peer.close()
-    await heard.until(lambda: peer.is_gone)
+    await until_gone(peer, heard)
     await peer.close()
     await until_only(before)
     (door,) = port._doors
     assert not door.places
     assert not door._by_address
+
+
+async def test_what_is_large_in_a_peer_does_not_wait_for_the_collector_of_cycles(port: UdpPort) -> None:
+    heard = Heard()
+    peer, client = await met(port, heard)
+    await peer.connect(20)
+    parts = [peer, peer._receiver._decoder, peer._dtls, peer._sctp]
+    kept = [weakref.ref(part) for part in parts]
+    parts.clear()
+    await client.peer.close()
+    await until_gone(peer, heard)
+    gc.disable()
+    try:
+        await peer.close()
+        del peer
+        async with asyncio.timeout(20):
+            while any(part() is not None for part in kept):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.05)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("is_begun", [False, True])

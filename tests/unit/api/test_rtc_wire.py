@@ -75,6 +75,7 @@ async def test_what_is_said_waits_for_the_peer() -> None:
     saying = asyncio.create_task(wire.send((3, Ready(session="s", token="t", model="m", limits=LIMITS))))
     assert await wire.opened is None
     assert not peer.sent
+    peer.is_open.set()
     wire.changed()
     await saying
     assert '"seq": 3' in peer.sent[0]
@@ -84,6 +85,14 @@ async def test_what_is_said_waits_for_the_peer() -> None:
         await wire.receive()
     with pytest.raises(Gone):
         await wire.send((4, Ready(session="s", token="t", model="m", limits=LIMITS)))
+
+
+async def test_who_is_gone_before_the_channel_was_open_never_came() -> None:
+    wire = PeerWire()
+    peer = wire.peer = FakePeer()  # type: ignore[assignment]
+    peer.is_gone = True
+    wire.changed()
+    assert await wire.receive() is NEVER_CAME
 
 
 async def test_nobody_is_told_when_nobody_came() -> None:
