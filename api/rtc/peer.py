@@ -173,13 +173,12 @@ class Peer:
         self._let_go()
 
     def _let_go(self) -> None:
-        """aiortc's parts hold each other, and wait for Python to look for cycles: what is large in them, and
-        whatever leads out of them, does not."""
+        """Undo what makes parts hold each other: else each peer would stay until Python looks for cycles among
+        all its objects."""
         self._receiver.forget(self._dtls)
         self._sctp.remove_all_listeners()
         self._dtls.remove_all_listeners()
-        self._dtls._ssl = self._dtls._rx_srtp = self._dtls._tx_srtp = None
-        self._connection.forget_port()
+        self._connection.let_go()
 
     async def _take_candidates(self) -> None:
         """Where the client says to be. Only a server behind a NAT has to send there first; else the client's

@@ -95,9 +95,11 @@ class SharedPortConnection(aioice.Connection):
         super().__init__(ice_controlling=False, **options)
         self._port: UdpPort | None = port
 
-    def forget_port(self) -> None:
-        """It is closed, and may have to wait for the collector of cycles; its port does not."""
+    def let_go(self) -> None:
+        """It is closed: nothing of it waits for the collector of cycles."""
         self._port = None
+        self._check_list.clear()
+        self._early_checks.clear()
 
     async def get_component_candidates(
         self,
@@ -152,6 +154,7 @@ class _Place:
     def close(self) -> None:
         self.door.leave(self)
         asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+        del self.protocol  # which holds this: nothing is to wait for the collector of cycles
 
 
 class _Door(asyncio.DatagramProtocol):

@@ -107,7 +107,7 @@ async def test_what_is_large_in_a_peer_does_not_wait_for_the_collector_of_cycles
     heard = Heard()
     peer, client = await met(port, heard)
     await peer.connect(20)
-    parts = [peer, peer._receiver._decoder, peer._dtls, peer._sctp]
+    parts = [peer, peer._receiver._decoder, peer._dtls, peer._sctp, peer._connection]
     kept = [weakref.ref(part) for part in parts]
     parts.clear()
     await client.peer.close()
