@@ -173,8 +173,8 @@ class Peer:
         self._let_go()
 
     def _let_go(self) -> None:
-        """Undo what makes parts hold each other: else each peer would stay until Python looks for cycles among
-        all its objects."""
+        """Undo what makes parts hold each other: else each peer would stay until Python looks for cycles
+        among all its objects."""
         self._receiver.forget(self._dtls)
         self._sctp.remove_all_listeners()
         self._dtls.remove_all_listeners()

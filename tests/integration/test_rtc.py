@@ -281,15 +281,6 @@ async def test_a_channel_that_is_not_it_is_closed(rtc: Service, channel: dict[st
     await until_measured(rtc, "steno_edge_rtc_peers", 0)
 
 
-async def test_without_a_port_it_says_what_is_missing(service: Service) -> None:
-    async with httpx.AsyncClient(base_url=service.url) as http:
-        for method, path in (("POST", "/v1/rtc"), ("DELETE", "/v1/rtc/x")):
-            answer = await http.request(method, path)
-            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-            assert "STENO_RTC_PORT" in answer.json()["error"]["message"]
-            assert "steno[rtc]" in answer.json()["error"]["message"]
-
-
 async def test_an_edge_that_stops_says_so_and_another_goes_on(rtc: Service) -> None:
     port = free_port()
     rtc.start(
