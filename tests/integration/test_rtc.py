@@ -265,6 +265,7 @@ async def test_who_does_not_come_leaves_nothing(rtc: Service) -> None:
     await until_measured(rtc, 'steno_edge_sessions{surface="rtc"}', 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", [{"label": "other"}, {"ordered": False}, {"maxRetransmits": 1}])
 async def test_a_channel_that_is_not_it_is_closed(rtc: Service, channel: dict[str, object]) -> None:
     session = RtcSession(Microphone(), **channel)
@@ -323,6 +324,7 @@ async def test_a_peer_that_is_silently_gone_is_noticed_and_its_session_finalised
     assert late.of("final")
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_behind(rtc: Service) -> None:
     edge = psutil.Process(rtc.processes["api"].pid)
     held = None
