@@ -117,7 +117,7 @@ class Peers:
         connecting = asyncio.create_task(self._connect(peer, wire))
         try:
             await converse(wire, dialect, self._desk)
-        except Exception:
+        except Exception:  # nobody waits for this task, who could tell of it
             log.exception("a WebRTC session broke")
         finally:
             wire.stop()
@@ -133,7 +133,7 @@ class Peers:
             await peer.connect(self._options.connect_s)
         except TimeoutError:
             wire.never_came()
-        except Exception:
+        except Exception:  # of whatever aiortc raises: the session must not wait for ever
             log.exception("a WebRTC peer broke while it connected")
             wire.never_came()
 
