@@ -9,7 +9,8 @@ gc.disable()
 import logging
 import signal
 import sys
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -18,6 +19,7 @@ from api.keys import parse_keys
 from api.listening import listen
 from api.openai.models import parse_aliases
 from api.origins import parse_origins
+from api.rtc.options import check_rtc, rtc_options
 from api.socket_limits import LARGEST_BYTES, LimitedProtocol, PatientProtocol
 from api.tenants import tenants_of
 from api.wyoming.admitting import check_tenant
@@ -28,6 +30,9 @@ from shared.redis.connection import jobs_address
 from shared.settings import Check, Settings, check_open, check_redis_is_given, load_settings
 from shared.traces import check_traces
 from shared.webhooks import check_secret
+
+if TYPE_CHECKING:
+    from api.rtc.udp import BoundAddress
 
 log = logging.getLogger("api")
 
@@ -54,6 +59,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     lambda settings: settings.webhook_secret and check_secret(settings.webhook_secret),
     lambda settings: settings.wyoming_port and check_announcing(settings.wyoming_name),
     lambda settings: settings.wyoming_port and check_tenant(settings),
+    check_rtc,
 )
 """What the edge asks of its settings beside their bounds."""
 
@@ -72,7 +78,7 @@ def serve(settings: Settings) -> int:
     if settings.wyoming_port:
         wyoming = listen(settings.host, settings.wyoming_port, variable="STENO_WYOMING_PORT")
     config = uvicorn.Config(
-        create_app(settings, wyoming=wyoming, on_fault=stop),
+        create_app(settings, wyoming=wyoming, rtc=_bound(settings), on_fault=stop),
         log_config=None,
         access_log=False,
         http=PatientProtocol,
@@ -103,6 +109,14 @@ def serve(settings: Settings) -> int:
         log.info("edge listens", extra={"host": settings.host, "port": settings.port})
         server.run(sockets=[listener])
     return status
+
+
+def _bound(settings: Settings) -> "Sequence[BoundAddress]":
+    if not settings.rtc_port:
+        return ()
+    from api.rtc.udp import bind_udp  # needs the extra
+
+    return bind_udp(settings.host, settings.rtc_port, rtc_options(settings).addresses)
 
 
 def _load_certificate(config: uvicorn.Config) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -33,6 +33,8 @@ from api.openapi import describe
 from api.origins import OriginCheck, parse_origins
 from api.quota import live_quota
 from api.rates import RateLimiter, Rates
+from api.rtc.options import rtc_options
+from api.rtc.router import rtc_router
 from api.session_desk import LiveParts, SessionDesk
 from api.sessions import session_router
 from api.stream import stream_router
@@ -59,6 +61,10 @@ from shared.tasks import end_tasks
 from shared.traces import Traces, open_traces
 from shared.webhooks import check_secret
 
+if TYPE_CHECKING:
+    from api.rtc.peers import Peers
+    from api.rtc.udp import BoundAddress
+
 log = logging.getLogger(__name__)
 
 SHAPES: Final[faults.Shapes] = {
@@ -82,11 +88,16 @@ _NO_TELEMETRY: Final[TelemetryConfig] = {
 
 
 def create_app(
-    settings: Settings, *, wyoming: socket.socket | None = None, on_fault: Callable[[], None] = lambda: None
+    settings: Settings,
+    *,
+    wyoming: socket.socket | None = None,
+    rtc: "Sequence[BoundAddress]" = (),
+    on_fault: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """The application. Connections are made when it starts and closed when it stops. `wyoming` is a listening
-    socket for that protocol. `on_fault` is called when something ended that has to run as long as the edge
-    does: only a new process mends that. Raises `BadParameter` for settings that can't be."""
+    socket for that protocol, `rtc` are the bound ones of WebRTC. `on_fault` is called when something ended
+    that has to run as long as the edge does: only a new process mends that. Raises `BadParameter` for
+    settings that can't be."""
     aliases, tenants = parse_aliases(settings.model_aliases), tenants_of(settings)
     api_keys = Keyholder(
         parse_keys(settings.api_keys, settings.operators),
@@ -130,6 +141,7 @@ def create_app(
             tenant=settings.wyoming_tenant,
         )
         beside.append(("wyoming", server.run_forever))
+    peers = _peers(sessions, rtc, settings)
     if settings.webhook_secret and jobs_url:
         sender_parts = SenderParts(
             deliveries=job_parts.desk.webhook_log,
@@ -145,7 +157,8 @@ def create_app(
         for task in tasks:
             task.add_done_callback(partial(_ended, on_fault))
         try:
-            yield
+            async with peers.running() if peers else contextlib.nullcontext():
+                yield
         finally:
             await end_tasks(tasks)
             await client.aclose()
@@ -157,13 +170,12 @@ def create_app(
     app = FastAPI(title="Steno", lifespan=lifespan, telemetry=_NO_TELEMETRY)
     faults.install(app, SHAPES)
     _guard(app, settings, api_keys, rates, audit)
-    app.include_router(health_router(presence))
-    app.include_router(web_router())
-    app.include_router(stream_router(sessions))
-    app.include_router(
-        realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys)
-    )
     for router in (
+        health_router(presence),
+        web_router(),
+        stream_router(sessions),
+        rtc_router(sessions, peers),
+        realtime_router(sessions, aliases, session_s_max=settings.session_s_max, keys=api_keys),
         token_router(api_keys),
         session_router(live.sessions, live.quota.places),
         audit_router(audit.stream),
@@ -180,6 +192,14 @@ def create_app(
         app.include_router(router, dependencies=with_jobs)
     describe(app)
     return app
+
+
+def _peers(desk: SessionDesk, rtc: "Sequence[BoundAddress]", settings: Settings) -> "Peers | None":
+    if not rtc:
+        return None
+    from api.rtc.peers import Peers  # needs the extra
+
+    return Peers(desk, rtc, rtc_options(settings))
 
 
 def _guard(app: FastAPI, settings: Settings, keys: Keyholder, rates: Rates, audit: Audit) -> None:

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from shared.errors import BadParameter, BrokerLost, StenoError
+from shared.events import Error
 from shared.redis.connection import ConnectionLost
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ STATUS: Final[Mapping[str, int]] = {
     "bad_message": 400,
     "bad_audio": 400,
     "too_large": 413,
+    "not_acceptable": 406,
     "upload_stalled": 408,
     "unauthorized": 401,
     "forbidden": 403,
@@ -79,7 +81,12 @@ _TOO_MANY: Final = 429
 _TIMEOUT: Final = 408
 _CLIENT_GONE: Final = 499
 """Nobody reads it; it is what access logs and metrics count."""
-_CODE_BY_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODE_BY_STATUS: Final[Mapping[int, str]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 
 
 def status_of(error: StenoError) -> int:
@@ -150,6 +157,17 @@ def fault_of(error: StenoError) -> Fault:
         retryable=error.retryable,
         retry_after_s=error.retry_after_s,
         param=error.param if isinstance(error, BadParameter) else "",
+    )
+
+
+def fault_of_event(error: Error) -> Fault:
+    """The HTTP error for what a session says instead of opening."""
+    return Fault(
+        status=STATUS.get(error.code, 500),
+        code=error.code,
+        message=error.message,
+        retryable=error.retryable,
+        retry_after_s=error.retry_after_s,
     )
 
 

@@ -23,3 +23,13 @@ OLDEST_UNSERVED_S = Gauge(
 )
 RATE_LIMITED = Counter("steno_edge_rate_limited", "Requests refused because their tenant asks too often")
 QUOTA_ENDED = Counter("steno_edge_quota_ended", "Live sessions ended because their tenant had no audio left")
+RTC_PEERS = Gauge("steno_edge_rtc_peers", "WebRTC peers, connected or about to")
+RTC_FAILED = Counter(
+    "steno_edge_rtc_failed",
+    "WebRTC peers that did not connect in time",
+    ["stage"],
+)
+RTC_LOST = Counter("steno_edge_rtc_packets_lost", "Packets of WebRTC audio that silence stands for")
+RTC_DROPPED_S = Counter(
+    "steno_edge_rtc_dropped_seconds", "WebRTC audio dropped because workers are behind; silence stands for it"
+)

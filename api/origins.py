@@ -23,7 +23,7 @@ from shared.errors import BadParameter, Forbidden
 
 ANY: Final = "*"
 _METHODS: Final = ("GET", "POST", "DELETE")
-_READABLE: Final = ("Retry-After", "steno-ignored")
+_READABLE: Final = ("Location", "Retry-After", "steno-ignored")
 """Headers of answers that a page of another origin may read, beside those that it always may."""
 
 

@@ -31,6 +31,7 @@ _RULES: Final[tuple[tuple[str, frozenset[str], frozenset[str]], ...]] = (
     ("/v1/realtime", frozenset({LIVE, REALTIME}), frozenset({LIVE})),
     ("/v1/stream", frozenset({LIVE}), frozenset({LIVE})),
     ("/stream", frozenset({LIVE}), frozenset({LIVE})),
+    ("/v1/rtc", frozenset({LIVE}), frozenset({LIVE})),
     ("/v1/sessions", frozenset({LIVE}), frozenset({LIVE})),
     ("/v1/listen", frozenset({LIVE}), frozenset({FILES})),
     ("/v1/audio", frozenset({FILES}), frozenset({FILES})),

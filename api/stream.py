@@ -6,22 +6,19 @@ that a session is lies in Redis, so that any edge process serves any connection 
 
 import asyncio
 import contextlib
-from dataclasses import replace
 
 from fastapi import APIRouter, WebSocket
 
-from api.auth import chosen_subprotocol, tenant_of
+from api.auth import chosen_subprotocol
 from api.conversation import LAST_WORD_S, Gone, broker_lost, converse
-from api.dialect import Open, Resume
 from api.faults import close_code_of, response
 from api.live_session import as_event
 from api.metrics import REFUSED
 from api.native import NativeDialect, to_text
-from api.params import parse_stream_params
-from api.resuming import check_against_session, parse_resume
+from api.opening import opening_of
 from api.session_desk import MESSAGE_BYTES_MAX, SessionDesk
 from api.wires import WebSocketWire
-from shared.errors import NoCapacity, NotFound, StenoError
+from shared.errors import NoCapacity, StenoError
 from shared.redis.connection import ConnectionLost
 
 
@@ -53,7 +50,7 @@ class _Door:
         try:
             if refusal:
                 raise refusal
-            dialect = NativeDialect(await self._opening(socket))
+            dialect = NativeDialect(await opening_of(socket, self._desk, is_admitted=True))
         except StenoError as error:
             await _refuse(wire, error)
         except ConnectionLost:
@@ -72,32 +69,6 @@ class _Door:
         except ConnectionLost:
             return None  # said as a message, like every failure of Redis
         return None
-
-    async def _opening(self, socket: WebSocket) -> Open | Resume:
-        """What a connection asks for. Raises `BadParameter` and `NotFound`; a session that is resumed is then
-        as it was."""
-        query = socket.query_params
-        if (asked := parse_resume(query)) is None:
-            params = parse_stream_params(query)
-            return Open(
-                config=replace(params.config, tenant=tenant_of(socket)),
-                audio=params.audio,
-                acks=params.acks,
-                is_admitted=True,
-                is_resumable=True,
-            )
-        kept = await self._desk.look(asked.session, asked.token)
-        if kept.config.tenant != tenant_of(socket):
-            raise NotFound("no such session, or the token is not its")
-        params = check_against_session(query, asked, kept)
-        return Resume(
-            session=asked.session,
-            token=asked.token,
-            audio=params.audio,
-            config=params.config,
-            after=asked.after,
-            acks=params.acks,
-        )
 
 
 async def _refuse(wire: WebSocketWire, error: StenoError) -> None:

@@ -21,7 +21,8 @@ Alerts on them are in [deploy/prometheus/alerts.yaml](../deploy/prometheus/alert
 [deploy/grafana/dashboards/steno.json](../deploy/grafana/dashboards/steno.json).
 """
 LABELS: Final = {
-    "surface": "the protocol that the client speaks: `native`, `realtime`, `deepgram`, `wyoming`",
+    "surface": "the protocol that the client speaks: `native`, `rtc`, `realtime`, `deepgram`, `wyoming`",
+    "stage": "what did not come about: `ice`, `dtls` or `channel`",
     "code": "the stable code of an error or warning ([protocol](protocol.md))",
     "kind": "`partial`, `final` or `file`",
     "type": "of the event: `speech_start`, `speech_end`, `partial`, `final`",

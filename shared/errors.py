@@ -6,6 +6,7 @@
     │   ├── BadMessage           a message that the protocol does not know
     │   ├── BadAudio             bytes that are not the audio they claim to be
     │   ├── TooLarge             over a documented limit
+    │   ├── NotAcceptable        an offer of WebRTC that leaves nothing to agree on
     │   └── UploadStalled        the request's body comes too slowly
     ├── Unauthorized         no API key, or one that is not known
     ├── Forbidden            a web page that may not speak to this server
@@ -85,6 +86,12 @@ class TooLarge(BadRequest):
     """Over a documented limit."""
 
     code = "too_large"
+
+
+class NotAcceptable(BadRequest):
+    """An offer of WebRTC that can be read, and leaves nothing to agree on."""
+
+    code = "not_acceptable"
 
 
 class UploadStalled(BadRequest):

@@ -16,7 +16,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import BadParameter
 
 PREFIX: Final = "STENO_"
-FROM_FILES: Final = ("api_keys", "token_secret", "redis_url", "jobs_redis_url", "webhook_secret")
+FROM_FILES: Final = (
+    "api_keys",
+    "token_secret",
+    "redis_url",
+    "jobs_redis_url",
+    "webhook_secret",
+    "rtc_turn_password",
+)
 """Settings that hold secrets: instead of each, `STENO_…_FILE` may name a file that holds the value."""
 _SECRET_BYTES_MAX: Final = 1024 * 1024
 
@@ -64,6 +71,24 @@ class Settings(BaseSettings):
     not announced."""
     wyoming_tenant: str = ""
     """Whose the sessions of that port are; needed beside keys unless only this machine reaches it."""
+    rtc_port: int = Field(0, ge=0, le=65535)
+    """UDP port of WebRTC, one for all peers ([rtc.md](rtc.md); needs the extra `rtc`); 0: there is none."""
+    rtc_addresses: str = ""
+    """IP addresses at which clients reach that port, with commas between, where they are not the machine's
+    own: behind a NAT, in a container; empty: `STENO_HOST`, or all addresses of the machine when that is a
+    wildcard."""
+    rtc_peers_max: int = Field(32, ge=1, le=4096)
+    """WebRTC peers of one edge; some fifty are a core."""
+    rtc_connect_s: float = Field(15.0, ge=0.5, le=120)
+    """How long a WebRTC peer may take from its offer to its open data channel."""
+    rtc_servers: str = ""
+    """STUN and TURN servers that the edge asks, `stun:host:port`, `turn:host:port?transport=udp`, with commas
+    between, one of each kind: for an edge behind a NAT that has no address of its own outside; empty:
+    none."""
+    rtc_turn_user: str = ""
+    """Its name at the TURN server."""
+    rtc_turn_password: str = Field("", repr=False)
+    """And its password there."""
     queue_s: float = Field(10.0, ge=0.1, le=600)
     """How long a new session waits for a worker before it is refused with 1013; also the retry time that
     refusals name."""

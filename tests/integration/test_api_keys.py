@@ -46,6 +46,8 @@ OF_A_SESSION = [(method, path) for method, path in ROUTES if "{session_id}" in p
 RESUMING = {"/v1/stream", "/stream"}
 FRESH = {"/v1/listen", "/v1/realtime"}
 """Sockets on which a session is resumed, and those that know no sessions but their own."""
+OF_A_PEER = {"/v1/rtc/{peer_id}"}
+"""Tried in `test_rtc`, where peers are."""
 OF_NOBODY = {"/v1/models/{name:path}"}
 """Paths with a parameter that is not somebody's."""
 
@@ -67,7 +69,7 @@ def test_every_route_is_tried_with_anothers_key() -> None:
     """Whoever adds a route with an id in it has to say here whose it is."""
     assert len(OF_A_JOB) >= 7
     with_a_parameter = {path for _, path in ROUTES if "{" in path}
-    assert with_a_parameter == {path for _, path in OF_A_JOB + OF_A_SESSION} | OF_NOBODY
+    assert with_a_parameter == {path for _, path in OF_A_JOB + OF_A_SESSION} | OF_A_PEER | OF_NOBODY
     assert {path for method, path in ROUTES if method == "WS"} == RESUMING | FRESH
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -173,3 +174,12 @@ async def test_a_plain_http_request_to_the_socket_is_refused(service: Service) -
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b" 404 " in head.splitlines()[0]
     assert json.loads(body)["error"]["code"] == "not_found"
+
+
+async def test_webrtc_without_its_port_says_what_is_missing(service: Service) -> None:
+    async with httpx.AsyncClient(base_url=service.url) as http:
+        for method, path in (("POST", "/v1/rtc"), ("DELETE", "/v1/rtc/x")):
+            answer = await http.request(method, path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+            assert "STENO_RTC_PORT" in answer.json()["error"]["message"]
+            assert "steno[rtc]" in answer.json()["error"]["message"]

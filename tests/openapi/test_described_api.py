@@ -2,11 +2,12 @@
 environment of its own (`make test-slow` makes it)."""
 
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.support.service import Service
+from tests.support.service import Service, free_port
 
 TOOL = Path(__file__).parents[2] / ".venv-openapi" / "bin" / "schemathesis"
 KEY = "alice-key-0123456"
@@ -28,6 +29,8 @@ def test_nothing_that_is_asked_breaks_it(key: str, tmp_path: Path) -> None:
     if not TOOL.exists():
         pytest.skip("no schemathesis: use make test-slow")
     settings = {"api_keys": f"alice:{KEY}"} if key else {}
+    if find_spec("aiortc"):
+        settings["rtc_port"] = str(free_port())
     with Service.running(tmp_path, engine="scripted", origins="", **settings) as service:
         header = ["-H", f"Authorization: Bearer {KEY}"] if key else []
         command = [TOOL, "--no-color", "run", f"{service.url}/openapi.json", *header]
