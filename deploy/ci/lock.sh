@@ -26,7 +26,7 @@ compile requirements.lock "${with[@]}" pyproject.toml
 # The images hold the same versions as the development environment.
 compile requirements-api.lock --extra api --extra build --constraint requirements.lock pyproject.toml
 compile requirements-worker.lock --extra worker --extra build --constraint requirements.lock pyproject.toml
-for extra in otel s3; do
+for extra in otel rtc s3; do
   compile "requirements-$extra.lock" --extra "$extra" --constraint requirements.lock pyproject.toml
 done
 compile requirements-cuda.lock deploy/images/cuda.in

@@ -12,6 +12,7 @@ LOCKS = (
     "requirements-api.lock",
     "requirements-worker.lock",
     "requirements-otel.lock",
+    "requirements-rtc.lock",
     "requirements-s3.lock",
 )
 
@@ -51,6 +52,7 @@ def test_a_lock_pulls_no_gpu_runtime(lock: str) -> None:
         ("requirements-api.lock", {"api", "build"}),
         ("requirements-worker.lock", {"worker", "build"}),
         ("requirements-otel.lock", {"otel"}),
+        ("requirements-rtc.lock", {"rtc"}),
         ("requirements-s3.lock", {"s3"}),
     ],
 )
