@@ -84,6 +84,11 @@ WITHOUT_WEIGHTS = frozenset({"scripted"})
 
 def check_engine(name: str) -> None:
     """Raises `BadParameter` that lists the engines when `name` is none."""
+    if name == "remote":
+        raise BadParameter(
+            "STENO_ENGINE is 'remote', which is for applications that ask a service; a worker is that "
+            f"service: it must be one of {', '.join(sorted(ENGINES))}"
+        )
     if name not in ENGINES:
         raise BadParameter(f"STENO_ENGINE is {name!r}; it must be one of {', '.join(sorted(ENGINES))}")
 
