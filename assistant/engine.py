@@ -25,11 +25,10 @@ from assistant.audio import Audio, to_pcm16
 from assistant.elsewhere import Elsewhere
 from assistant.settings import AssistantSettings, load_assistant_settings
 from assistant.speech import Live, Speech
+from assistant.texts import Pulled, Text, cut, events_of, said
 from client.errors import SessionOver
 from client.options import StreamOptions
 from client.sources import Feed, Source
-from shared.events import Final as FinalEvent
-from shared.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,17 +37,6 @@ _CHUNK_S: Final = 0.5
 """Pieces in which audio that is there already is given to a backend that has no interval of its own."""
 _WHOLE_MS: Final = 2000
 """Silence that parts an utterance which somebody else has cut out: it is decoded as one, as far as it can."""
-
-
-class Text(str):
-    """A text so far; its first `committed` characters will not change any more."""
-
-    committed: int
-
-    def __new__(cls, text: str, committed: int) -> Self:
-        made = super().__new__(cls, text)
-        made.committed = committed
-        return made
 
 
 class STTEngine:
@@ -135,12 +123,12 @@ class STTEngine:
         """The text so far, whenever it is another one, and at last all of it. `audio` is 16 kHz mono pcm16,
         unless `options` say otherwise: all at once, or chunks of any size as they come, which a thread
         reads. To leave the loop early ends the session."""
-        texts = self._texts(audio, options)
+        texts = Pulled(self._texts(audio, options))
         try:
-            while (text := self._call(lambda: anext(texts, None))) is not None:
+            while (text := self._call(texts.next)) is not None:
                 yield text
         finally:
-            self._call(texts.aclose)
+            self._call(texts.close)
 
     async def astream(
         self,
@@ -153,12 +141,12 @@ class STTEngine:
             async for text in self._followed(audio, options):
                 yield text
             return
-        texts = self._texts(audio, options)
+        texts = Pulled(self._texts(audio, options))
         try:
-            while (text := await self._acall(lambda: anext(texts, None))) is not None:
+            while (text := await self._acall(texts.next)) is not None:
                 yield text
         finally:
-            await self._acall(texts.aclose)
+            await self._acall(texts.close)
 
     @asynccontextmanager
     async def live(self, options: StreamOptions | None = None) -> AsyncGenerator[Live]:
@@ -175,12 +163,10 @@ class STTEngine:
     async def _whole(self, pcm16: bytes) -> str:
         options = replace(self._options(None), partials=False, endpointing_ms=_WHOLE_MS)
         async with self._speech.connect(options) as session:
-            sending = asyncio.create_task(_send_all(session, pcm16), name="send-utterance")
-            try:
-                async for _ in session:
+            sending = asyncio.create_task(_send(session, pcm16), name="send-utterance")
+            async with aclosing(events_of(session, sending)) as events:
+                async for _ in events:
                     pass
-            finally:
-                await end_tasks([sending])
             return session.transcript.finals
 
     async def _texts(
@@ -188,12 +174,12 @@ class STTEngine:
     ) -> AsyncGenerator[Text]:
         options = self._options(options)
         is_there = isinstance(audio, bytes)
-        chunks = _cut(audio, options, self.chunk_s or _CHUNK_S) if isinstance(audio, bytes) else audio
+        chunks = cut(audio, options, self.chunk_s or _CHUNK_S) if isinstance(audio, bytes) else audio
         feed = Feed(Source(iter(chunks), is_live=not is_there))
         try:
             async with (
                 self._speech.connect(options, in_step=is_there) as session,
-                aclosing(_said(session, feed)) as texts,
+                aclosing(said(session, feed)) as texts,
             ):
                 async for text in texts:
                     yield text
@@ -205,7 +191,7 @@ class STTEngine:
     async def _followed(
         self, chunks: AsyncIterable[bytes], options: StreamOptions | None
     ) -> AsyncGenerator[Text]:
-        async with self.live(options) as session, aclosing(_said(session, chunks)) as texts:
+        async with self.live(options) as session, aclosing(said(session, chunks)) as texts:
             async for text in texts:
                 yield text
 
@@ -251,35 +237,6 @@ def _speech(settings: AssistantSettings) -> Speech:
     return LocalSpeech(settings)
 
 
-async def _said(session: Live, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Text]:
-    """Send the chunks, and give the text whenever it is another one, or more of it is settled."""
-    sending = asyncio.create_task(_send(session, chunks), name="send-audio")
-    last = ("", 0)
-    try:
-        async for event in session:
-            transcript = session.transcript
-            now = (transcript.text, transcript.committed)
-            if now != last and (transcript.text or isinstance(event, FinalEvent)):
-                last = now
-                yield Text(*now)
-        await sending
-    finally:
-        await end_tasks([sending])
-
-
-async def _send(session: Live, chunks: AsyncIterable[bytes]) -> None:
-    async for chunk in chunks:
-        await session.send(chunk)
-    await session.end()
-
-
-async def _send_all(session: Live, audio: bytes) -> None:
+async def _send(session: Live, audio: bytes) -> None:
     await session.send(audio)
     await session.end()
-
-
-def _cut(audio: bytes, options: StreamOptions, seconds: float) -> Generator[bytes]:
-    frame_bytes = options.bytes_per_s // options.sample_rate
-    step = round(seconds * options.sample_rate) * frame_bytes
-    for start in range(0, len(audio), step):
-        yield audio[start : start + step]

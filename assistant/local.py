@@ -35,8 +35,9 @@ _UNDECIDED_SAMPLES_MAX: Final = 60 * SAMPLE_RATE
 """Audio that may be undecided before a sender waits: more than the longest utterance and the one before."""
 _UNREAD_MAX: Final = 1024
 """Events that may be unread before a sender waits."""
-_ATTEMPTS: Final = 3
-"""How often one session's decodes may fail in succession."""
+_ATTEMPTS: Final = 2
+"""How often one session's decodes may fail in succession: fewer than a device may before it counts as broken
+(`worker.device.FAULTS_MAX`), so that audio which can't be decoded harms nobody else."""
 
 
 class LocalSpeech:

@@ -22,7 +22,7 @@ def _named(name: str, *others: str) -> AliasChoices:
 class AssistantSettings(BaseSettings):
     """What `STTEngine` is made from; values given in code win over the environment."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="STENO_", extra="ignore", populate_by_name=True, frozen=True)
 
     backend: str = Field("faster", validation_alias=_named("ENGINE", "STT_BACKEND"))
     """`faster`, `huggingface` or `scripted` decode in this process; `remote` asks a Steno service."""
