@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 _CHUNK_S: Final = 0.5
 """Pieces in which audio that is there already is given to a backend that has no interval of its own."""
+_CLOSED: Final = "the engine is closed"
 _WHOLE_MS: Final = 2000
 """Silence that parts an utterance which somebody else has cut out: it is decoded as one, as far as it can."""
 
@@ -91,6 +93,7 @@ class STTEngine:
             if portal is not None:
                 try:
                     portal.call(self._speech.close)
+                    portal.call(portal.stop, True)  # whoever waits there is let go
                 finally:
                     self._stack.close()
 
@@ -127,6 +130,7 @@ class STTEngine:
         try:
             while (text := self._call(texts.next)) is not None:
                 yield text
+            self._check_open()
         finally:
             self._call(texts.close)
 
@@ -145,6 +149,7 @@ class STTEngine:
         try:
             while (text := await self._acall(texts.next)) is not None:
                 yield text
+            self._check_open()
         finally:
             await self._acall(texts.close)
 
@@ -201,8 +206,7 @@ class STTEngine:
     def _loop(self) -> BlockingPortal:
         """The thread with the engine's event loop, ready."""
         with self._opening:
-            if self._is_closed:
-                raise SessionOver("the engine is closed")
+            self._check_open()
             if self._portal is None:
                 began_s = time.perf_counter()
                 with ExitStack() as stack:
@@ -213,17 +217,30 @@ class STTEngine:
                 log.info("ready: %s", self._speech.name, extra={"ready_s": ready_s, "chunk_s": self.chunk_s})
             return self._portal
 
+    def _check_open(self) -> None:
+        """What a service had said before its session was closed here may be less than all."""
+        if self._is_closed:
+            raise SessionOver(_CLOSED)
+
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         future = self._loop().start_task_soon(work)
         try:
             return future.result()
+        except FutureCancelled:
+            raise SessionOver(_CLOSED) from None
         except BaseException:
             future.cancel()  # Ctrl-C in this thread: the work would go on unheard
             raise
 
     async def _acall(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         portal = self._portal or await asyncio.to_thread(self._loop)
-        return await asyncio.wrap_future(portal.start_task_soon(work))
+        future = portal.start_task_soon(work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._is_closed:  # and so the work was cancelled, not its caller
+                raise SessionOver(_CLOSED) from None
+            raise
 
 
 def _speech(settings: AssistantSettings) -> Speech:

@@ -94,7 +94,7 @@ class LocalSpeech:
     async def close(self) -> None:
         """End all sessions, wait for the decode that runs, unload the model."""
         for session in self._sessions:
-            session.fail(SessionOver("the engine was closed"))
+            session.fail(SessionOver("the engine is closed"))
         if self._watch is not None:
             await end_tasks([self._watch])
         if self._device is not None:

@@ -1,7 +1,7 @@
 """Speech decoded by a Steno service: no model is in this process."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Self
 
@@ -18,6 +18,7 @@ class RemoteSpeech:
     def __init__(self, settings: AssistantSettings) -> None:
         self._settings = settings
         self._model = ""
+        self._connections: set[AsyncExitStack] = set()
 
     @property
     def name(self) -> str:
@@ -45,8 +46,16 @@ class RemoteSpeech:
         if self._settings.chunk_s and options.partial_interval_ms is None:
             interval_ms = round(self._settings.chunk_s * _INTERVAL_MS_PER_S)
             options = replace(options, partial_interval_ms=interval_ms)
-        async with connect(self._settings.url, api_key=self._settings.api_key, options=options) as session:
-            yield session
+        async with AsyncExitStack() as connection:
+            opening = connect(self._settings.url, api_key=self._settings.api_key, options=options)
+            session = await connection.enter_async_context(opening)
+            self._connections.add(connection)
+            try:
+                yield session
+            finally:
+                self._connections.discard(connection)
 
     async def close(self) -> None:
-        """Nothing is kept between sessions."""
+        """End all sessions: their iteration is over."""
+        for connection in list(self._connections):
+            await connection.aclose()

@@ -181,6 +181,30 @@ def test_a_closed_engine_says_so() -> None:
         engine.stt(spoken())
 
 
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_closing_lets_go_of_whoever_waits(place: str, request: pytest.FixtureRequest) -> None:
+    there = {"url": request.getfixturevalue("marked_service").ws_url} if place == "there" else {}
+    engine = STTEngine("remote" if there else "scripted", model="marks", language="en", **there)
+    engine.warmup()
+    began, never = threading.Event(), threading.Event()
+
+    def speak() -> Generator[bytes]:
+        yield from pieces()
+        never.wait()
+
+    def listen() -> None:
+        for _ in engine.stream(speak()):
+            began.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen)
+        assert began.wait(60)
+        engine.close()
+        with pytest.raises(SessionOver, match="closed"):
+            listening.result(60)
+    never.set()
+
+
 def test_an_interval_that_is_set_is_taken() -> None:
     with STTEngine("scripted", chunk_s=1.0) as engine:
         engine.warmup()

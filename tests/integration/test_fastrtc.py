@@ -11,7 +11,7 @@ import pytest
 from assistant import STTEngine
 from tests.support.accuracy import wer
 from tests.support.data import clip
-from tests.support.rtc_peer import Offer, Peer, calling
+from tests.support.fastrtc_peer import Offer, Peer, calling
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
 
