@@ -26,7 +26,7 @@ from worker.device import Answer, Device
 from worker.engine import silero
 from worker.engine.api import WITHOUT_WEIGHTS, Engine
 from worker.engine.silero import SileroVad
-from worker.loading import load, threads_for
+from worker.loading import load
 from worker.rules import LibraryRules
 
 log = logging.getLogger(__name__)
@@ -277,7 +277,7 @@ def _load(settings: AssistantSettings) -> tuple[Engine, Tuned]:
         settings.model,
         device=settings.device,
         compute_type=settings.compute_type,
-        threads=settings.threads or threads_for(settings.device),
+        threads=settings.threads,
     )
     try:
         engine.prepare()

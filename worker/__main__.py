@@ -25,7 +25,7 @@ from worker.engine import silero
 from worker.engine.api import Engine, check_engine
 from worker.engine.drafted import DraftedEngine
 from worker.health import Health, Vitals, serve_health
-from worker.loading import load, threads_for
+from worker.loading import load
 
 log = logging.getLogger("worker")
 
@@ -50,7 +50,8 @@ def _make(settings: Settings, model: str) -> Engine:
         model,
         device=settings.device,
         compute_type=settings.compute_type,
-        threads=settings.threads or threads_for(settings.device, processes=settings.workers),
+        threads=settings.threads,
+        processes=settings.workers,
     )
 
 
