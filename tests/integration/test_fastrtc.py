@@ -1,16 +1,19 @@
 """Steno under FastRTC, called by an aiortc peer on this machine: real speech through Opus to text."""
 
 import asyncio
-from collections.abc import Generator
+import json
+from collections.abc import AsyncGenerator, Generator
 from importlib import import_module
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from assistant import STTEngine
 from tests.support.accuracy import wer
 from tests.support.data import clip
+from tests.support.encodings import encoded
 from tests.support.fastrtc_peer import Offer, Peer, calling
 from tests.support.service import Service
 from tests.support.sound import pcm16, silence
@@ -25,7 +28,11 @@ pytestmark = [
 
 SPOKEN = clip("en_quilter")
 TALK = pcm16(silence(0.4), SPOKEN.samples(), silence(1.5))
+TWO_UTTERANCES = pcm16(
+    SPOKEN.samples()[:32_000], silence(1.2), clip("en_wizard").samples()[:32_000], silence(1.0)
+)
 WER_MAX = 0.1
+RATE = 48_000
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +153,98 @@ def test_pauses_are_told_from_speech_at_any_rate() -> None:
     fast = import_module("soxr").resample(SPOKEN.samples(), 16_000, 48_000)
     assert pauses.vad((48_000, (fast * 32767).astype("int16")))[0] == pytest.approx(speech_s, abs=0.3)
     assert pauses.vad((48_000, (silence(0.6) * 32767).astype("int16")))[0] == 0.0
+
+
+class Counted:
+    """A detector of what is not zero."""
+
+    def vad(self, audio: tuple[int, np.ndarray], options: object) -> tuple[float, list[dict[str, int]]]:
+        rate, samples = audio
+        return np.count_nonzero(samples) / rate, []
+
+    def warmup(self) -> None: ...
+
+
+def packets(samples: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """As FastRTC hands them over."""
+    return [(RATE, samples[None, at : at + 960]) for at in range(0, len(samples), 960)]
+
+
+def test_the_beginning_of_the_first_word_is_kept() -> None:
+    """FastRTC's own handler begins with the piece of 0.6 s that has enough speech in it, and drops what was
+    said at the end of the one before."""
+    library, ours = import_module("fastrtc"), import_module("assistant.fastrtc")
+    loud, quiet = np.full(RATE, 1000, np.int16), np.zeros(RATE, np.int16)
+    talk = np.concatenate([quiet[:21_600], loud[:36_000], quiet])  # 0.15 s before the border, 0.6 s behind it
+    kept_s: dict[object, float] = {}
+    for kind in (library.ReplyOnPause, ours.OnPause):
+        handler = kind(lambda audio: iter(()), model=Counted(), can_interrupt=False).copy()
+        assert type(handler) is kind
+        handler.send_message_sync = lambda message: None
+        for packet in packets(talk):
+            handler.receive(packet)
+            if handler.event.is_set():
+                break
+        kept_s[kind] = np.count_nonzero(handler.state.stream) / RATE
+    assert kept_s == {library.ReplyOnPause: 0.6, ours.OnPause: 0.75}
+
+
+class Channel:
+    """A data channel that keeps what is sent."""
+
+    readyState = "open"  # noqa: N815 - its name in WebRTC
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send(self, message: str) -> None:
+        self.sent.append(json.loads(message))
+
+
+async def test_who_begins_to_speak_interrupts_the_reply() -> None:
+    live = import_module("assistant.fastrtc")
+    said: list[str] = []
+
+    async def endless(heard: Any) -> AsyncGenerator[Any]:
+        said.append("begun")
+        try:
+            yield heard.audio
+            await asyncio.Event().wait()
+        finally:
+            said.append("ended")
+
+    with STTEngine("scripted", language="en") as engine:
+        handler = live.LiveHandler(engine, reply=endless).copy()
+        handler.set_channel(channel := Channel())
+        running = asyncio.create_task(handler.start_up())
+        for packet in packets(at_rate(TWO_UTTERANCES)):
+            await handler.receive(packet)
+        rate, samples = await until_emitted(handler)
+        assert (rate, samples.dtype, samples.shape[0]) == (16_000, np.int16, 1)
+        await handler.shutdown()
+        assert running.done()
+    kinds = [message["data"]["type"] for message in channel.sent if message["type"] == "steno"]
+    assert kinds.count("final") == kinds.count("speech_start") >= 2
+    assert said == ["begun", "ended"] * kinds.count("final")
+
+
+async def until_emitted(handler: Any) -> Any:
+    async with asyncio.timeout(30):
+        while (item := await handler.emit()) is None:
+            pass
+    return item
+
+
+def at_rate(pcm16: bytes) -> np.ndarray:
+    return np.frombuffer(encoded(pcm16, "pcm16", RATE, 1), "<i2")
+
+
+async def test_audio_that_nobody_takes_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    live = import_module("assistant.fastrtc")
+    with STTEngine("scripted") as engine:
+        handler = live.LiveHandler(engine)
+        for packet in packets(np.ones(15 * RATE, np.int16)):
+            await handler.receive(packet)
+        await handler.shutdown()
+    assert handler._waiting.full()
+    assert caplog.text.count("audio is left out") == 1
