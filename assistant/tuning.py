@@ -4,7 +4,6 @@ import logging
 import time
 import wave
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -23,7 +22,9 @@ less than the first of them there are hardly new words."""
 SHARE: Final = 0.5
 """Part of one decoding thread that partials may take while somebody speaks. The rest is for finals, which
 nobody should wait for, and for a decode that takes longer than most."""
-_REPEATS: Final = 3
+_REPEATS: Final = 5
+_REPEATS_S_MAX: Final = 2.0
+"""Time from which on it is not measured again: a large model on a slow machine takes as long for one."""
 _NEW_WORDS: Final = 3
 """Words that a partial has to find behind those that are committed."""
 
@@ -50,7 +51,7 @@ class Tuned:
 
 def measure(engine: Engine, wanted_s: float = 0.0) -> Tuned:
     """The smallest interval that a prepared engine keeps up with; `wanted_s` when that is not 0. Blocks for
-    four partial decodes."""
+    some partial decodes."""
     if wanted_s:
         return Tuned(wanted_s)
     cost_s = partial_cost_s(engine)
@@ -89,11 +90,13 @@ def partial_cost_s(engine: Engine) -> float:
 
     prefix = " ".join(decode("").split()[:-_NEW_WORDS])
     times_s: list[float] = []
-    for _ in range(_REPEATS):
+    while len(times_s) < _REPEATS and sum(times_s) < _REPEATS_S_MAX:
         began_s = time.perf_counter()
         decode(prefix)
         times_s.append(time.perf_counter() - began_s)
-    return median(times_s)
+    # The least: what else the machine did meanwhile is not the model's. Sessions ask less often by themselves
+    # where decodes turn out to be dearer.
+    return min(times_s)
 
 
 def _speech(seconds: float) -> Float32:
