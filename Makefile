@@ -44,7 +44,7 @@ test-huggingface: $(READY) $(HUGGINGFACE) ## Run the tests of the engine on PyTo
 	PYTHONPATH=.huggingface $(BIN)/pytest -m huggingface $(ARGS)
 
 test-fastrtc: $(READY) $(FASTRTC) ## Run the tests of what sits in a FastRTC application
-	PYTHONPATH=.fastrtc $(BIN)/pytest -m fastrtc $(ARGS)
+	PYTHONPATH=.fastrtc $(BIN)/pytest -m fastrtc -n 2 --dist loadfile $(ARGS)
 
 test-images: $(READY) $(IMAGE_TOOLS) ## Build the images, run them as a stack where a container engine answers, check manifests
 	$(BIN)/pytest -m images tests/images -s $(ARGS)
