@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import CancelledError as FutureCancelled
+from concurrent.futures import Future
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -178,8 +179,8 @@ class STTEngine:
         self, audio: bytes | Iterable[bytes], options: StreamOptions | None
     ) -> AsyncGenerator[Text]:
         options = self._options(options)
-        is_there = isinstance(audio, bytes)
-        chunks = cut(audio, options, self.chunk_s or _CHUNK_S) if isinstance(audio, bytes) else audio
+        is_there = isinstance(audio, bytes | bytearray | memoryview)
+        chunks = cut(bytes(audio), options, self.chunk_s or _CHUNK_S) if is_there else audio
         feed = Feed(Source(iter(chunks), is_live=not is_there))
         try:
             async with (
@@ -223,7 +224,7 @@ class STTEngine:
             raise SessionOver(_CLOSED)
 
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        future = self._loop().start_task_soon(work)
+        future = self._start(self._loop(), work)
         try:
             return future.result()
         except FutureCancelled:
@@ -232,9 +233,16 @@ class STTEngine:
             future.cancel()  # Ctrl-C in this thread: the work would go on unheard
             raise
 
+    def _start(self, portal: BlockingPortal, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        try:
+            return portal.start_task_soon(work)
+        except RuntimeError:  # its loop has ended
+            self._check_open()
+            raise
+
     async def _acall(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         portal = self._portal or await asyncio.to_thread(self._loop)
-        future = portal.start_task_soon(work)
+        future = self._start(portal, work)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
