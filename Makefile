@@ -12,6 +12,7 @@ OPENAPI := .venv-openapi/ready
 AUDIT := .venv-audit/ready
 IMAGE_TOOLS := .venv-images/ready
 HUGGINGFACE := .huggingface/ready
+FASTRTC := .fastrtc/ready
 COMPAT_NODE := tests/compat/node_modules/ready
 MACOS_WHEELS := .macos-wheels/ready
 
@@ -19,7 +20,7 @@ MACOS_WHEELS := .macos-wheels/ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow test-compat test-huggingface test-images chaos lint audit bench lock clean
+.PHONY: help up demo test test-slow test-compat test-huggingface test-fastrtc test-images chaos lint audit bench lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +42,9 @@ test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive offic
 
 test-huggingface: $(READY) $(HUGGINGFACE) ## Run the tests of the engine on PyTorch
 	PYTHONPATH=.huggingface $(BIN)/pytest -m huggingface $(ARGS)
+
+test-fastrtc: $(READY) $(FASTRTC) ## Run the tests of what sits in a FastRTC application
+	PYTHONPATH=.fastrtc $(BIN)/pytest -m fastrtc -n 2 --dist loadfile $(ARGS)
 
 test-images: $(READY) $(IMAGE_TOOLS) ## Build the images, run them as a stack where a container engine answers, check manifests
 	$(BIN)/pytest -m images tests/images -s $(ARGS)
@@ -64,7 +68,7 @@ lock: $(READY) $(UV) ## Resolve pyproject.toml into the lock files again
 	deploy/ci/lock.sh $(UV)
 
 clean: ## Remove what the verbs made here; models and data of the service stay
-	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .huggingface .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts tests/desktop/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-images .macos-wheels .huggingface .fastrtc .venv-openapi .venv-audit tests/compat/node_modules tests/browser/artefacts tests/desktop/artefacts build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made again when a lock or the project changed, so that a second `make up` does not even start pip.
@@ -110,6 +114,12 @@ $(HUGGINGFACE): tests/huggingface.txt $(READY)
 	rm -rf .huggingface
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .huggingface -r $< 'torch==2.13.0+cpu' \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .huggingface -r $< 'torch==2.13.0'
+	@touch $@
+
+# FastRTC brings Gradio and Numba, a gigabyte, and older releases of packages that are locked: it lies before them.
+$(FASTRTC): tests/fastrtc.txt $(READY)
+	rm -rf .fastrtc
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --target .fastrtc -r $<
 	@touch $@
 
 $(COMPAT_NODE): tests/compat/package.json

@@ -43,5 +43,5 @@ def configure(level: str, *, as_json: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if as_json else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in ("api", "worker", "shared", "client", "__main__"):
+    for name in ("api", "worker", "shared", "client", "assistant", "__main__"):
         logging.getLogger(name).setLevel(level.upper())

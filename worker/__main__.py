@@ -17,15 +17,15 @@ from typing import Final
 
 from shared.errors import DeviceFault, StenoError
 from shared.logs import configure
-from shared.models import resolve
 from shared.redis.connection import connect
 from shared.settings import Settings, check_redis_is_given, load_settings
 from shared.traces import check_traces, open_traces
 from worker.app import WorkerApp
 from worker.engine import silero
-from worker.engine.api import WITHOUT_WEIGHTS, Engine, EngineOptions, check_engine, make_engine
+from worker.engine.api import Engine, check_engine
 from worker.engine.drafted import DraftedEngine
 from worker.health import Health, Vitals, serve_health
+from worker.loading import load
 
 log = logging.getLogger("worker")
 
@@ -45,28 +45,15 @@ def load_engine(settings: Settings) -> Engine:
 
 
 def _make(settings: Settings, model: str) -> Engine:
-    path, multilingual = None, True
-    if settings.engine not in WITHOUT_WEIGHTS:
-        files = resolve(model)
-        path, multilingual = files.path, files.multilingual
-    options = EngineOptions(
-        model=model,
-        path=path,
-        multilingual=multilingual,
+    return load(
+        settings.engine,
+        model,
         device=settings.device,
         compute_type=settings.compute_type,
-        threads=settings.threads or _threads(settings),
+        threads=settings.threads,
+        processes=settings.workers,
         batch_max=settings.batch_max,
     )
-    return make_engine(settings.engine, options)
-
-
-def _threads(settings: Settings) -> int:
-    """Decodes at once: the cores of this machine, shared between its workers. On CUDA one call fills the
-    device."""
-    if settings.device == "cuda":
-        return 1
-    return max(1, (os.cpu_count() or 1) // max(1, settings.workers))
 
 
 async def serve(settings: Settings, engine: Engine, health: Health) -> None:

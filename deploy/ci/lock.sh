@@ -16,11 +16,11 @@ compile() {
     --python-version 3.11 --output-file "$output" "$@"
 }
 
-# All extras but PyTorch, which is several times as large as all else.
+# All extras but PyTorch and FastRTC, each of which is several times as large as all else.
 extras=$(python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"])')
 with=()
 for extra in $extras; do
-  [[ $extra == huggingface ]] || with+=(--extra "$extra")
+  [[ $extra == huggingface || $extra == fastrtc ]] || with+=(--extra "$extra")
 done
 compile requirements.lock "${with[@]}" pyproject.toml
 # The images hold the same versions as the development environment.

@@ -90,8 +90,13 @@ WITHOUT_WEIGHTS = frozenset({"scripted"})
 
 def check_engine(name: str) -> None:
     """Raises `BadParameter` that lists the engines when `name` is none."""
+    known = ", ".join(_SHORT.get(engine, engine) for engine in sorted(ENGINES))
+    if name == "remote":
+        raise BadParameter(
+            "STENO_ENGINE is 'remote', which is for applications that ask a service; a worker is that "
+            f"service: it must be one of {known}"
+        )
     if name not in ENGINES:
-        known = ", ".join(_SHORT.get(engine, engine) for engine in sorted(ENGINES))
         raise BadParameter(f"STENO_ENGINE (STT_BACKEND) is {name!r}; it must be one of {known}")
 
 
