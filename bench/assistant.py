@@ -27,7 +27,7 @@ from bench.scoring import Spread, total, word_errors
 from bench.server import running
 from client.options import StreamOptions
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE, to_seconds
-from shared.events import Event, Final, Partial
+from shared.events import Final, Partial
 
 CHUNK_S = 1.0
 READY_S_AIM = 12.0
@@ -160,7 +160,7 @@ async def _live(engine: STTEngine, clip: Clip, found: Measured, language: str) -
 
         speaking = asyncio.create_task(speak())
         async for event in session:
-            if _has_text(event):
+            if isinstance(event, Partial | Final) and event.text:
                 texts.append((clock(), event.end))
         await speaking
         said = session.transcript.finals
@@ -171,10 +171,6 @@ async def _live(engine: STTEngine, clip: Clip, found: Measured, language: str) -
         if end_s - CHUNK_S >= _EDGE_S and end_s <= clip.duration_s - _EDGE_S
     ]
     return said
-
-
-def _has_text(event: Event) -> bool:
-    return isinstance(event, Partial | Final) and bool(event.text)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 from api.rtc.playout import RATE, Piece, Speech
 from shared.audio.convert import AudioFormat
@@ -29,7 +30,7 @@ class SpeechDecoder:
     def _pcm16(self, piece: Piece) -> bytes:
         pcm16 = b""
         if isinstance(piece, Speech):
-            with contextlib.suppress(av.FFmpegError):
+            with contextlib.suppress(FFmpegError):
                 frames = self._codec.decode(av.Packet(piece.payload))
                 pcm16 = b"".join(np.ascontiguousarray(frame.to_ndarray()).tobytes() for frame in frames)
         length = piece.samples * _PCM16_BYTES

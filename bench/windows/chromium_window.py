@@ -53,5 +53,5 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
     address = f"--app=http://127.0.0.1:{server.server_port}/"
     program = shutil.which("chromium") or "chromium"
     browser = subprocess.Popen([program, *flags, f"--user-data-dir={profile}", address])
-    signal.signal(signal.SIGTERM, lambda *_: browser.terminate())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: browser.terminate())
     browser.wait()
