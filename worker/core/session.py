@@ -16,7 +16,7 @@ part of the checkpoint, so that a successor on another worker keeps to it. `Clos
 from collections import deque
 
 from shared.audio.pcm import to_samples, to_seconds
-from shared.events import Closed, Partial, SessionConfig, SpeechEnd, SpeechStart, Warning
+from shared.events import Partial, SessionConfig, SpeechEnd, SpeechStart, Warning
 from worker.core.asking import Asking, is_partial
 from worker.core.buffer import AudioBuffer
 from worker.core.concluding import concluded
@@ -24,7 +24,6 @@ from worker.core.coverage import Coverage
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
-    Close,
     CloseReason,
     Dropped,
     Effect,
@@ -41,6 +40,7 @@ from worker.core.ladder import Ladder
 from worker.core.language import Verdict
 from worker.core.memory import Memory
 from worker.core.progress import Progress
+from worker.core.record import Record
 from worker.core.saying import Scribe
 from worker.core.showing import Showing
 from worker.core.utterance import Asked, Utterance, placed
@@ -64,7 +64,6 @@ class Session:
     ) -> None:
         self._config = config
         self._options = options = tuned(options, config)
-        self._coverage = Coverage(committed, options)
         self._resumed = resumed = checkpoint or Checkpoint()
         self._hearing = Hearing(vad, options.endpoint, committed, resumed.stable_until, buffer)
         self._memory = Memory(config, options, resumed)
@@ -74,18 +73,19 @@ class Session:
         self._ladder = Ladder()
         self._showing = Showing(config, options, self._scribe, self._hearing.voice)
         self._progress = Progress(resumed)
+        coverage = Coverage(committed, options)
+        self._record = Record(self._hearing, self._memory, self._scribe, self._progress, coverage)
         self._open: Utterance | None = None
         self._line: deque[Utterance] = deque()
         """Ended utterances that wait for their finals, oldest first."""
         self._held: tuple[Asked, DecodeResult] | None = None
         """A partial of the open utterance that waits for the final before it to be said."""
         self._closing: CloseReason | None = None
-        self._closed = False
 
     @property
     def covered(self) -> int:
         """First sample that nothing is decided about."""
-        return self._coverage.covered
+        return self._record.covered
 
     @property
     def at_rest(self) -> bool:
@@ -104,7 +104,8 @@ class Session:
         effects: list[Effect] = []
         for boundary in self._hearing.push(start, pcm16):
             effects += self._boundary(boundary, "silence")
-        effects += self._give_up_silence()
+        if self._head is None:
+            effects += self._record.silence()
         if self._hearing.end >= to_samples(self._options.session_s_max):
             return effects + self.end("limit")
         return effects + self._ask()
@@ -114,7 +115,7 @@ class Session:
         that was said so far has its final."""
         effects = self._close_utterance("finalize")
         self._progress.wish(number, id, to_seconds(self._hearing.end))
-        return effects + self._answer_wishes() + self._ask()
+        return effects + self._record.wishes(self._head) + self._ask()
 
     def end(self, reason: CloseReason = "end") -> list[Effect]:
         """No more audio will come. The finals that are due come first, then `Close`."""
@@ -137,6 +138,11 @@ class Session:
         when it is as it was."""
         return self._asking.newest(ticket, self._hearing.heard) if self._open else None
 
+    @property
+    def _head(self) -> Utterance | None:
+        """The first utterance that is not decided."""
+        return self._line[0] if self._line else self._open
+
     # Utterances begin and end
 
     def _boundary(self, boundary: Boundary, reason: EndReason) -> list[Effect]:
@@ -148,7 +154,7 @@ class Session:
         if not self._progress.start():
             return []
         event = SpeechStart(utterance=self._open.number, start=to_seconds(boundary.start))
-        return [Emit((event,), checkpoint=self._checkpoint())]
+        return self._record.news(event, self._head)
 
     def _utterance_ended(self, end: int, reason: EndReason) -> list[Effect]:
         utterance, self._open = self._open, None
@@ -163,7 +169,7 @@ class Session:
         if not self._progress.end():
             return _told(warning)
         event = SpeechEnd(utterance=utterance.number, end=to_seconds(end), reason=reason)
-        return [Emit((event,), checkpoint=self._checkpoint()), *_told(warning)]
+        return self._record.news(event, self._head) + _told(warning)
 
     def _close_utterance(self, reason: EndReason) -> list[Effect]:
         effects: list[Effect] = []
@@ -179,7 +185,7 @@ class Session:
         if self._line or self._asking.for_final:
             return effects + (self._ask_partial(self._open) if self._open else [])
         if self._closing:
-            return effects + self._close(self._closing)
+            return effects + self._record.close(self._closing)
         if self._held:
             (asked, result), self._held = self._held, None
             effects += self._partial(asked, result)
@@ -261,7 +267,7 @@ class Session:
 
     def _changed(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """It is another language than was thought."""
-        return [Emit((self._scribe.language(asked, result),), checkpoint=self._checkpoint())]
+        return self._record.news(self._scribe.language(asked, result), self._head)
 
     def _early_final(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Keep the answer for the end of the utterance, and show it meanwhile."""
@@ -271,7 +277,9 @@ class Session:
         return self._show(self._showing.early(asked, result))
 
     def _show(self, partial: Partial | None, *, keep: bool = False) -> list[Effect]:
-        return [Emit((partial,), checkpoint=self._checkpoint() if keep else b"")] if partial else []
+        if partial is None:
+            return []
+        return self._record.news(partial, self._head) if keep else [Emit((partial,))]
 
     def _conclude(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Say the final, or decode it again to keep to what was committed."""
@@ -283,55 +291,7 @@ class Session:
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
         self._line.popleft()
-        stable = utterance.text.stable
-        text = result.text if result.text.startswith(stable) else stable
-        end = utterance.end or 0
-        if result.text:
-            self._language.learn(result.language, result.language_probability)
-        final = self._scribe.final(utterance, result, text)
-        self._memory.add(utterance, end, text, result.language)
-        self._progress.decided = utterance.number + 1
-        self._coverage.final(end)
-        self._trim()
-        return [Emit((final,), covered=end, checkpoint=self._checkpoint()), *self._answer_wishes()]
-
-    def _answer_wishes(self) -> list[Effect]:
-        """Say of each `finalize` whose finals are all said that they are."""
-        answers = self._progress.answers()
-        return [Emit(answers, checkpoint=self._checkpoint())] if answers else []
-
-    # What is decided
-
-    def _give_up_silence(self) -> list[Effect]:
-        """Advance over silence between utterances."""
-        if self._open or self._line:
-            return []
-        if self._coverage.is_long_silent(self._hearing.end):
-            self._memory.forget()
-        if not self._coverage.silence(self._hearing.position):
-            return []
-        self._trim()
-        return [Emit((), covered=self.covered, checkpoint=self._checkpoint())]
-
-    def _trim(self) -> None:
-        self._hearing.trim(self.covered, self._memory.keep_from(self.covered))
-
-    def _close(self, reason: CloseReason) -> list[Effect]:
-        if self._closed:
-            return []
-        self._closed = True
-        end = self._hearing.end
-        self._coverage.final(end)
-        self._trim()
-        return [
-            Close(Closed(reason=reason, duration=to_seconds(end), utterances=self._progress.decided), end)
-        ]
-
-    def _checkpoint(self) -> bytes:
-        head = self._line[0] if self._line else self._open
-        return self._progress.checkpoint(
-            head, self._scribe.tail, self._memory.context, self._language.current
-        )
+        return self._record.final(utterance, result, self._head)
 
 
 def _told(warning: Warning | None) -> list[Effect]:
