@@ -8,7 +8,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection
@@ -25,7 +25,9 @@ from tests.support.marked import Talk
 from tests.support.proxy import Proxy
 
 CHUNK_BYTES: Final = 3200
-SESSION_S_MAX: Final = 90.0
+STALL_S_MAX: Final = 90.0
+"""Longest time without a message. A busy machine makes sessions slow; only one in which nothing happens any
+more is wrong."""
 _OPEN_S_MAX: Final = 5.0
 _RETRY_S: Final = 0.2
 _RESUME: Final = Resume(limit_s=60.0, delay_s=0.2, delay_s_max=1.0)
@@ -51,6 +53,24 @@ class Heard:
         return list(pairwise(self.times))
 
 
+class Patience:
+    """Raises `TimeoutError` in its block when nothing was `heard` for too long."""
+
+    def __init__(self) -> None:
+        self._limit = asyncio.timeout(STALL_S_MAX)
+
+    async def __aenter__(self) -> "Patience":
+        await self._limit.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        return await self._limit.__aexit__(*raised)
+
+    def heard(self) -> None:
+        """The session moves."""
+        self._limit.reschedule(asyncio.get_running_loop().time() + STALL_S_MAX)
+
+
 async def sdk_client(pcm16: bytes, line: Proxy, pace: float) -> Heard:
     """Speak through the SDK, and hear what its caller hears."""
     heard = Heard()
@@ -58,7 +78,7 @@ async def sdk_client(pcm16: bytes, line: Proxy, pace: float) -> Heard:
     def changed(change: object) -> None:
         heard.resumed += bool(getattr(change, "is_up", False))
 
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(SESSION_S_MAX):
+    async with contextlib.AsyncExitStack() as stack, Patience() as patience:
         while True:
             opening = sdk_connect(
                 f"ws://127.0.0.1:{line.port}", open_s=_OPEN_S_MAX, resume=_RESUME, on_connection=changed
@@ -74,6 +94,7 @@ async def sdk_client(pcm16: bytes, line: Proxy, pace: float) -> Heard:
         try:
             async for event in session:
                 heard.take({"seq": session.last_seq, **event_to_map(event)})
+                patience.heard()
             await speaking
         finally:
             speaking.cancel()
@@ -104,12 +125,13 @@ class RawClient:
         self._at = 0
         """Bytes that were sent, as the server counts them."""
         self._ended = False
+        self._patience = Patience()
         self.heard = Heard()
 
     async def run(self) -> Heard:
         """A whole session."""
         try:
-            async with asyncio.timeout(SESSION_S_MAX):
+            async with Patience() as self._patience:
                 while not self._is_over:
                     # What breaks a connection is no matter; what breaks the session is in what was heard.
                     with contextlib.suppress(WebSocketException, OSError, TimeoutError):
@@ -147,6 +169,7 @@ class RawClient:
                 if message["type"] == "error" and message["code"] == "broker_lost":
                     return  # said by the connection, not by the session
                 self.heard.take(message)
+                self._patience.heard()
         finally:
             if speaking is not None:
                 speaking.cancel()
