@@ -105,6 +105,34 @@ def load(folder: Path, *, language: str = "en") -> list[Passage]:
     return passages
 
 
+_REST_GAP_S = 0.8
+
+
+def everything(folder: Path, *, language: str) -> list[Passage]:
+    """All speech of the folder in one language, each clip once: its streams, its recordings, and the clips
+    that are in no stream, those of one source together with pauses between them. Long clips whose reference
+    is not what is said (`ref_note`) are left out; for utterances the note names the source. Raises
+    `BadData`."""
+    rows = {str(row.get("audio") or row.get("file")): row for row in _rows(folder / "manifest.jsonl")}
+    # The normaliser of word errors leaves out what stands in brackets; here it is read aloud.
+    for row in rows.values():
+        row["text"] = (row.get("text") or "").translate({ord(bracket): " " for bracket in "()[]"})
+    own = {n: r for n, r in rows.items() if r["language"] == language and r["text"]}
+    streams = [row for row in _rows(folder / "streams.jsonl") if own.keys() >= set(row["files"])]
+    passages = load(folder, language=language) if streams else []
+    played = {name for row in streams for name in row["files"]}
+    rest: dict[str, list[str]] = {}
+    for name, row in own.items():
+        is_long = row["duration_s"] >= LONG_S
+        if name not in played and not (is_long and row.get("ref_note")):
+            rest.setdefault(name if is_long else f"{Path(name).parent.name} {language}", []).append(name)
+    made = ({"stream": name, "files": files, "gap_s": _REST_GAP_S} for name, files in rest.items())
+    passages += [_passage(folder, row, rows) for row in made]
+    if not passages:
+        raise BadData(f"{folder} has no speech in language {language!r}")
+    return passages
+
+
 LONG_S: Final = 100.0
 """A clip or stream from this length on is a recording, not an utterance."""
 

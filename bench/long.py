@@ -20,16 +20,16 @@ import numpy as np
 from bench import environment
 from bench.baseline import Baseline, gold_words, keep, kept, measure
 from bench.dataset import Passage, Program
+from bench.experiments.rows import remembering
 from bench.latency import Arrival, delays, transcript
 from bench.memory import held_bytes
-from bench.scoring import Spread, WordErrors, normalise
+from bench.scoring import Spread, WordErrors, errors_by_word, normalise
 from bench.virtual import Played, Setting, play
 from shared.audio.media import decode_chunks
 from shared.audio.pcm import SAMPLE_BYTES, to_samples, to_seconds
-from shared.models import resolve
 from worker.core.effects import SessionOptions
 from worker.core.session import Session
-from worker.engine.api import Engine, EngineOptions, make_engine
+from worker.engine.api import Engine
 
 SLICE_S = 300.0
 STRETCH_WORDS = 8
@@ -113,24 +113,18 @@ class Aligned:
 def align(reference: Sequence[str], times: Sequence[float], text: str, slices: int) -> Aligned:
     """Count each error where its reference word stands; an insertion where the next one does."""
     said = normalise(text).split()
-    (chunks,) = jiwer.process_words(" ".join(reference), " ".join(said)).alignments
+    errors = errors_by_word(reference, said)
+    place = [_slice(time_s, slices) for time_s in times]
     counts = np.zeros((slices, 4), int)  # substitutions, deletions, insertions, words
-    stretches: list[str] = []
-    column = {"substitute": 0, "delete": 1, "insert": 2}
-    for time_s in times:
-        counts[_slice(time_s, slices), 3] += 1
-    for chunk in chunks:
-        if chunk.type == "equal":
-            continue
-        places = range(chunk.ref_start_idx, chunk.ref_end_idx)
-        length = max(len(places), chunk.hyp_end_idx - chunk.hyp_start_idx)
-        at = min(chunk.ref_start_idx, len(times) - 1)
-        if chunk.type != "substitute" and length >= STRETCH_WORDS:
-            stretches.append(f"{length} words {chunk.type}d at {times[at]:.0f} s")
-        where = [at] * length if chunk.type == "insert" else places
-        for place in where:
-            counts[_slice(times[place], slices), column[chunk.type]] += 1
-    return Aligned([WordErrors(*map(int, row)) for row in counts], stretches)
+    np.add.at(counts, place, np.column_stack([errors, np.ones(len(reference), int)]))
+    return Aligned([WordErrors(*map(int, row)) for row in counts], list(_stretches(reference, said, times)))
+
+
+def _stretches(reference: Sequence[str], said: Sequence[str], times: Sequence[float]) -> Iterator[str]:
+    for chunk in jiwer.process_words(" ".join(reference), " ".join(said)).alignments[0]:
+        length = max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
+        if chunk.type in ("insert", "delete") and length >= STRETCH_WORDS:
+            yield f"{length} words {chunk.type}d at {times[min(chunk.ref_start_idx, len(times) - 1)]:.0f} s"
 
 
 def _slice(time_s: float, slices: int) -> int:
@@ -231,16 +225,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--model", default="base")
-    parser.add_argument("--cost", default="cpu-zen3-base", help="a table of bench/costs: what decodes take")
+    parser.add_argument("--cost", default="cpu-zen4-base", help="a table of bench/costs: what decodes take")
     parser.add_argument("--baseline", type=Path, required=True, help="kept here, or taken from here")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="keep decodes here: a run that was ended goes on"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     chosen = clips(options.data, minutes=options.minutes)
     passage = joined(chosen)
     baseline = baseline_of(passage, options.model, options.baseline)
-    path = resolve(options.model).path
-    engine = make_engine("faster_whisper", EngineOptions(model=options.model, path=path, device="cpu"))
-    engine.prepare()
+    engine = remembering(options.model, options.answers)
     held = Held()
     played = listen(engine, passage, SessionOptions(), Setting(watch=held, cost=options.cost))
     slices, stretches = slices_of(played.arrivals[0], chosen, baseline, passage, held)

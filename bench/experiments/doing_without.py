@@ -76,7 +76,7 @@ def main() -> None:
     wanted.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
     wanted.add_argument("--set", default="", metavar="NAME=VALUE,…", help="options for all rows")
     options = wanted.parse_args()
-    engine = remembering(options.model)
+    engine = remembering(options.model, options.answers)
     plan = programs(load(options.data), count=1, seconds=options.minutes * 60)
     baseline = baseline_of(plan, options.model, options.baseline)
     print(HEAD)

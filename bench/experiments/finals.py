@@ -120,7 +120,7 @@ HEAD = """| | utterances | inside a clip | finals decoded | WER | decode s per a
 def main() -> None:
     """Measure all rows and print them."""
     options = parser("Endpoints, early finals and beams of finals.", minutes=5.0).parse_args()
-    engine = remembering(options.model)
+    engine = remembering(options.model, options.answers)
     plan = programs(load(options.data), count=1, seconds=options.minutes * 60)
     baseline = baseline_of(plan, options.model, options.baseline)
     print(HEAD)

@@ -35,7 +35,7 @@ def main() -> None:
     chosen = clips(options.data, minutes=options.minutes)
     passage = joined(chosen)
     baseline = baseline_of(passage, options.model, options.baseline)
-    engine = remembering(options.model)
+    engine = remembering(options.model, options.answers)
     print(f"{passage.duration_s / 60:.1f} minutes, {len(chosen)} recordings")
     print(HEAD)
     for name in options.row or ROWS:

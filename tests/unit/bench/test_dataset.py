@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.baseline import Baseline, Heard, gold_of, gold_words, keep, kept
-from bench.dataset import BUNDLED, PAUSE_S, BadData, Passage, load, programs
+from bench.dataset import BUNDLED, PAUSE_S, BadData, Passage, everything, load, programs
 from bench.latency import GoldWord
 
 
@@ -38,6 +38,29 @@ def test_a_stream_of_clips_already_played_is_left_out(tmp_path: Path):
     streams = [{"stream": name, "gap_s": 0.5, "files": ["clip.flac"]} for name in ("one", "again")]
     (tmp_path / "streams.jsonl").write_text("\n".join(map(json.dumps, streams)))
     assert [p.name for p in load(tmp_path)] == ["one"]
+
+
+def test_everything_is_each_clip_of_the_language_once(tmp_path: Path):
+    """Streams, then recordings, then what is left by source; a recording whose text is another is not used,
+    and what the normaliser would leave out as a remark is read aloud."""
+    names = ["stream/a.flac", "alone/b.flac", "alone/c.flac", "long/d.flac", "long/e.flac", "alone/f.flac"]
+    rows = [{"audio": name, "text": name[0], "language": "en", "duration_s": 4.9} for name in names]
+    rows[1]["text"] = "the (red) fox"
+    rows[3] |= {"duration_s": 120.0}
+    rows[4] |= {"duration_s": 120.0, "ref_note": "the narrator leaves out half"}
+    rows[5]["language"] = "de"
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(BUNDLED / "en_wizard.flac")
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "streams.jsonl").write_text(json.dumps({"stream": "s", "gap_s": 0, "files": names[:1]}))
+    english = everything(tmp_path, language="en")
+    assert [(p.name, len(p.clips_s)) for p in english] == [("s", 1), ("alone en", 2), ("long/d.flac", 1)]
+    assert english[1].text.split() == ["the", "red", "fox", "a"]
+    (german,) = everything(tmp_path, language="de")
+    assert (german.name, german.language) == ("alone de", "de")
+    with pytest.raises(BadData, match="'sv'"):
+        everything(tmp_path, language="sv")
 
 
 @pytest.mark.parametrize(

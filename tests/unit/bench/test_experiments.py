@@ -2,11 +2,13 @@
 answers that changes none."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.answers import Remembered
+from bench.accuracy import score
+from bench.answers import Answers, Remembered
 from bench.dataset import Passage, Program
 from bench.experiments.commit_policy import POLICIES, Policy, Spoken, Step, committed, figures
 from bench.experiments.finals import ended_inside
@@ -125,3 +127,29 @@ def test_the_same_question_is_asked_once_and_another_anew() -> None:
     for number, other in enumerate(others, 2):
         memory.decode([other])
         assert engine.asked == number
+
+
+def test_answers_outlive_the_process_and_belong_to_their_engine(tmp_path: Path) -> None:
+    kept, engine = tmp_path / "answers", Counting()
+    request = DecodeRequest(kind=Kind.FINAL, audio=np.zeros(1600, np.float32))
+    first = Remembered(engine, Answers(kept, "this engine")).decode([request])
+    with kept.open("a", encoding="utf-8") as file:
+        file.write('{"question": "cut off while it was wri')
+    again = Answers(kept, "this engine")
+    assert len(again) == 1
+    assert Remembered(engine, again).decode([request]) == first
+    assert engine.asked == 1
+    with pytest.raises(ValueError, match="another engine"):
+        Answers(kept, "that engine")
+
+
+def test_a_passage_is_scored_beside_the_baseline() -> None:
+    said = Passage(name="", language="en", text="a red fox is in the green box", pcm16=b"")
+    row = score(said, "a red fax is in green box", "a red fox is on the the green box")
+    assert (row.ours.substitutions, row.ours.deletions, row.ours.insertions, row.ours.words) == (1, 1, 0, 8)
+    assert (row.baseline.substitutions, row.baseline.insertions) == (1, 1)
+    assert [(b.words, b.ours, b.baseline) for b in row.blocks] == [(8, 2, 2)]
+    assert row.differing == (
+        "worse at 2: 'fox' as 'fax', baseline 'fox'",
+        "better at 4: 'in the' as 'in', baseline 'on the the'",
+    )

@@ -4,7 +4,19 @@ import math
 
 import pytest
 
-from bench.scoring import Spread, WordErrors, left_out, normalise, pairs, shown, total, word_errors, words_of
+from bench.scoring import (
+    Spread,
+    WordErrors,
+    difference_interval,
+    errors_by_word,
+    left_out,
+    normalise,
+    pairs,
+    shown,
+    total,
+    word_errors,
+    words_of,
+)
 
 
 def test_style_is_no_error():
@@ -23,6 +35,24 @@ def test_errors_are_counted_by_kind():
     errors = word_errors("alpha bravo charlie delta", "alpha beta charlie echo echo", "de")
     assert (errors.substitutions, errors.deletions, errors.insertions, errors.words) == (2, 0, 1, 4)
     assert errors.rate == pytest.approx(0.75)
+
+
+def test_errors_stand_at_the_words_of_the_reference():
+    """An insertion counts at the word behind it, at the end at the last."""
+    errors = errors_by_word(
+        ["alpha", "bravo", "charlie", "delta"], ["alpha", "beta", "x", "charlie", "y", "z"]
+    )
+    assert errors[0].tolist() == [0, 0, 0]
+    assert errors.sum(axis=0).tolist() == [2, 0, 2]
+    assert errors_by_word(["alpha", "bravo"], ["alpha", "bravo", "x", "y"]).tolist() == [[0, 0, 0], [0, 0, 2]]
+
+
+def test_the_interval_holds_the_difference_and_narrows_with_the_text():
+    """Paired: blocks in which both make the same errors say nothing either way."""
+    assert difference_interval([3, 1, 4], [3, 1, 4], [25, 25, 25]) == (0.0, 0.0)
+    few = difference_interval([2, 0, 3, 1], [1, 1, 1, 1], [25] * 4)
+    many = difference_interval([2, 0, 3, 1] * 50, [1, 1, 1, 1] * 50, [25] * 200)
+    assert few[0] < many[0] < 0.02 < many[1] < few[1]
 
 
 def test_text_where_nobody_spoke_is_insertions():
