@@ -278,7 +278,7 @@ class Client:
     @property
     def is_whole(self) -> bool:
         """Whether it was closed and its finals said every word once and in order."""
-        return self.closed and self._said == [f"w{n}" for n in range(len(self._speech.words))]
+        return self.closed and self._said == [f"W{n}" for n in range(len(self._speech.words))]
 
 
 class Fleet:

@@ -67,14 +67,14 @@ def modelled_session(speech: Speech, options: SessionOptions, covered: int, chec
 
 
 def heard(request: DecodeRequest, window_s: float, tokens_per_word: float, *, lost: bool) -> DecodeResult:
-    """What the modelled engine says: word number n is `wn`."""
+    """What the modelled engine says: word number n is `Wn`, with a capital as texts are written."""
     stretch: Any = request.audio
     own = stretch.start + to_samples(request.left_s)
     numbers = stretch.speech.between(own, stretch.start + len(stretch))
     spoken = [stretch.speech.words[n] for n in numbers]
     words = tuple(
         Word(
-            text=f"w{n}",
+            text=f"W{n}",
             start=to_seconds(word.start - stretch.start),
             end=to_seconds(word.end - stretch.start),
             probability=1.0,
@@ -84,7 +84,7 @@ def heard(request: DecodeRequest, window_s: float, tokens_per_word: float, *, lo
     )
     fresh = len(numbers) - len(request.prefix.split())
     return DecodeResult(
-        text=" ".join(f"w{n}" for n in numbers),
+        text=" ".join(f"W{n}" for n in numbers),
         language="en",
         words=words,
         avg_logprob=-0.2,

@@ -14,7 +14,7 @@ from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, Kind
 from worker.core.effects import Checkpoint, SessionOptions
 from worker.core.language import LanguageWatch
-from worker.core.past import LeftContext, Past, Said
+from worker.core.past import LeftContext, Past, Said, is_written
 from worker.core.utterance import Utterance
 
 _TEXT_CHARS: Final = 500
@@ -134,6 +134,8 @@ class Memory:
     ) -> DecodeRequest:
         language = self._language_of(utterance)
         said = self._earlier_than(left.text) if language in ("", self._said_in) else ""
+        said = said[-self._options.context_chars :]
+        said = said if is_written(said) else ""
         earlier = f"{said} {settled}".strip()[-self._options.context_chars :]
         own_s = len(audio) / SAMPLE_RATE - left_s
         return DecodeRequest(

@@ -2,8 +2,11 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from shared.transcript import join
+
+_MARKS: Final = ".,;:!?…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,22 @@ class Past:
 
     def before(self, start: int, end: int, reach_samples: int) -> LeftContext:
         """As many finals as fit in front of `[start, end)` within a reach, without a long pause between
-        them."""
+        them; none if none of them is written as texts are (`is_written`)."""
         context = LeftContext(start)
+        written = False
         for said in reversed(self._said):
             if end - said.start > reach_samples or context.start - said.end > self._gap:
                 break
             context = LeftContext(said.start, join(said.text, context.text))
-        return context
+            written = written or is_written(said.text)
+        return context if written else LeftContext(start)
+
+
+def is_written(text: str) -> bool:
+    """Whether a text is written as texts are: begins with a capital, or has punctuation. Text in a script
+    without capitals is.
+
+    A decoder goes on in the style that it is given, and in one without either it hears worse
+    (docs/engine.md, "Text without capitals and punctuation")."""
+    letter = next((c for c in text if c.isupper() or c.islower()), "")
+    return not letter.islower() or any(c in _MARKS for c in text)

@@ -126,4 +126,5 @@ def words_of(audio: np.ndarray) -> list[str]:
 
 def _word(piece: np.ndarray) -> str:
     number = zlib.crc32(np.round(piece * 32768).astype("<i2").tobytes())
-    return "".join(_SYLLABLES[(number >> (4 * i)) & 15] for i in range(3))
+    # With a capital, as texts are written: what is not is given to no later decode (`worker.core.past`).
+    return "".join(_SYLLABLES[(number >> (4 * i)) & 15] for i in range(3)).capitalize()
