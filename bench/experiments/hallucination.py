@@ -32,6 +32,7 @@ from worker.engine.api import Engine, EngineOptions, make_engine
 
 SEED = 20_250_301
 """Of the sounds, unless another is given."""
+KINDS = ("silence", "noise", "music", "babble", "recorded noise and music")
 BABBLE = ((6, -30.0), (8, -30.0), (8, -45.0))
 """Talkers, and level in dB."""
 
@@ -168,6 +169,9 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=SEED, help="of the sounds, and of what is drawn by chance"
     )
+    parser.add_argument(
+        "--kind", action="append", choices=KINDS, help="only this one, as shipped; repeatable"
+    )
     options = parser.parse_args()
     files = resolve(options.model)
     engine = make_engine(
@@ -178,7 +182,8 @@ def main() -> None:
     ctranslate2.set_random_seed(options.seed)
     print(json.dumps(environment.describe()))
     if options.minutes:
-        as_shipped(engine, kinds(options.data, options.minutes * 60, options.seed), options.cost)
+        chosen = kinds(options.data, options.minutes * 60, options.seed)
+        as_shipped(engine, {kind: chosen[kind] for kind in options.kind or KINDS}, options.cost)
     if options.ablation_minutes:
         left_out_in_turn(engine, kinds(options.data, options.ablation_minutes * 60, options.seed))
     if options.speech_minutes:

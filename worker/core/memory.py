@@ -134,9 +134,9 @@ class Memory:
     ) -> DecodeRequest:
         language = self._language_of(utterance)
         said = self._earlier_than(left.text) if language in ("", self._said_in) else ""
-        said = said[-self._options.context_chars :]
-        said = said if is_written(said) else ""
-        earlier = f"{said} {settled}".strip()[-self._options.context_chars :]
+        most = self._options.context_chars
+        said = said if is_written(said[-most:]) else ""
+        earlier = f"{said} {settled}".strip()[-most:]
         own_s = len(audio) / SAMPLE_RATE - left_s
         return DecodeRequest(
             kind=kind,
