@@ -41,7 +41,7 @@ async def test_sessions_go_on_through_a_change_and_its_rollback(
     tmp_path: Path, change: dict[str, str], attribute: str, before: str, after: str
 ) -> None:
     # As operators set it: STENO_ENGINE would win over the other name of the variable.
-    # A lease outlasts the test: what moves was handed over. PyTorch is slow here, and two workers share cores.
+    # A lease outlasts the test: what moves was handed over. PyTorch is slow, and two workers share cores.
     settings = {"lease_s": "20", "drain_s": "15", "threads": "1"}
     with Service.running(tmp_path, model="tiny.en", modules=("api", "worker"), **settings) as service:
         service.environment.pop("STENO_ENGINE")
