@@ -8,7 +8,6 @@ counts is the text after normalisation.
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -95,7 +94,6 @@ def main() -> None:
             device="cpu",
             compute_type=compute_type,
             window=WindowPolicy(30.0, 0.0, file_s=()),
-            threads=os.cpu_count() or 1,  # one for each call
         )
         return make_engine(name, options)
 

@@ -1,6 +1,5 @@
 """The engine on PyTorch: the same weights say the same, and what is no model is refused with what to do."""
 
-import os
 import shutil
 import sys
 from collections.abc import Generator
@@ -32,15 +31,7 @@ PIECES = [
 
 
 def options(path: Path, compute_type: str = "float32") -> EngineOptions:
-    # As many calls at once as there are cores: then each takes one thread, and none spins for another.
-    return EngineOptions(
-        model=path.name,
-        path=path,
-        device="cpu",
-        window=WHOLE,
-        compute_type=compute_type,
-        threads=os.cpu_count() or 1,
-    )
+    return EngineOptions(model=path.name, path=path, device="cpu", window=WHOLE, compute_type=compute_type)
 
 
 def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

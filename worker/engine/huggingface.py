@@ -6,7 +6,6 @@ The encoder is given 30 s always, as the library insists, and weights are float3
 many times what it costs on CTranslate2.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +65,8 @@ class TransformersBackend:
         except Exception as error:  # noqa: BLE001
             raise ModelUnavailable(f"model {options.model} can't be loaded on {device}: {error}") from None
         if device == "cpu":
-            self._torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.threads))
+            # As many calls run at once as are asked for; threads within one would spin for each other.
+            self._torch.set_num_threads(1)
         self._heads = _alignment_heads(self._model)
         self._end, self._no_timestamps = self._number("<|endoftext|>"), self._number("<|notimestamps|>")
         self._previous = self._number("<|startofprev|>")
