@@ -1,6 +1,7 @@
 """Real speech through the running service with real weights, scored against the references."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -136,7 +137,7 @@ async def test_numbers_are_written_as_asked(multilingual: Service) -> None:
     audio = spoken("en_years")
     digits = await transcribe(multilingual.ws_url, audio, language="en", numerals="digits", words="true")
     aloud = await transcribe(multilingual.ws_url, audio, language="en", numerals="spoken")
-    assert "25 to 30 year" in digits.transcript
+    assert re.search("25( to |-)30 year", digits.transcript)
     assert "thirty year" in aloud.transcript.lower()
     assert not any(c.isdigit() for c in aloud.transcript)
     for final in digits.of("final"):

@@ -182,14 +182,21 @@ async def test_bad_input_ends_that_connection_only(port: int, bad: bytes) -> Non
 
 
 async def test_a_client_that_hangs_up_leaves_no_session(service: Service, port: int) -> None:
-    async with client_of(port) as client:
-        await client.write_event(AudioStart(16000, 2, 1).event())
-        await client.write_event(AudioChunk(16000, 2, 1, TALK).event())
-        await until(client, "transcript-start")
     redis = connect(service.redis_url)
+
+    async def held() -> set[object]:
+        pending = await redis.xpending_range(Keys().queue(0), GROUP, "-", "+", 1000)
+        return {entry["message_id"] for entry in pending}
+
     try:
+        others = await held()  # sessions of other tests may wait for their clients
+        async with client_of(port) as client:
+            await client.write_event(AudioStart(16000, 2, 1).event())
+            await client.write_event(AudioChunk(16000, 2, 1, TALK).event())
+            await until(client, "transcript-start")
+            assert await held() - others
         async with asyncio.timeout(WAIT_S_MAX):
-            while (await redis.xpending(Keys().queue(0), GROUP))["pending"]:  # noqa: ASYNC110
+            while await held() - others:  # noqa: ASYNC110 - a worker changes it
                 await asyncio.sleep(0.05)
     finally:
         await redis.aclose()

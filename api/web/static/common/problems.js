@@ -58,6 +58,7 @@ const TABLE = {
   upload_stalled: ["The upload came to a halt.", "Look at the connection, then try again."],
   bad_audio: ["This file has no sound that can be read.", "Try another file, or convert it with a media player."],
   bad_parameter: ["The server does not take one of the settings.", "Change it, then try again."],
+  not_acceptable: ["The offer of WebRTC leaves nothing to agree on.", "Offer one Opus track and a data channel."],
   not_finished: ["The result is not there yet.", "Try again when the job has finished."],
   fetch_failed: ["The server could not fetch the file.", "Look at the file's address, then try again."],
   not_found: ["It is not there any more.", "Ended jobs are kept for a limited time; send the file again."],
