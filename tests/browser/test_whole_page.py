@@ -102,6 +102,7 @@ async def check(page: Page, width: int) -> None:
     assert await page.locator(".table-place:visible").evaluate_all(TOO_WIDE) == 0
 
 
+@pytest.mark.slow
 async def test_it_is_ready_soon_and_small(browser: Browser, service: Service) -> None:
     """The figures are printed; `python -m bench.page` measures them on a machine that does nothing else."""
     async with page_of(browser, service.url) as page:

@@ -106,7 +106,7 @@ def test_text_comes_while_the_audio_does(engine: STTEngine) -> None:
 def test_audio_that_is_there_gives_partials_too(here: STTEngine) -> None:
     texts = list(here.stream(TALK.pcm16))
     check_texts(texts)
-    assert list(here.stream(bytearray(TALK.pcm16))) == texts
+    check_texts(list(here.stream(bytearray(TALK.pcm16))))
     assert len(texts) > TALK.duration_s  # an interval of 0.2 s
 
 

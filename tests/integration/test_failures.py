@@ -116,6 +116,7 @@ async def test_redis_that_lost_its_data_ends_the_session_with_an_error_and_serve
     assert (await transcribe(own.ws_url, TALK)).of("final")
 
 
+@pytest.mark.slow
 async def test_a_redis_that_stays_away_is_said(own: Service) -> None:
     own.redis.kill()
     assert await not_ready(own) == "Redis does not answer"

@@ -142,6 +142,7 @@ async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_
     own.wait_until_ready()
 
 
+@pytest.mark.slow
 async def test_a_decode_that_fails_is_tried_again_before_its_session_is_set_aside(own: Service) -> None:
     failed, other = await asyncio.gather(
         speak_or_fail(own, talk(1, command=marks.FAULT)), speak(own, talk(2), pace=PACE)

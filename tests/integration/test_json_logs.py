@@ -18,6 +18,7 @@ from tests.support.speech import spoken
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 async def test_a_session_and_a_job_are_found_in_them_without_their_words(tmp_path: Path) -> None:
     settings = {"log_format": "json", "log_level": "debug"}
     with Service.running(tmp_path, engine="scripted", **settings) as service:

@@ -184,6 +184,7 @@ async def test_a_cut_connection_is_made_anew(redis_url: str) -> None:
         assert await through_outages(lambda: client.get("steno:test")) == b"x"
 
 
+@pytest.mark.slow
 async def test_silence_of_the_network_ends_as_a_lost_connection(redis_url: str) -> None:
     async with Proxy(Path(redis_url.removeprefix("unix://"))) as proxy, client_of(proxy.redis_url) as client:
         await client.set("steno:test", "x", ex=60)
