@@ -13,7 +13,7 @@ from typing import Final
 from api.ephemeral import ID_BYTES, NO_SIGNER, Signer
 from api.scopes import SCOPES
 from shared.errors import BadParameter
-from shared.settings import read_secret
+from shared.secret_files import read_secret
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from typing import Any, Final, cast
 from api.keys import is_tenant
 from shared.errors import BadParameter
 from shared.events import check_redact
-from shared.settings import Settings, read_secret
+from shared.secret_files import read_secret
+from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from pydantic.fields import FieldInfo
 
-from shared.settings import FROM_FILES, Settings, variable_of
+from shared.secret_files import FROM_FILES, variable_of
+from shared.settings import Settings
 
 SECTIONS: Final = {
     "host": "Edge",

@@ -15,7 +15,8 @@ from client.cli.server import ServerKeeper
 from client.cli.supervise import Spec, Supervisor
 from shared.guard import Guard
 from shared.redis.connection import jobs_address
-from shared.settings import Settings, check_open, file_variable_of
+from shared.secret_files import file_variable_of
+from shared.settings import Settings, check_open
 from shared.traces import check_traces
 
 _READY_S_MAX: Final = 180.0

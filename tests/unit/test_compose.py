@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from api.tenants import Allowance, parse_allowances
-from shared.settings import Settings, variable_of
+from shared.secret_files import variable_of
+from shared.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]

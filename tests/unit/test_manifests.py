@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from api.__main__ import DRAIN_S, PING_S
-from shared.settings import Settings, variable_of
+from shared.secret_files import variable_of
+from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OVERLAYS = ("single-gpu", "fleet")

@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BadParameter
+from shared.secret_files import FROM_FILES, file_variable_of, variable_of
 from shared.settings import (
-    FROM_FILES,
     Settings,
     check_open,
     check_redis_is_given,
-    file_variable_of,
     is_loopback,
     load_settings,
-    variable_of,
 )
 from shared.settings_doc import SECTIONS, render
 
