@@ -327,7 +327,7 @@ async def test_a_peer_that_is_silently_gone_is_noticed_and_its_session_finalised
 @pytest.mark.slow
 async def test_nothing_is_left_behind(rtc: Service) -> None:
     edge = psutil.Process(rtc.processes["api"].pid)
-    held = None
+    threads = None
     for _ in range(3):
         async with spoken(rtc) as session:
             session.say("end")
@@ -337,6 +337,6 @@ async def test_nothing_is_left_behind(rtc: Service) -> None:
         assert (await post(rtc, await offered())).status_code == 201
         await until_measured(rtc, "steno_edge_rtc_peers", 0)
         assert len(edge.net_connections("udp")) == 1
-        now = edge.num_threads()
-        assert held is None or now <= held
-        held = max(now, held or 0)
+        threads = threads or edge.num_threads()
+    # One of the loop's own may have been started meanwhile; peers are six more by now.
+    assert edge.num_threads() <= threads + 1

@@ -1,6 +1,7 @@
 """The HTTP API does what its description says, whatever it is asked: schemathesis makes the requests, from an
 environment of its own (`make test-slow` makes it)."""
 
+import os
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,7 +37,10 @@ def test_nothing_that_is_asked_breaks_it(key: str, tmp_path: Path) -> None:
         command = [TOOL, "--no-color", "run", f"{service.url}/openapi.json", *header]
         command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"]
         command += ["--max-examples", str(CASES), "--continue-on-failure"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        hooks = {"PYTHONPATH": str(Path(__file__).parent), "SCHEMATHESIS_HOOKS": "sdp_bodies"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | hooks
+        )
         print(done.stdout[-3000:])
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
         assert "Traceback" not in service.log.read_text()
