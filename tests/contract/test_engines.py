@@ -169,6 +169,7 @@ def base() -> Generator[Engine]:
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_a_language_is_told_from_its_sound_among_all_and_among_some(base: Engine) -> None:
     for name in ("en_quilter", "de_zeit", "fr_course"):
         spoken = clip(name)

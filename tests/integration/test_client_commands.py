@@ -413,6 +413,7 @@ def test_a_list_without_jobs_says_so() -> None:
         assert run("jobs", "list", "--json", "--url", server.url) == (0, "[]\n", "")
 
 
+@pytest.mark.slow
 def test_jobs_are_listed_shown_cancelled_and_tried_again(service: Service, tmp_path: Path) -> None:
     status, out, _ = run("transcribe", DEMO, "--again", "--url", service.url)
     assert status == 0

@@ -76,6 +76,7 @@ async def test_redirects_are_followed_among_allowed_hosts_only(desk: Edge, wav: 
     assert (endless["error"]["code"], "redirects" in endless["error"]["message"]) == ("fetch_failed", True)
 
 
+@pytest.mark.slow
 async def test_what_can_t_be_had_fails_the_job_with_its_reason(desk: Edge) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -374,6 +374,7 @@ async def test_a_small_file_with_endless_audio_fails_and_does_not_go_on(
     assert "60 s" in record["error"]["message"]
 
 
+@pytest.mark.slow
 async def test_a_result_that_can_t_be_stored_is_stored_at_a_retry_without_decoding_again(
     desk: Edge, talk: Path
 ) -> None:

@@ -24,7 +24,10 @@ AT_ONCE = 32
 
 @pytest.mark.parametrize(
     ("posted", "waiting_max"),
-    [(60, 20), pytest.param(2000, 400, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [
+        pytest.param(60, 20, marks=pytest.mark.slow),
+        pytest.param(2000, 400, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
 )
 async def test_tiny_jobs_beyond_the_bound_are_refused_and_the_others_done(
     redis_url: str, data_dir: Path, tmp_path: Path, posted: int, waiting_max: int

@@ -152,6 +152,7 @@ async def test_a_client_secret_is_refused_as_openai_refuses(
         assert said["error"]["param"] == param
 
 
+@pytest.mark.slow
 async def test_a_connection_ends_when_it_has_lasted_long_enough(keyed: Service) -> None:
     port = free_port()
     keyed.start("api", name="short", environment={"STENO_PORT": str(port), "STENO_SESSION_S_MAX": "2"})

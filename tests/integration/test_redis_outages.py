@@ -130,6 +130,7 @@ async def test_memory_that_ran_out_is_not_now() -> None:
         server.stop()
 
 
+@pytest.mark.slow
 async def test_a_server_that_became_a_replica_is_not_now_and_the_new_primary_is_found(
     pair: tuple[EmbeddedServer, EmbeddedServer],
 ) -> None:

@@ -114,7 +114,7 @@ def _read(service: Up) -> None:
     service.lines.put("")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_serves_until_a_signal_stops_all_in_order(tmp_path: Path, number: signal.Signals) -> None:
     wyoming_port = free_port()
     with up(tmp_path / "data", wyoming_port=str(wyoming_port)) as service:

@@ -71,8 +71,8 @@ async def test_a_strange_page_is_answered_in_the_shape_of_the_path(path: str, in
 PAGE = "https://app.example"
 
 
-def _client(**settings: str) -> httpx.AsyncClient:
-    app: FastAPI = create_app(Settings(redis_url="redis://127.0.0.1:1", **settings))
+def _client(redis_url: str, **settings: str) -> httpx.AsyncClient:
+    app: FastAPI = create_app(Settings(redis_url=redis_url, **settings))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
 
@@ -89,9 +89,9 @@ async def _preflight(http: httpx.AsyncClient, origin: str) -> httpx.Response:
 @pytest.mark.parametrize(
     "settings", [{"origins": PAGE}, {"origins": "*"}, {"api_keys": "tenant:" + "k" * 32}]
 )
-async def test_a_page_that_is_let_in_reads_its_answers(settings: dict[str, str]) -> None:
+async def test_a_page_that_is_let_in_reads_its_answers(settings: dict[str, str], redis_url: str) -> None:
     """Also that a key is missing: preflights come without one."""
-    async with _client(**settings) as http:
+    async with _client(redis_url, **settings) as http:
         before = await _preflight(http, PAGE)
         assert before.status_code == 200
         assert before.headers["access-control-allow-origin"] == PAGE
@@ -112,7 +112,7 @@ async def test_a_page_that_is_let_in_reads_its_answers(settings: dict[str, str])
 @pytest.mark.anyio
 @pytest.mark.parametrize("settings", [{}, {"origins": "https://other.example"}])
 async def test_a_strange_page_reads_nothing_and_is_stopped_before_it_asks(settings: dict[str, str]) -> None:
-    async with _client(**settings) as http:
+    async with _client("redis://127.0.0.1:1", **settings) as http:
         for answer in (
             await _preflight(http, PAGE),
             await http.post("/v1/jobs", headers={"Origin": PAGE}),

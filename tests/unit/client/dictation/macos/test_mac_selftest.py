@@ -89,6 +89,7 @@ def test_a_mac_that_is_not(mac: FakeMac) -> None:
     assert mac.trust_prompts == 1
 
 
+@pytest.mark.slow
 def test_text_that_arrives_otherwise_is_found(mac: FakeMac) -> None:
     """And shown, because it is the test's own."""
     post = mac.runtime.behaviours["CGEventPost"]
