@@ -41,7 +41,7 @@ test-compat: $(READY) $(COMPAT) $(COMPAT_NODE) ## Run the tests that drive offic
 	$(BIN)/pytest -m compat tests/compat $(ARGS)
 
 test-huggingface: $(READY) $(HUGGINGFACE) ## Run the tests of the engine on PyTorch
-	PYTHONPATH=.huggingface $(BIN)/pytest -m huggingface $(ARGS)
+	PYTHONPATH=.huggingface $(BIN)/pytest -m huggingface -n 2 --dist loadfile $(ARGS)
 
 test-fastrtc: $(READY) $(FASTRTC) ## Run the tests of what sits in a FastRTC application
 	PYTHONPATH=.fastrtc $(BIN)/pytest -m fastrtc -n 2 --dist loadfile $(ARGS)
