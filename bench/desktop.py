@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -36,6 +37,14 @@ def wait_until(is_true: Callable[[], object], what: str) -> None:
     while not is_true():
         assert time.monotonic() < deadline, f"never: {what}"
         time.sleep(0.02)
+
+
+def _listens(path: Path) -> bool:
+    """Whether a server takes connections there: its socket is to be seen before it does."""
+    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        client.connect(str(path))
+        return True
+    return False
 
 
 @dataclass
@@ -85,13 +94,14 @@ class Screen:
     def start_server(self) -> str:
         """Start an X server. Returns its display.
 
-        The number is drawn: with `-displayfd` two servers that start at once can get the same one.
+        The number is drawn: with `-displayfd` two servers that start at once can get the same one. It does
+        not begin anew when its last client leaves, which would throw out one that is just coming.
         """
         for number in random.sample(range(100, 60_000), _ATTEMPTS):
             name = f":{number}"
-            server = self.start("Xvfb", name, "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+            server = self.start("Xvfb", name, "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset")
             while server.poll() is None:
-                if Path(f"/tmp/.X11-unix/X{number}").is_socket():
+                if _listens(Path(f"/tmp/.X11-unix/X{number}")):
                     return name
                 time.sleep(0.02)
         raise LookupError("no X server could be started")
