@@ -20,9 +20,17 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from assistant.engine import STTEngine
-from assistant.fastrtc import Heard, LiveHandler, Reply, rtc_stream
+from client.errors import NotInstalled
 from shared.errors import StenoError
 from shared.logs import configure
+
+try:
+    from assistant.fastrtc import Heard, LiveHandler, Reply, rtc_stream
+except NotInstalled as missing:
+    if __name__ != "__main__":
+        raise
+    sys.stderr.write(f"{missing}\n")
+    sys.exit(2)
 
 STATIC: Final = Path(__file__).parent / "static"
 _POLICY: Final = "default-src 'self'; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
