@@ -21,6 +21,9 @@ LEAP_S: Final = (-15.0, 60.0)
 """A worker that dies in the moment of a leap back is missed only after as long."""
 
 STOP_S: Final = (0.5, 3.0)
+SLOW_LINE_PART: Final = 0.2
+SLOW_LINE_S: Final = (0.02, 0.2)
+
 LONG_PART: Final = 0.25
 LONG_STOP_S: Final = 5.0
 """A quarter of the stopped processes stay so for longer than all leases and signs of life last."""
@@ -47,6 +50,7 @@ class Injector:
         # Apart from the others, so that a seed's other disturbances are what they were without it.
         self._leaps = random.Random(f"clock {seed}")
         self._stops = random.Random(f"long stop {seed}")
+        self._slowness = random.Random(f"slow line {seed}")
         self._deaths = 0
         self.done: list[Disturbance] = []
         self.wrong: list[str] = []
@@ -76,6 +80,8 @@ class Injector:
             await asyncio.sleep(self._random.uniform(*apart_s))
             if self._stack.clock and self._leaps.random() < LEAP_PART:
                 self._note("Redis's clock set", self._leap(self._stack.clock), time.monotonic())
+            if self._slowness.random() < SLOW_LINE_PART:
+                self._note("client's line slow from then on", self._slow_line(), time.monotonic())
             choices = self._mild | (self._deadly if self._deaths < DEATHS_MAX else {})
             kind = self._random.choice(list(choices))
             self._deaths += kind in self._deadly
@@ -168,6 +174,12 @@ class Injector:
     async def _silence_line(self) -> str:
         number, line = self._line()
         return f"silence line {number} for {await self._silence(line):.1f} s"
+
+    def _slow_line(self) -> str:
+        """Until the end of the run, whatever else befalls it."""
+        number = self._slowness.randrange(len(self._stack.lines))
+        delay_s = self._stack.lines[number].delay_s = self._slowness.uniform(*SLOW_LINE_S)
+        return f"delay line {number} by {1000 * delay_s:.0f} ms"
 
     def _leap(self, clock: Clock) -> str:
         by_s = self._leaps.uniform(*LEAP_S)

@@ -69,6 +69,7 @@ async def test_a_client_is_told_once_that_it_is_held_back_and_goes_on_later(
             assert int(received or 0) - int(covered or 0) <= (LAG_HIGH_S + 1) * 16_000
             metrics = await asyncio.to_thread(httpx.get, f"{own.url}/metrics")
             assert "steno_edge_lagging_sessions 1.0" in metrics.text
+            assert 'steno_edge_warnings_total{code="lagging"} 1.0' in metrics.text
             assert len(session.of("warning")) == 1
         finally:
             own.processes["worker"].send_signal(signal.SIGCONT)

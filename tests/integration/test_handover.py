@@ -1,9 +1,12 @@
 """Workers are replaced, stopped and broken while people speak: nobody notices, or is told."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,27 @@ async def test_a_second_signal_ends_the_wait(own: Service) -> None:
     check([session], [said])
 
 
+@pytest.mark.parametrize("lease_s", [20.0])  # so that what moves was handed over
+async def test_where_no_endpoint_comes_the_wait_ends_by_itself(own: Service) -> None:
+    said = talk()
+    drains = own.start("worker", name="drains", environment={"STENO_DRAIN_S": "1"})
+    await asyncio.to_thread(own.wait_until_workers, 2)
+    assert await asyncio.to_thread(own.end, "worker", signal.SIGTERM) == 0
+    async with raw_session(own.ws_url) as session:
+        await session.audio(said.pcm16[: 32_000 * 3])
+        await session.until("partial")
+        own.start("worker")
+        await asyncio.to_thread(own.wait_until_workers, 2)
+        drains.send_signal(signal.SIGTERM)
+        # Nothing is sent meanwhile, so that the utterance does not end.
+        assert await asyncio.to_thread(own.processes.pop("drains").wait, WAIT_S_MAX) == 0
+        await session.audio(said.pcm16[32_000 * 3 :])
+        await session.say("end")
+        await session.until_closed()
+    check([session], [said])
+    assert "went to another worker" not in own.log.read_text()
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [
@@ -117,28 +141,36 @@ async def test_a_session_that_breaks_its_workers_is_set_aside_and_the_others_go_
     own: Service, command: int, status: int
 ) -> None:
     deadly, harmless = talk(1, command=command), talk(2)
-    stop = asyncio.Event()
-    statuses: list[int] = []
-
-    async def supervise() -> None:
-        while not stop.is_set():
-            if (ended := own.processes["worker"].poll()) is not None:
-                statuses.append(ended)
-                own.start("worker")
-            await asyncio.sleep(0.05)
-
-    supervisor = asyncio.create_task(supervise())
-    try:
+    async with supervised(own) as supervisor:
         killed, other = await asyncio.gather(speak_or_fail(own, deadly), speak(own, harmless, pace=PACE))
-    finally:
-        stop.set()
-        await supervisor
+    statuses = supervisor.statuses
     assert [m["code"] for m in killed.of("error")] == ["engine_fault"]
     # On a busy machine a worker may die before it has said whom it had, and one more death is needed; or one
     # stalls for longer than its lease, which counts as a death.
     assert set(statuses) == {status}
     assert 2 <= len(statuses) <= 4
     check([other], [harmless])
+    own.wait_until_ready()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_a_session_whose_decode_hangs_is_set_aside_and_the_others_go_on(own: Service) -> None:
+    deadly, harmless = talk(1, command=marks.HANG), talk(2)
+    async with supervised(own) as supervisor, raw_session(own.ws_url) as hung:
+        sending = asyncio.create_task(hung.audio(deadly.pcm16))
+        speaking = asyncio.create_task(
+            speak(own, harmless, pace=PACE, pause_bytes=FIRST_CLIP_BYTES, rest=supervisor.died)
+        )
+        other = await speaking
+        while not hung.of("error"):
+            with contextlib.suppress(TimeoutError):  # each worker takes some 20 s to find that it hangs
+                await hung.until("error")
+        await sending
+    assert [m["code"] for m in hung.of("error")] == ["engine_fault"]
+    assert set(supervisor.statuses) == {70}
+    check([other], [harmless])
+    assert ": it hangs" in own.log.read_text()
     own.wait_until_ready()
 
 
@@ -187,6 +219,36 @@ async def test_groups_are_made_again_after_a_flush(own: Service) -> None:
     client.close()
     session = await transcribe(own.ws_url, talk().pcm16)
     check([session], [talk()])
+
+
+@dataclass
+class Supervisor:
+    """What it saw: how the worker ended each time."""
+
+    statuses: list[int] = field(default_factory=list[int])
+    died: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set from the first time on."""
+
+
+@asynccontextmanager
+async def supervised(own: Service) -> AsyncGenerator[Supervisor]:
+    """Start the worker again whenever it ends."""
+    supervisor, stop = Supervisor(), asyncio.Event()
+
+    async def supervise() -> None:
+        while not stop.is_set():
+            if (ended := own.processes["worker"].poll()) is not None:
+                supervisor.statuses.append(ended)
+                own.start("worker")
+                supervisor.died.set()
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(supervise())
+    try:
+        yield supervisor
+    finally:
+        stop.set()
+        await task
 
 
 async def speak_or_fail(service: Service, said: Talk) -> RawSession:

@@ -9,9 +9,11 @@ import pytest
 from redis import ResponseError
 
 from shared.redis.connection import (
+    SYNC_BLOCK_MS_MAX,
     AsyncRedis,
     ConnectionLost,
     NotNow,
+    connect_sync,
     is_not_now,
     through_outages,
 )
@@ -28,6 +30,9 @@ pytestmark = pytest.mark.anyio
 PACE = 4.0
 """Times real time."""
 WAIT_S_MAX = 30.0
+FILLED = 6000
+"""Entries of a file that is loaded: between some thousands the server looks at its connections."""
+LOAD_S = 2.0
 
 
 @pytest.fixture
@@ -54,6 +59,25 @@ async def test_a_restart_of_redis_loses_no_word_and_ends_no_session(own: Service
     await asyncio.to_thread(own.restart_redis)
     print(f"Redis was away for {time.monotonic() - began:.2f} s")
     check(await asyncio.gather(*speaking), talks)
+
+
+@pytest.mark.slow
+async def test_a_redis_that_takes_its_time_to_load_loses_no_word(own: Service) -> None:
+    """It answers, and refuses all with `LOADING`, before it has read its file."""
+    said = talk()
+    async with client_of(own.redis_url) as client:
+        filling = client.pipeline(transaction=False)
+        for n in range(FILLED):
+            filling.set(f"steno:test:{n}", "x", ex=600)
+        await filling.execute()
+        own.redis.options["key-load-delay"] = str(round(LOAD_S * 1e6 / FILLED))  # µs
+        speaking = asyncio.create_task(speak(own, said, pace=PACE))
+        await asyncio.sleep(1)
+        await asyncio.to_thread(own.restart_redis)
+        check([await speaking], [said])
+        assert await refusals(client, "LOADING") > 0
+        refused = {c for c, seen in (await client.info("commandstats")).items() if seen["rejected_calls"]}
+        assert refused & {"cmdstat_evalsha", "cmdstat_xread", "cmdstat_xreadgroup"}, "of edge or worker"
 
 
 async def refusals(client: AsyncRedis, word: str) -> int:
@@ -192,6 +216,15 @@ async def test_silence_of_the_network_ends_as_a_lost_connection(redis_url: str) 
         proxy.silent = True
         with pytest.raises(ConnectionLost):
             await client.xread({"steno:none": "0-0"}, 1, block=100)
+
+
+@pytest.mark.slow
+def test_a_read_that_waits_longer_than_redis_py_does_by_default_ends_with_nothing(redis_url: str) -> None:
+    """RQ's: its block is as long as redis-py 8 waits for any answer."""
+    client = connect_sync(redis_url)
+    assert client.blpop(["steno:none"], timeout=SYNC_BLOCK_MS_MAX / 1000) is None
+    assert client.xread({"steno:none": "0-0"}, 1, block=SYNC_BLOCK_MS_MAX) == []
+    client.close()
 
 
 async def test_what_is_wrong_for_good_is_not_tried_again(redis: AsyncRedis) -> None:
