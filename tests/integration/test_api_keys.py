@@ -273,7 +273,7 @@ async def test_a_tenant_sees_its_own_sessions_and_nothing_of_others_an_operator_
             assert (await http.get(f"{guarded.url}/v1/system")).status_code == 401
 
 
-async def test_the_device_is_shared_between_tenants(guarded: Service) -> None:
+async def test_a_session_has_the_tenant_of_its_key(guarded: Service) -> None:
     redis = connect_redis(guarded.redis_url)
     try:
         async with connect(guarded.ws_url, api_key=BOB) as session:

@@ -1,12 +1,13 @@
 """What the service tells about itself: metrics, event log and what clients saw agree."""
 
 import signal
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from bench.latency import Arrival, stability
-from bench.recompute import figures, main, read
+from bench.recompute import Decodes, Record, figures, main, read
 from shared.codec import event_from_map
 from tests.support.live import transcribe
 from tests.support.service import Service, free_port, scrape
@@ -45,9 +46,34 @@ async def test_figures_from_the_event_log_are_those_of_the_run(
             found.decodes[kind].device_s, abs=0.001
         )
         assert metrics[f'steno_decode_batch_size_sum{{kind="{kind}"}}'] == found.decodes[kind].count
+        check_costs(kind, metrics, found.decodes[kind], read([logs]))
 
     (log,) = logs.glob("*.jsonl")
     written = log.read_text()
     assert [word for text in texts for word in text.split() if word in written] == []
     assert main([str(log)]) == 0
     assert "2 sessions" in capsys.readouterr().out
+
+
+def check_costs(
+    kind: str, metrics: dict[str, float], found: Decodes, logs: Iterable[Sequence[Record]]
+) -> None:
+    """Waits, windows and times of the decodes of a kind are in metrics what they are in the log."""
+    batches = [r for log in logs for r in log if r["record"] == "batch" and r["kind"] == kind]
+    rows = [row for batch in batches for row in batch["rows"]]
+    assert len(rows) == found.count
+    sums = {
+        "decode_queue_seconds": (len(rows), sum(row["waited_s"] for row in rows)),
+        "decode_window_seconds": (len(rows), sum(row["window_s"] for row in rows)),
+        "encode_seconds": (len(batches), found.encode_s),
+        "decode_seconds": (len(batches), found.device_s - found.encode_s),
+        "decode_real_time_factor": (
+            len(batches),
+            sum(batch["took_s"] / sum(row["audio_s"] for row in batch["rows"]) for batch in batches),
+        ),
+    }
+    for name, (count, total) in sums.items():
+        assert metrics[f'steno_{name}_count{{kind="{kind}"}}'] == count, name
+        assert metrics[f'steno_{name}_sum{{kind="{kind}"}}'] == pytest.approx(total, rel=0.01, abs=0.001), (
+            name
+        )

@@ -1,6 +1,6 @@
 """Whatever clients send, the edge answers or closes, logs no exception, and no session stays behind.
 
-STENO_FUZZ_MESSAGES sets how many random messages are sent (issue: 100,000 before a release), STENO_FUZZ_SEED
+STENO_FUZZ_MESSAGES sets how many random messages are sent (100,000 before a release), STENO_FUZZ_SEED
 repeats a run.
 """
 

@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("aiortc")
 
+from aiortc import RTCSessionDescription
+
 from bench.rtc_peer import Microphone, RtcSession, rtc_session, use_loopback
 from tests.support.data import clip
 from tests.support.service import Service, free_port
@@ -73,6 +75,15 @@ async def until_measured(rtc: Service, name: str, value: float) -> None:
     async with asyncio.timeout(WAIT_S_MAX):
         while (await measured(rtc)).get(name, 0.0) != value:  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.05)
+
+
+def failed_at(stage: str) -> str:
+    return f'steno_edge_rtc_failed_total{{stage="{stage}"}}'
+
+
+async def failed(rtc: Service, stage: str) -> float:
+    """Peers that did not get beyond a stage so far."""
+    return (await measured(rtc)).get(failed_at(stage), 0.0)
 
 
 async def post(rtc: Service, content: str | bytes, **more: object) -> httpx.Response:
@@ -257,10 +268,31 @@ async def test_no_more_than_may_be(rtc: Service) -> None:
 
 async def test_who_does_not_come_leaves_nothing(rtc: Service) -> None:
     """No check ever arrives: the session is given up, not kept for a client that can't know its token."""
-    before = (await measured(rtc)).get('steno_edge_rtc_failed_total{stage="ice"}', 0)
+    before = await failed(rtc, "ice")
     assert (await post(rtc, await offered())).status_code == 201
     assert (await measured(rtc))["steno_edge_rtc_peers"] == 1
-    await until_measured(rtc, 'steno_edge_rtc_failed_total{stage="ice"}', before + 1)
+    await until_measured(rtc, failed_at("ice"), before + 1)
+    await until_measured(rtc, "steno_edge_rtc_peers", 0)
+    await until_measured(rtc, 'steno_edge_sessions{surface="rtc"}', 0)
+
+
+async def test_who_has_another_certificate_than_he_said_is_let_go(rtc: Service) -> None:
+    """The path is there, and whoever is at its end is not the one who sent the offer."""
+    before = await failed(rtc, "dtls")
+    session = RtcSession(Microphone())
+    try:
+        true = await session.offer()
+        false = re.sub(r"(a=fingerprint:sha-256 )\S+", r"\g<1>" + ":".join(["00"] * 32), true)
+        # aiortc says it in other digests too, any of which would do.
+        false = re.sub(r"a=fingerprint:sha-(384|512) \S+\r\n", "", false)
+        assert false != true
+        answer = await post(rtc, false)
+        assert answer.status_code == 201
+        await session.peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        await until_measured(rtc, failed_at("dtls"), before + 1)
+        assert session.messages == []
+    finally:
+        await session.peer.close()
     await until_measured(rtc, "steno_edge_rtc_peers", 0)
     await until_measured(rtc, 'steno_edge_sessions{surface="rtc"}', 0)
 
@@ -268,6 +300,7 @@ async def test_who_does_not_come_leaves_nothing(rtc: Service) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("channel", [{"label": "other"}, {"ordered": False}, {"maxRetransmits": 1}])
 async def test_a_channel_that_is_not_it_is_closed(rtc: Service, channel: dict[str, object]) -> None:
+    before = await failed(rtc, "channel")
     session = RtcSession(Microphone(), **channel)
     try:
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -276,6 +309,7 @@ async def test_a_channel_that_is_not_it_is_closed(rtc: Service, channel: dict[st
         async with asyncio.timeout(WAIT_S_MAX):
             while session.channel.readyState != "closed":  # noqa: ASYNC110 - it says so once only
                 await asyncio.sleep(0.05)
+        await until_measured(rtc, failed_at("channel"), before + 1)
         assert session.messages == []
     finally:
         await session.peer.close()

@@ -66,6 +66,14 @@ def test_a_worker_that_dies_costs_time_and_no_word(seed: int) -> None:
     assert max(calm.first_s) < max(broken.first_s) < max(calm.first_s) + 2.0 + 0.5 + 0.5
 
 
+@pytest.mark.slow
+def test_thousands_of_sessions_on_a_fleet_say_every_word_though_a_worker_dies() -> None:
+    outcome = played(table=GPU, sessions=2000, workers=20, duration_s=12.0, kill_at_s=6.0)
+    assert outcome.wrong == []
+    assert outcome.takeovers > 50  # of its hundred, those that had begun
+    assert outcome.words == len(outcome.first_s) > 2000 * 12
+
+
 def test_more_workers_are_as_good_as_fewer_sessions() -> None:
     one = summary(4, played(sessions=4, duration_s=60.0))
     four = summary(16, played(sessions=16, workers=4, duration_s=60.0))

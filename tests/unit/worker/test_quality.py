@@ -11,6 +11,7 @@ from worker.core.decode import Kind
 from worker.core.effects import Dropped
 from worker.core.filters import Drop
 from worker.event_log import EventLog
+from worker.metrics import DROPPED
 from worker.quality import Quality, SessionQuality, shown_words
 
 
@@ -81,6 +82,21 @@ def test_no_text_is_written(bench: Bench) -> None:
     bench.session.ended("settled", 32_000)
     assert "secret" not in bench.file.getvalue()
     assert bench.records("drop")[0]["reason"] == "phrase"
+
+
+@pytest.mark.parametrize("reason", list(Drop))
+def test_each_reason_to_drop_a_text_is_counted_by_itself(bench: Bench, reason: Drop) -> None:
+    def counted() -> dict[tuple[str, ...], float]:
+        return {key: count._value.get() for key, count in DROPPED._metrics.items()}
+
+    for kind, name in ((Kind.PARTIAL, "partial"), (Kind.FINAL, "final")):
+        before = counted()
+        bench.session.dropped(Dropped(reason, kind))
+        after = counted()
+        assert {key: after[key] - before.get(key, 0.0) for key in after if after[key] != before.get(key)} == {
+            (name, str(reason)): 1.0
+        }
+        assert (bench.records("drop")[-1]["kind"], bench.records("drop")[-1]["reason"]) == (name, reason)
 
 
 def test_what_is_decided_is_forgotten() -> None:
