@@ -67,6 +67,7 @@ def test_a_worker_that_dies_costs_time_and_no_word(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_thousands_of_sessions_on_a_fleet_say_every_word_though_a_worker_dies() -> None:
     outcome = played(table=GPU, sessions=2000, workers=20, duration_s=12.0, kill_at_s=6.0)
     assert outcome.wrong == []

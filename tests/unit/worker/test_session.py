@@ -531,6 +531,30 @@ def test_an_hour_that_the_detector_takes_for_speech_and_no_filter_believes_holds
     assert {final.text for final in driver.finals} == {""}
 
 
+@pytest.mark.parametrize(
+    ("chunk_samples", "minutes"),
+    [
+        pytest.param(160, 20, marks=pytest.mark.slow),
+        (80_000, 30),
+        pytest.param(60 * SAMPLE_RATE, 60, marks=pytest.mark.slow),
+    ],
+    ids=["10 ms packets", "5 s packets", "bursts of a minute"],
+)
+def test_a_long_talk_holds_no_more_than_its_first_minutes(chunk_samples: int, minutes: int) -> None:
+    driver = Driver(config=SessionConfig(words=True))
+    minute = pcm16(*(part for n in range(4) for part in (speech(12, seed=n + 1), silence(3))))
+    held: list[int] = []
+    for number in range(minutes):
+        driver.hear(minute, chunk_samples=chunk_samples)
+        held.append(held_bytes(driver.session))
+        assert driver.session.received - driver.session.covered <= 5 * SAMPLE_RATE
+        assert len(driver.finals) == 4, number
+        driver.requests.clear()
+        driver.events.clear()
+        driver.covered.clear()
+    assert max(held[5:]) <= 1.1 * max(held[:5])
+
+
 def test_words_behind_a_hole_in_the_speech_are_not_committed() -> None:
     def skipping(request: DecodeRequest) -> DecodeResult:
         heard = scripted(replace(request, prefix="", words=True))
