@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -146,6 +147,23 @@ async def test_a_session_behind_too_many_others_is_refused_at_the_door(
         for session in opened:
             await session.say("end")
         assert {(await session.until_closed())[0] for session in opened} == {1000}
+
+
+async def test_where_the_device_would_not_keep_up_with_more_nobody_is_let_in(tmp_path: Path) -> None:
+    """By what its sessions cost, however many more the worker might take."""
+    settings = {"worker_load_max": "0.0001", "threads": "1"}
+    with Service.running(tmp_path, engine="scripted", modules=("api", "worker"), **settings) as tight:
+        async with raw_session(tight.ws_url) as first:
+            await first.audio(TALK)
+            await eventually(lambda: is_full(tight))
+            (worker,) = await asyncio.to_thread(tight.workers)
+            assert worker.active < worker.capacity
+            with pytest.raises(NoCapacity) as refused:
+                async with connect(tight.ws_url):
+                    pytest.fail("there is no room")
+            assert "keeps up" in refused.value.message
+            await first.say("end")
+            assert await first.until_closed() == (1000, "")
 
 
 async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
