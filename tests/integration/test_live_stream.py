@@ -162,10 +162,11 @@ async def test_several_sessions_at_once_do_not_mix(service: Service) -> None:
     assert {session.transcript for session in together} == {alone.transcript}
 
 
-async def test_audio_of_any_message_length_is_the_same_audio(service: Service) -> None:
+@pytest.mark.parametrize("chunk_bytes", [320, 777, 160_000], ids=["10 ms", "odd", "5 s"])
+async def test_audio_of_any_message_length_is_the_same_audio(service: Service, chunk_bytes: int) -> None:
     whole = await transcribe(service.ws_url, TALK, partials="false")
     async with raw_session(service.ws_url, partials="false") as session:
-        await session.audio(TALK, chunk_bytes=777)
+        await session.audio(TALK, chunk_bytes=chunk_bytes)
         await session.say("end")
         assert (await session.until_closed())[0] == 1000
     assert session.transcript == whole.transcript
