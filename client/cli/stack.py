@@ -23,6 +23,8 @@ _READY_S_MAX: Final = 180.0
 """Longer than the largest model takes to load from a slow disk."""
 _WORKER_STOP_S: Final = 10.0
 """Beside the time that it waits for endpoints."""
+_GPUS: Final = "CUDA_VISIBLE_DEVICES"
+"""The driver's own variable: numbers or names of devices, or of parts of them (MIG)."""
 
 
 class Stack:
@@ -123,7 +125,7 @@ def _specs(settings: Settings, environment: Mapping[str, str]) -> list[Spec]:
             Spec(
                 name=f"worker {n}",
                 command=python("worker"),
-                env=_worker_environment(settings, environment, n),
+                env=worker_environment(settings, environment, n),
                 stop_s=stop_s,
             )
             for n in numbers
@@ -161,10 +163,14 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
     return inherited | {f"STENO_{name}": str(value) for name, value in given.items()}
 
 
-def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:
-    """Workers of one machine serve their metrics on ports one above the other."""
+def worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """Workers of one machine, counted from 1, serve their metrics on ports one above the other, and have one
+    of the GPUs that are named, in turn: a process would take the first of them all."""
     port = settings.metrics_port + number - 1 if settings.metrics_port else 0
-    return {**environment, "STENO_METRICS_PORT": str(port)}
+    own = {"STENO_METRICS_PORT": str(port)}
+    if devices := [name.strip() for name in environment.get(_GPUS, "").split(",") if name.strip()]:
+        own[_GPUS] = devices[(number - 1) % len(devices)]
+    return {**environment, **own}
 
 
 def _reachable(host: str) -> str:
