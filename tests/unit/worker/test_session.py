@@ -149,6 +149,19 @@ def test_finalize_gives_the_final_now_and_the_session_goes_on() -> None:
     assert driver.finals[1].start >= driver.finals[0].end
 
 
+def test_the_end_in_running_speech_says_all_that_was_heard() -> None:
+    driver = Driver()
+    driver.hear(pcm16(silence(1), speech(4.3)))
+    assert driver.finals == []
+    driver.apply(driver.session.end())
+    (final,) = driver.finals
+    assert final.end == pytest.approx(5.3, abs=0.001)
+    whole = driver.requests[-1]
+    assert whole.kind is Kind.FINAL
+    assert final.text == " ".join(words_of(whole.audio[-round(whole.own_s * SAMPLE_RATE) :]))
+    assert whole.own_s == pytest.approx(final.end - final.start, abs=0.05)
+
+
 def test_endless_speech_is_cut_without_losing_a_sample() -> None:
     driver = Driver()
     driver.hear(pcm16(speech(50), silence(1)))
