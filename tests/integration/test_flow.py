@@ -144,6 +144,8 @@ async def test_a_session_behind_too_many_others_is_refused_at_the_door(
             page = RawSession(browser)
             assert await page.until_closed() == (1013, "no_capacity")
         assert page.messages[0]["retry_after_s"] == 20.0
+        metrics = await asyncio.to_thread(httpx.get, f"{own.url}/metrics")
+        assert 'steno_edge_refused_total{code="no_capacity"} 3.0' in metrics.text
         for session in opened:
             await session.say("end")
         assert {(await session.until_closed())[0] for session in opened} == {1000}

@@ -8,16 +8,20 @@ from collections.abc import Generator
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from shared.redis.keys import Keys
 from tests.conftest import leaked_keys
 from tests.integration.test_live_stream import encoded
 from tests.support.live import Message, RawSession, raw_session, transcribe
-from tests.support.service import Service
+from tests.support.redis_client import client_of
+from tests.support.service import Service, scrape
 from tests.support.speech import spoken
 
 pytestmark = pytest.mark.anyio
 
 TALK = spoken("en_quilter", "en_wizard", "en_quilter")
 HALF = len(TALK) // 4 * 2
+RESUMED = "steno_edge_sessions_resumed_total"
+TAKEN_OVER = "steno_edge_connections_taken_over_total"
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,7 @@ async def test_a_killed_edge_is_followed_by_another(own: Service) -> None:
 
 async def test_a_connection_that_is_still_open_is_closed_and_changes_nothing(own: Service) -> None:
     """Half open: the client came back before the edge noticed that it was gone."""
+    counted = {name: scrape(own.port)[name] for name in (RESUMED, TAKEN_OVER)}
     async with raw_session(own.ws_url) as first, asyncio.timeout(60):
         await first.audio(TALK[:HALF])
         await first.until("final")
@@ -126,6 +131,8 @@ async def test_a_connection_that_is_still_open_is_closed_and_changes_nothing(own
         async with raw_session(own.ws_url, **query) as second:
             await second.until("ready")
             assert await first.until_closed() == (4001, "taken_over")
+            now = await asyncio.to_thread(scrape, own.port)
+            assert {name: now[name] - counted[name] for name in counted} == {RESUMED: 1, TAKEN_OVER: 1}
             await second.audio(TALK[second.messages[0]["resumed"]["sample"] * 2 :])
             await second.say("end")
             assert (await second.until_closed())[0] == 1000
@@ -173,11 +180,19 @@ async def test_one_that_has_everything_of_a_closed_session_gets_its_close(own: S
     assert [m["type"] for m in again.messages] == ["ready"]
 
 
+async def until_ended(own: Service, session: str) -> None:
+    """Wait until the edge has put the client's end where a worker finds it."""
+    async with client_of(own.redis_url) as client, asyncio.timeout(60):
+        while not await client.hget(Keys().session(session).state, "ended"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
 async def test_an_end_that_arrived_is_not_needed_again(own: Service) -> None:
     async with raw_session(own.ws_url) as first:
         await first.audio(TALK)
         await first.say("end")
         await first.until("final")
+        await until_ended(own, first.of("ready")[0]["session"])
         first.socket.transport.abort()
     query = resumed(first.of("ready")[0], first.messages[-1]["seq"])
     async with raw_session(own.ws_url, **query) as second:

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from api.mailbox import Mailbox
+from api.metrics import PARTIALS_DROPPED
 from api.outbox import SLOW_FROM
 from shared.errors import MustResume, TakenOver
 from shared.events import Ack
-from tests.support.wire import final
+from tests.support.wire import final, partial
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +35,19 @@ async def test_a_client_that_reads_gets_the_log_however_long_it_is() -> None:
 async def test_one_that_reads_nothing_is_to_resume() -> None:
     with pytest.raises(MustResume, match="does not read"):
         await replay(Mailbox(stalled_s=0.05), SLOW_FROM * 20)
+
+
+async def test_partials_that_a_slow_client_misses_are_counted() -> None:
+    before = PARTIALS_DROPPED._value.get()
+    mailbox = Mailbox()
+    for seq in range(1, 10 * SLOW_FROM + 1):
+        mailbox.push(seq, partial("x"))
+    mailbox.finish()
+    taken = 0
+    while await mailbox.take() is not None:
+        taken += 1
+    assert 0 < taken < 10 * SLOW_FROM
+    assert PARTIALS_DROPPED._value.get() - before == 10 * SLOW_FROM - taken
 
 
 async def test_an_error_comes_before_what_waits() -> None:
