@@ -39,10 +39,21 @@ def resumed(ready: Message, after: int, **more: str) -> dict[str, str]:
     return {"session": ready["session"], "token": ready["token"], "after": str(after), **more}
 
 
-async def broken(session: RawSession, audio: bytes) -> dict[str, str]:
-    """Send audio, hear a final, lose the connection. Returns the query that resumes."""
+async def until_kept(own: Service, session: RawSession, name: str, value: int) -> None:
+    """Wait until the edge has put what was sent where a worker finds it."""
+    key = Keys().session(session.of("ready")[0]["session"]).state
+    async with client_of(own.redis_url) as client, asyncio.timeout(60):
+        while int(await client.hget(key, name) or 0) < value:  # noqa: ASYNC110 - another process puts it
+            await asyncio.sleep(0.02)
+
+
+async def broken(session: RawSession, audio: bytes, own: Service | None = None) -> dict[str, str]:
+    """Send audio, hear a final, lose the connection; with `own`, its service, when all that was sent has
+    arrived. Returns the query that resumes."""
     await session.audio(audio)
     await session.until("final")
+    if own is not None:
+        await until_kept(own, session, "received", len(audio) // 2)
     session.socket.transport.abort()
     return resumed(session.of("ready")[0], session.messages[-1]["seq"])
 
@@ -76,7 +87,7 @@ def by_type(messages: list[Message]) -> dict[str, list[Message]]:
 
 async def test_every_event_comes_once_over_two_connections(own: Service) -> None:
     async with raw_session(own.ws_url) as first:
-        query = await broken(first, TALK[:HALF])
+        query = await broken(first, TALK[:HALF], own)
     async with raw_session(own.ws_url, **query) as second:
         await rest(second, TALK)
     assert by_type(joined(first, second)) == await undisturbed(own)
@@ -143,7 +154,7 @@ async def test_a_connection_that_is_still_open_is_closed_and_changes_nothing(own
 
 async def test_of_two_that_resume_at_once_one_has_the_session(own: Service) -> None:
     async with raw_session(own.ws_url) as first:
-        query = await broken(first, TALK[:HALF])
+        query = await broken(first, TALK[:HALF], own)
 
     async def speak_on() -> int:
         async with raw_session(own.ws_url, **query) as session:
@@ -180,19 +191,12 @@ async def test_one_that_has_everything_of_a_closed_session_gets_its_close(own: S
     assert [m["type"] for m in again.messages] == ["ready"]
 
 
-async def until_ended(own: Service, session: str) -> None:
-    """Wait until the edge has put the client's end where a worker finds it."""
-    async with client_of(own.redis_url) as client, asyncio.timeout(60):
-        while not await client.hget(Keys().session(session).state, "ended"):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-
-
 async def test_an_end_that_arrived_is_not_needed_again(own: Service) -> None:
     async with raw_session(own.ws_url) as first:
         await first.audio(TALK)
         await first.say("end")
         await first.until("final")
-        await until_ended(own, first.of("ready")[0]["session"])
+        await until_kept(own, first, "ended", 1)
         first.socket.transport.abort()
     query = resumed(first.of("ready")[0], first.messages[-1]["seq"])
     async with raw_session(own.ws_url, **query) as second:
@@ -223,7 +227,7 @@ async def test_a_finalize_is_counted_so_that_it_is_said_once(own: Service) -> No
 
 async def test_a_session_without_a_client_is_finalised_and_can_be_read(own: Service) -> None:
     async with raw_session(own.ws_url) as first:
-        query = await broken(first, TALK[:HALF])
+        query = await broken(first, TALK[:HALF], own)
     async with asyncio.timeout(60):
         while True:
             async with raw_session(own.ws_url, **query) as second:
