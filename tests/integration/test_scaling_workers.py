@@ -3,13 +3,14 @@ and no word is lost."""
 
 import asyncio
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import leaked_keys
-from tests.support.marked import talk
+from tests.support.live import RawSession
+from tests.support.marked import Talk, talk
 from tests.support.service import Service
 from tests.support.talking import check, speak, until_held
 
@@ -19,6 +20,8 @@ PACE = 2.0
 """Times real time."""
 EACH = 4
 """Sessions that speak before, and that come after."""
+PAUSE_BYTES = 3 * 32_000
+"""What each has said when it waits for the others: nobody is done before all are held, on any machine."""
 LEASE_S = "20"
 """So that whatever moves was handed over, and nothing taken over."""
 
@@ -35,14 +38,23 @@ def own(tmp_path: Path) -> Generator[Service]:
 
 async def test_from_one_worker_to_three_and_back(own: Service) -> None:
     talks = [talk(n) for n in range(2 * EACH)]
-    speaking = [asyncio.create_task(speak(own, said, pace=PACE)) for said in talks[:EACH]]
+    held = asyncio.Event()
+
+    def begin(some: Sequence[Talk]) -> list[asyncio.Task[RawSession]]:
+        return [
+            asyncio.create_task(speak(own, said, pace=PACE, pause_bytes=PAUSE_BYTES, rest=held))
+            for said in some
+        ]
+
+    speaking = begin(talks[:EACH])
     (first,) = await until_held(own, EACH)
 
     for name in ("second", "third"):
         own.start("worker", name=name)
     await asyncio.to_thread(own.wait_until_workers, 3)
-    speaking += [asyncio.create_task(speak(own, said, pace=PACE)) for said in talks[EACH:]]
+    speaking += begin(talks[EACH:])
     spread = await until_held(own, 2 * EACH)
+    held.set()
     assert spread == {first: EACH} | {worker: EACH // 2 for worker in spread if worker != first}
     assert len(spread) == 3, "who comes goes to the workers that have nothing to do"
 

@@ -93,5 +93,7 @@ async def realtime(
         ssl=tls,
         additional_headers=headers,
         subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+        # An edge that does not read, because of what lies before the worker, does not answer pings either.
+        ping_interval=None,
     ) as socket:
         yield RealtimeClient(socket)

@@ -38,6 +38,7 @@ print(splitter.samples, windows, peak_bytes() - early)
 """
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("hours", [pytest.param(hours, marks=pytest.mark.slow) for hours in (2, 10)])
 def test_hours_take_no_more_memory_than_ten_minutes(tmp_path: Path, hours: int) -> None:
     path = tmp_path / "long.wav"
