@@ -2,26 +2,35 @@
 literally, whatever the final heard. Pure.
 
 A final is decoded with nothing forced, which is the better text. Where it says other words than what is
-committed it is decoded again, made to begin with that (docs/adr/0003).
+committed it is decoded again, made to begin with that (docs/adr/0003). One that is not believed is heard once
+more by itself (docs/adr/0039).
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from worker.core.decode import DecodeResult
-from worker.core.filters import fuller
+from worker.core.filters import Drop, fuller
 from worker.core.hypothesis import beginning, keep_stable
 from worker.core.utterance import Asked
+
+_LOST: Final = frozenset({Drop.LOOP, Drop.COMPRESSION, Drop.LOGPROB, Drop.SPARSE})
+"""Doubts about the text. The others say that nobody spoke, or too little to be worth another decode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
     """The final is to be decoded again, made to begin with `prefix`."""
 
-    prefix: str
+    prefix: str = ""
+    alone: bool = False
+    """Without what was said before, and from a little earlier on."""
 
 
 def concluded(asked: Asked, said: DecodeResult) -> DecodeResult | Again:
     """What a final says, in line with what was committed, or how it must be decoded to say that."""
+    if not (said.text or asked.alone or asked.request.prefix) and asked.doubt in _LOST:
+        return Again(alone=True)
     utterance, stable = asked.utterance, asked.utterance.text.stable
     text = keep_stable(stable, said.text)
     kept = said if text is None else replace(said, text=text)
@@ -30,5 +39,5 @@ def concluded(asked: Asked, said: DecodeResult) -> DecodeResult | Again:
     prefix = beginning(stable)
     if text is None and prefix:
         utterance.free = said
-        return Again(prefix)
+        return Again(prefix, alone=asked.alone and bool(said.text))
     return kept

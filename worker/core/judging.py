@@ -1,19 +1,39 @@
 """What of an answer is believed: the filters, given what the voice detector found under the text."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from shared.audio.pcm import to_samples
 from worker.core.decode import DecodeResult
-from worker.core.effects import SessionOptions
-from worker.core.filters import Drop, believed
+from worker.core.effects import Alone, Dropped, Effect, SessionOptions
+from worker.core.filters import WEAK_LOGPROB, Drop, believed
 from worker.core.utterance import Asked
 from worker.core.voice import Voice
 
 
 def judged(
     asked: Asked, result: DecodeResult, voice: Voice, options: SessionOptions
+) -> tuple[Asked, DecodeResult, list[Effect]]:
+    """The result with what was spoken of its text, the question with why something is missing, and what is to
+    be counted."""
+    found, reason = _believed(asked, result, voice, options)
+    if (
+        asked.alone
+        and reason is None
+        and found.avg_logprob < WEAK_LOGPROB
+        and Drop.LOGPROB in options.filters
+    ):
+        # Who asks twice is told something sooner or later.
+        found, reason = replace(found, text="", words=()), Drop.LOGPROB
+    counts: list[Effect] = [Dropped(reason, asked.request.kind)] if reason else []
+    if asked.alone and not asked.request.prefix:
+        counts.append(Alone(bool(found.text)))
+    return replace(asked, doubt=reason), found, counts
+
+
+def _believed(
+    asked: Asked, result: DecodeResult, voice: Voice, options: SessionOptions
 ) -> tuple[DecodeResult, Drop | None]:
-    """The result with what was spoken of its text, and why something is missing."""
     utterance = asked.utterance
     return believed(
         result,

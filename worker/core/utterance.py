@@ -7,6 +7,7 @@ from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import Checkpoint, SessionOptions
+from worker.core.filters import Drop
 from worker.core.hypothesis import Hypothesis
 from worker.core.screen import Screen
 from worker.core.writing import Shown
@@ -91,6 +92,10 @@ class Asked:
     utterance: Utterance
     start: int
     end: int
+    alone: bool = False
+    """It is a final that hears nothing of what was said before, because with that it was not believed."""
+    doubt: Drop | None = None
+    """Why its answer is not believed."""
 
     def trim(self, result: DecodeResult, options: SessionOptions) -> None:
         """Take committed words out of a long window: the next partial has less to decode."""
