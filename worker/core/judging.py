@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Final
 
 from shared.audio.pcm import to_samples
-from worker.core.decode import DecodeResult
+from worker.core.decode import DecodeResult, Kind
 from worker.core.effects import Alone, Dropped, Effect, SessionOptions
-from worker.core.filters import WEAK_LOGPROB, Drop, believed
+from worker.core.filters import WEAK_LOGPROB, WORD_S_MAX, Drop, believed
 from worker.core.utterance import Asked
 from worker.core.voice import Voice
+
+_WORD_S: Final = 0.6
+"""About a word: where one ends that no pause follows."""
 
 
 def judged(
@@ -28,7 +32,9 @@ def judged(
     counts: list[Effect] = [Dropped(reason, asked.request.kind)] if reason else []
     if asked.alone and not asked.request.prefix:
         counts.append(Alone(bool(found.text)))
-    return replace(asked, doubt=reason), found, counts
+    if reason is Drop.HOLE:
+        asked.utterance.has_hole = True
+    return replace(asked, doubt=reason, rest=_rest(asked, found, voice)), found, counts
 
 
 def _believed(
@@ -45,6 +51,17 @@ def _believed(
         is_clear=voice.range_db(utterance.start, asked.end) >= options.clear_db,
         is_drawn=result.temperature > asked.request.temperature,
     )
+
+
+def _rest(asked: Asked, result: DecodeResult, voice: Voice) -> int:
+    """Where the speech begins that a final leaves out at its end; 0 where it leaves out none."""
+    if not (asked.request.kind is Kind.FINAL and asked.utterance.has_hole and result.words):
+        return 0
+    last = asked.start + to_samples(result.words[-1].start)
+    if voice.speech_s(last, asked.end) <= WORD_S_MAX:
+        return 0
+    pause = voice.pause(last, last + to_samples(WORD_S_MAX))
+    return last + to_samples(_WORD_S) if pause is None else pause
 
 
 def _longest_word_s(asked: Asked, result: DecodeResult, voice: Voice) -> float:

@@ -95,13 +95,13 @@ class Memory:
     ) -> tuple[DecodeRequest, int]:
         """The same for its final, which hears no more than `reach_s`. With `floor` it is given nothing of
         what was said before, neither audio nor text, and begins a little earlier, but not before that
-        sample."""
+        sample, though that be within the utterance."""
         o = self._options
         start = utterance.start
         if floor is None:
             left = self._left(utterance, start, end, reach_s)
         else:
-            start = min(start, max(floor, start - to_samples(o.alone_pre_roll_s)))
+            start = max(floor, start - to_samples(o.alone_pre_roll_s))
             left = LeftContext(start)
         request = self._request(
             Kind.FINAL,
@@ -110,7 +110,7 @@ class Memory:
             left=left,
             left_s=to_seconds(start - left.start),
             prefix=prefix,
-            words=self._config.words,
+            words=self._config.words or utterance.has_hole,
         )
         request = request if floor is None else replace(request, context="")
         is_lean = strain > o.lean_from

@@ -284,7 +284,7 @@ class Session:
         conclusion = concluded(asked, placed(asked, result))
         if isinstance(conclusion, DecodeResult):
             return self._final(asked.utterance, conclusion)
-        floor = self._record.covered if conclusion.alone else None
+        floor = max(self._record.covered, conclusion.rest) if conclusion.alone else None
         again = self._asking.final(asked.utterance, asked.end, prefix=conclusion.prefix, floor=floor)
         return [*self._show(self._showing.meanwhile(asked, result)), again]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.events import SessionConfig
+from shared.events import SessionConfig, Word
 from tests.support.machine import Driver, scripted
 from tests.support.sound import pcm16, silence, speech
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
@@ -103,3 +103,56 @@ def test_one_that_does_not_keep_to_what_is_committed_is_forced_by_itself_too() -
     assert forced.prefix
     assert committed.startswith(forced.prefix)
     assert driver.finals[0].text.startswith(committed)
+
+
+FIRST = "one two three"
+ENDS_TOO_SOON = tuple(
+    Word(text=text, start=0.5 * n, end=0.5 * n + 0.4, probability=1.0) for n, text in enumerate(FIRST.split())
+)
+
+
+def behind_the_hole(request: DecodeRequest, *, rest: DecodeResult) -> DecodeResult:
+    """Of an utterance of more than seven seconds a text that ends after the first talker's words."""
+    if request.duration_s < 4.0:
+        return DecodeResult(text="one two", language="en", avg_logprob=-0.1)
+    if request.kind is Kind.FINAL and request.duration_s < 7.0:
+        return rest
+    words = ENDS_TOO_SOON if request.words else ()
+    return DecodeResult(text=FIRST, words=words, language="en", avg_logprob=-0.1)
+
+
+def two_talkers(rest: DecodeResult, *, words: bool = False) -> Driver:
+    """One talker's three words, a pause that is no endpoint, and another's."""
+    driver = Driver(
+        lambda request: behind_the_hole(request, rest=rest), config=SessionConfig(language="en", words=words)
+    )
+    driver.hear(pcm16(silence(1), speech(1.5), silence(0.2), speech(6, seed=2), silence(1)))
+    return driver
+
+
+def test_speech_that_a_final_leaves_out_at_its_end_is_heard_by_itself() -> None:
+    said = (Word(text="four", start=1.0, end=1.5, probability=1.0),)
+    rest = DecodeResult(text="four five", words=said, language="en", avg_logprob=-0.2)
+    driver = two_talkers(rest, words=True)
+    final, alone = driver.finals[0], finals_asked(driver)[-1]
+    assert Drop.HOLE in {drop.reason for drop in driver.dropped}
+    assert final.text == "one two three four five"
+    assert driver.alone == [Alone(is_believed=True)]
+    assert (alone.left, alone.context, alone.prefix) == ("", "", "")
+    begins = final.end - alone.duration_s
+    assert begins == pytest.approx(2.5, abs=0.1)  # in the pause
+    assert final.words
+    assert final.words[-1].start == pytest.approx(begins + 1.0, abs=0.002)
+
+
+def test_what_is_not_believed_of_it_is_not_said() -> None:
+    driver = two_talkers(DecodeResult(text="today", language="en", avg_logprob=-0.6))
+    assert driver.finals[0].text == FIRST
+    assert driver.finals[0].words is None
+    assert driver.alone == [Alone(is_believed=False)]
+
+
+def test_without_a_hole_in_partials_finals_are_not_asked_where_their_words_are() -> None:
+    driver = Driver(config=SessionConfig(language="en"))
+    driver.hear(TALK)
+    assert not any(request.words for request in finals_asked(driver))
