@@ -43,7 +43,7 @@ class Played:
     dropped: Counter[str] = field(default_factory=Counter[str])
     """Texts that a filter took, by reason."""
     alone: Counter[bool] = field(default_factory=Counter[bool])
-    """Finals that were not believed and heard once more, by whether they were believed then."""
+    """Finals that were heard once more by themselves, by whether they were believed then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,6 @@ WORDS_TAKEN_BACK = Counter("steno_words_taken_back", "Words that a partial showe
 DROPPED = Counter("steno_texts_dropped", "Decoded texts that a filter took", ["kind", "reason"])
 HEARD_ALONE = Counter(
     "steno_finals_heard_alone",
-    "Finals that a filter took and that were heard once more, without what was said before",
+    "Finals heard once more by themselves, whole or from where they left out speech",
     ["outcome"],
 )

@@ -139,7 +139,7 @@ class SessionQuality:
         )
 
     def alone(self, effect: Alone) -> None:
-        """A final that was not believed was heard once more."""
+        """A final, or what it left out, was heard once more."""
         outcome = "believed" if effect.is_believed else "dropped"
         HEARD_ALONE.labels(outcome).inc()
         self._log.write("alone", session=self._session, outcome=outcome)

@@ -3,7 +3,7 @@ literally, whatever the final heard. Pure.
 
 A final is decoded with nothing forced, which is the better text. Where it says other words than what is
 committed it is decoded again, made to begin with that (docs/adr/0003). One that is not believed is heard once
-more by itself (docs/adr/0039), and so is speech that one leaves out at its end.
+more by itself, and so is speech that one leaves out at its end (docs/adr/0039).
 """
 
 from dataclasses import dataclass, replace

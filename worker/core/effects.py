@@ -189,7 +189,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """A final that was not believed was heard once more, by itself: for whoever counts."""
+    """A final that was not believed, or what one left out, was heard by itself: for whoever counts."""
 
     is_believed: bool
 
