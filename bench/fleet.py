@@ -15,7 +15,7 @@ from bench.speech_model import Speech
 from shared.audio.pcm import SAMPLE_BYTES, SAMPLE_RATE, to_samples
 from shared.events import Closed, Event, Partial
 from shared.events import Final as FinalText
-from worker.core.effects import Close, Decode, Dropped, Effect, Emit
+from worker.core.effects import Alone, Close, Decode, Dropped, Effect, Emit
 from worker.core.session import Session
 
 CHUNK_SAMPLES: Final = SAMPLE_RATE // 10
@@ -89,7 +89,7 @@ class Client:
                         self._show(event)
                 case Close(event):
                     self._show(event)
-                case Dropped():
+                case Dropped() | Alone():
                     pass
 
     def _show(self, event: Event) -> None:

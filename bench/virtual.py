@@ -18,7 +18,7 @@ from bench.latency import Arrival
 from shared.audio.pcm import SAMPLE_RATE
 from shared.events import SessionConfig
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
-from worker.core.effects import Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
+from worker.core.effects import Alone, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.scheduler import Plan, Scheduler
 from worker.core.session import Session
 from worker.core.waiting import Job
@@ -42,6 +42,8 @@ class Played:
     """By kind of decode; a final that committed text forced to be decoded again is a kind of its own."""
     dropped: Counter[str] = field(default_factory=Counter[str])
     """Texts that a filter took, by reason."""
+    alone: Counter[bool] = field(default_factory=Counter[bool])
+    """Finals that were heard once more by themselves, by whether they were believed then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ class Stage:
                     arrivals.extend(Arrival(self._now - start_s, event) for event in effect.events)
                 elif isinstance(effect, Dropped):
                     self.played.dropped[effect.reason] += 1
+                elif isinstance(effect, Alone):
+                    self.played.alone[effect.is_believed] += 1
                 else:
                     assert isinstance(effect, Close)
                     arrivals.append(Arrival(self._now - start_s, effect.event))

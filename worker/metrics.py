@@ -65,3 +65,8 @@ WORD_LAG_S = Histogram(
 WORDS = Counter("steno_words", "Words of finals")
 WORDS_TAKEN_BACK = Counter("steno_words_taken_back", "Words that a partial showed and the next text did not")
 DROPPED = Counter("steno_texts_dropped", "Decoded texts that a filter took", ["kind", "reason"])
+HEARD_ALONE = Counter(
+    "steno_finals_heard_alone",
+    "Finals heard once more by themselves, whole or from where they left out speech",
+    ["outcome"],
+)

@@ -9,7 +9,7 @@ from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Event, Final, Partial, SpeechEnd, SpeechStart
 from shared.tally import Tally
 from worker.core.decode import DecodeResult
-from worker.core.effects import Dropped
+from worker.core.effects import Alone, Dropped
 from worker.core.hypothesis import fold, units
 from worker.core.scheduler import Plan
 from worker.event_log import EventLog
@@ -20,6 +20,7 @@ from worker.metrics import (
     DROPPED,
     ENCODE_S,
     EVENT_LAG_S,
+    HEARD_ALONE,
     QUEUE_S,
     REAL_TIME_FACTOR,
     WINDOW_S,
@@ -136,6 +137,12 @@ class SessionQuality:
         self._log.write(
             "drop", session=self._session, kind=effect.kind.name.lower(), reason=str(effect.reason)
         )
+
+    def alone(self, effect: Alone) -> None:
+        """A final, or what it left out, was heard once more."""
+        outcome = "believed" if effect.is_believed else "dropped"
+        HEARD_ALONE.labels(outcome).inc()
+        self._log.write("alone", session=self._session, outcome=outcome)
 
     def ended(self, outcome: str, received: int) -> None:
         """The session ends on this worker; `received` is the first sample that did not come."""

@@ -20,7 +20,7 @@ from shared.redis.system import ToldSession
 from shared.system import SESSION_ID_CHARS
 from shared.tasks import end_tasks
 from shared.traces import Traces, now_ns
-from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
+from worker.core.effects import Alone, Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions, Vad
 from worker.core.session import Session
 from worker.core.writing import Rules
 from worker.device import Answer, Device
@@ -262,6 +262,8 @@ class SessionRunner:
                     self._lease.went_forward()
             case Dropped():
                 self._quality.dropped(effect)
+            case Alone():
+                self._quality.alone(effect)
             case Close(event, covered):
                 await through_outages(lambda: self._parts.book.settle(self._claim, [event], covered=covered))
                 return True

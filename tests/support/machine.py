@@ -7,7 +7,7 @@ from shared.codec import unpack
 from shared.events import Event, Final, Partial, SessionConfig
 from tests.support.sound import loudness_vad
 from worker.core.decode import DecodeRequest, DecodeResult
-from worker.core.effects import Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions
+from worker.core.effects import Alone, Checkpoint, Close, Decode, Dropped, Effect, Emit, SessionOptions
 from worker.core.session import Session
 from worker.core.writing import Rules
 from worker.engine.api import EngineOptions
@@ -36,6 +36,7 @@ class Driver:
     requests: list[DecodeRequest] = field(default_factory=list[DecodeRequest])
     covered: list[int] = field(default_factory=list[int])
     dropped: list[Dropped] = field(default_factory=list[Dropped])
+    alone: list[Alone] = field(default_factory=list[Alone])
     left: Checkpoint | None = None
     closed: bool = False
 
@@ -73,6 +74,8 @@ class Driver:
                         self.left = unpack(Checkpoint, checkpoint)
                 case Dropped():
                     self.dropped.append(effect)
+                case Alone():
+                    self.alone.append(effect)
                 case Close(event, covered):
                     self.events.append(event)
                     self.covered.append(covered)

@@ -34,13 +34,14 @@ class Asking:
         """Whether the device has more to do than it can at once."""
         return self.strain > self._options.lean_from
 
-    def final(self, utterance: Utterance, end: int, *, prefix: str = "") -> Decode:
-        """Ask for an utterance's final if it ends at `end`."""
+    def final(self, utterance: Utterance, end: int, *, prefix: str = "", floor: int | None = None) -> Decode:
+        """Ask for an utterance's final if it ends at `end`; with `floor`, for one that is heard by itself,
+        from no sample before that."""
         request, start = self._memory.final(
-            utterance, self._buffer, end, prefix, strain=self.strain, reach_s=self._reach_s
+            utterance, self._buffer, end, prefix, strain=self.strain, reach_s=self._reach_s, floor=floor
         )
         utterance.heard = max(utterance.heard, end)
-        self.for_final = self._asked(request, utterance, start)
+        self.for_final = replace(self._asked(request, utterance, start), alone=floor is not None)
         return self._decode(request, wanted_since=end)
 
     def partial(self, utterance: Utterance, heard: int) -> Decode:

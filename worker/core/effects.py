@@ -79,6 +79,9 @@ class SessionOptions:
     partial is believed sooner (docs/engine.md, "Invented text")."""
     silence_step_s: float = 5.0
     """How often silence is given up, so that its audio leaves Redis."""
+    alone_pre_roll_s: float = 1.0
+    """How much earlier a final begins that was not believed and is heard once more, by itself: the voice
+    detector finds a quiet voice late (docs/engine.md, "Finals that are not believed")."""
     context_chars: int = 60
     """Earlier text that a decode is given; 1 at least. More makes a small model repeat its own mistakes
     (docs/engine.md, "Text context")."""
@@ -184,4 +187,11 @@ class Dropped:
     kind: Kind
 
 
-Effect = Decode | Emit | Close | Dropped
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A final that was not believed, or what one left out, was heard by itself: for whoever counts."""
+
+    is_believed: bool
+
+
+Effect = Decode | Emit | Close | Dropped | Alone

@@ -91,19 +91,28 @@ class Memory:
         *,
         strain: float,
         reach_s: float,
+        floor: int | None = None,
     ) -> tuple[DecodeRequest, int]:
-        """The same for its final, which hears no more than `reach_s`."""
+        """The same for its final, which hears no more than `reach_s`. With `floor` it is given nothing of
+        what was said before, neither audio nor text, and begins a little earlier, but not before that
+        sample, though that be within the utterance."""
         o = self._options
-        left = self._left(utterance, utterance.start, end, reach_s)
+        start = utterance.start
+        if floor is None:
+            left = self._left(utterance, start, end, reach_s)
+        else:
+            start = max(floor, start - to_samples(o.alone_pre_roll_s))
+            left = LeftContext(start)
         request = self._request(
             Kind.FINAL,
             utterance,
             buffer.view(left.start, end),
             left=left,
-            left_s=to_seconds(utterance.start - left.start),
+            left_s=to_seconds(start - left.start),
             prefix=prefix,
-            words=self._config.words,
+            words=self._config.words or utterance.has_hole,
         )
+        request = request if floor is None else replace(request, context="")
         is_lean = strain > o.lean_from
         return replace(request, beam=o.lean_final_beam if is_lean else 0, tight=is_lean), left.start
 

@@ -25,7 +25,6 @@ from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import (
     Checkpoint,
     CloseReason,
-    Dropped,
     Effect,
     Emit,
     EndReason,
@@ -225,11 +224,10 @@ class Session:
     def _answered(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         """Take what is believed of an answer."""
         asked.utterance.is_answered = True
-        believed, reason = judged(asked, result, self._hearing.voice, self._options)
-        dropped: list[Effect] = [Dropped(reason, asked.request.kind)] if reason else []
+        asked, believed, counts = judged(asked, result, self._hearing.voice, self._options)
         if not is_partial(asked):
-            return [*dropped, *self._final_came(asked, believed)]
-        return [*_told(self._ladder.decoded(result.waited_s)), *dropped, *self._partial_came(asked, believed)]
+            return [*counts, *self._final_came(asked, believed)]
+        return [*_told(self._ladder.decoded(result.waited_s)), *counts, *self._partial_came(asked, believed)]
 
     def _final_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
         if self._language.is_outdated(asked):
@@ -282,11 +280,12 @@ class Session:
         return self._record.news(partial, self._head) if keep else [Emit((partial,))]
 
     def _conclude(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        """Say the final, or decode it again to keep to what was committed."""
+        """Say the final, or decode it again: by itself, or to keep to what was committed."""
         conclusion = concluded(asked, placed(asked, result))
         if isinstance(conclusion, DecodeResult):
             return self._final(asked.utterance, conclusion)
-        again = self._asking.final(asked.utterance, asked.end, prefix=conclusion.prefix)
+        floor = max(self._record.covered, conclusion.rest) if conclusion.alone else None
+        again = self._asking.final(asked.utterance, asked.end, prefix=conclusion.prefix, floor=floor)
         return [*self._show(self._showing.meanwhile(asked, result)), again]
 
     def _final(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:

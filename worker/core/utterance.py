@@ -7,6 +7,7 @@ from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
 from worker.core.decode import DecodeRequest, DecodeResult
 from worker.core.effects import Checkpoint, SessionOptions
+from worker.core.filters import Drop
 from worker.core.hypothesis import Hypothesis
 from worker.core.screen import Screen
 from worker.core.writing import Shown
@@ -42,6 +43,10 @@ class Utterance:
     """What an early final says, if the utterance ends there."""
     free: DecodeResult | None = None
     """What a final said that did not keep to the committed text."""
+    has_hole: bool = False
+    """Whether a partial left out seconds of its speech: then the final is asked where its words are."""
+    part: DecodeResult | None = None
+    """What a final said that left out seconds of speech at its end, while those are heard by themselves."""
 
     @classmethod
     def begun(cls, number: int, start: int, options: SessionOptions) -> "Utterance":
@@ -80,6 +85,7 @@ class Utterance:
         self.screen = Screen()
         self.heard = self.start
         self.early, self.early_end = None, -1
+        self.part = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,13 @@ class Asked:
     utterance: Utterance
     start: int
     end: int
+    alone: bool = False
+    """It is a final that hears nothing of what was said before: its utterance's, because with that it was not
+    believed, or what the one before left out."""
+    doubt: Drop | None = None
+    """Why its answer is not believed."""
+    rest: int = 0
+    """Where the speech begins that its answer leaves out at the end; 0: nowhere."""
 
     def trim(self, result: DecodeResult, options: SessionOptions) -> None:
         """Take committed words out of a long window: the next partial has less to decode."""

@@ -43,6 +43,12 @@ class Voice:
         last = max(0, -(-(end - self._origin) // FRAME_SAMPLES))
         return sum(self._speech[first:last]) * _FRAME_S
 
+    def pause(self, start: int, end: int) -> int | None:
+        """The first sample without speech within `[start, end)`, to a frame; None where all is speech."""
+        first = max(0, (start - self._origin) // FRAME_SAMPLES)
+        found = self._speech.find(0, first, max(0, (end - self._origin) // FRAME_SAMPLES))
+        return None if found < 0 else max(start, self._origin + found * FRAME_SAMPLES)
+
     def trim(self, before: int) -> None:
         """Drop the frames that end before `before`."""
         frames = max(0, min((before - self._origin) // FRAME_SAMPLES, len(self._speech)))

@@ -5,12 +5,17 @@ from typing import Any, Final
 
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_compression_ratio
 
 from shared.audio.pcm import Float32
 from shared.events import Word
 from worker.core.decode import DecodeRequest, Kind
-from worker.core.filters import AVG_LOGPROB, COMPRESSION_RATIO, NO_SPEECH_PROB, ends_in_repeat
+from worker.core.filters import (
+    AVG_LOGPROB,
+    COMPRESSION_RATIO,
+    NO_SPEECH_PROB,
+    compression_ratio,
+    ends_in_repeat,
+)
 from worker.core.hypothesis import fold, units
 from worker.core.window import FRAMES_MAX, is_runaway
 from worker.engine.prompt import Heard, Prompt
@@ -130,7 +135,7 @@ def read_output(row: Row, heard: Heard, no_speech_prob: float, temperature: floa
         text=text,
         avg_logprob=heard.avg_logprob,
         no_speech_prob=no_speech_prob,
-        compression_ratio=float(get_compression_ratio(text)) if text else 1.0,
+        compression_ratio=compression_ratio(text) if text else 1.0,
         runaway=is_runaway(len(heard.tokens), row.request.own_s, language) or _is_loop(row, text, tokens),
         steps=len(heard.tokens) + 1,
         temperature=temperature,

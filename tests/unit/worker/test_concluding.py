@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from worker.core.concluding import Again, concluded
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
+from worker.core.filters import Drop
 from worker.core.hypothesis import Hypothesis
 from worker.core.utterance import Asked, Utterance
 
@@ -48,3 +50,35 @@ def test_a_forced_one_that_lost_much_is_followed_by_the_rest_of_the_free_one() -
 
 def test_it_ends_though_nothing_but_signs_is_committed() -> None:
     assert text_of(said(utterance("..."), "one")) == "one"
+
+
+def lost(about: Utterance, doubt: Drop | None, **asked: bool) -> DecodeResult | Again:
+    question = replace(Asked(1, FREE, about, 0, 16_000), doubt=doubt, **asked)
+    return concluded(question, DecodeResult(text="", language="en"))
+
+
+@pytest.mark.parametrize("doubt", [Drop.LOGPROB, Drop.LOOP, Drop.COMPRESSION, Drop.SPARSE])
+def test_one_that_is_not_believed_is_heard_once_more_by_itself(doubt: Drop) -> None:
+    about = utterance("")
+    assert lost(about, doubt) == Again(alone=True)
+    assert text_of(lost(about, doubt, alone=True)) == ""
+
+
+@pytest.mark.parametrize("doubt", [None, Drop.SILENCE, Drop.DURATION, Drop.PHRASE])
+def test_where_nobody_seems_to_speak_nothing_is_heard_twice(doubt: Drop | None) -> None:
+    assert text_of(lost(utterance(""), doubt)) == ""
+
+
+def test_what_a_filter_left_of_a_loop_is_not_heard_again() -> None:
+    asked = replace(Asked(1, FREE, utterance(""), 0, 16_000), doubt=Drop.LOOP)
+    assert text_of(concluded(asked, DecodeResult(text="once", language="en"))) == "once"
+
+
+def test_one_heard_by_itself_that_says_other_words_is_forced_by_itself_too() -> None:
+    asked = replace(Asked(1, FREE, utterance("One two."), 0, 16_000), alone=True)
+    assert concluded(asked, DecodeResult(text="one too three", language="en")) == Again("One two", alone=True)
+
+
+def test_where_it_is_not_believed_by_itself_either_committed_words_are_forced_as_ever() -> None:
+    assert lost(utterance("One two."), Drop.LOGPROB) == Again(alone=True)
+    assert lost(utterance("One two."), Drop.LOGPROB, alone=True) == Again("One two")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from faster_whisper.transcribe import get_compression_ratio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,8 +11,10 @@ from shared.events import Word
 from worker.core.decode import DecodeResult, Kind
 from worker.core.filters import (
     ALL,
+    COMPRESSION_RATIO,
     Drop,
     believed,
+    compression_ratio,
     is_certain,
     is_silence_phrase,
     spoken_words,
@@ -200,3 +203,28 @@ def test_a_partial_that_leaves_out_seconds_of_speech_is_not_believed() -> None:
     assert believed(GOOD, PARTIAL, 6.0, longest_word_s=2.6)[1] is Drop.HOLE
     assert believed(GOOD, PARTIAL, 6.0, longest_word_s=2.4)[1] is None
     assert believed(GOOD, FINAL, 6.0, longest_word_s=9.0)[1] is None
+
+
+MENU = " ".join(
+    f"Для {wish} сообщения нажмите {key}."
+    for wish, key in (
+        ("прослушивания следующего", 6),
+        ("повторного прослушивания", 5),
+        ("прослушивания предыдущего", 4),
+        ("удаления или восстановления", 0),
+    )
+)
+
+
+def test_a_text_in_a_script_of_two_bytes_is_no_loop_for_that() -> None:
+    assert get_compression_ratio(MENU) > COMPRESSION_RATIO
+    assert compression_ratio(MENU) < COMPRESSION_RATIO
+    assert compression_ratio("нажмите решетку " * 12) > COMPRESSION_RATIO
+    assert compression_ratio("谢谢观看" * 12) > COMPRESSION_RATIO
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD.text, "Il a été très tôt réveillé par l’orage.", "no no no no no no no"]
+)
+def test_texts_in_latin_script_are_compressed_as_the_reference_does(text: str) -> None:
+    assert compression_ratio(text) == get_compression_ratio(text)

@@ -46,3 +46,11 @@ def test_trimming_changes_nothing_behind_it(speech: list[bool], before: int) -> 
     voice.trim(before)
     assert voice.speech_s(before, 100 * FRAME_SAMPLES) == whole
     assert len(voice) <= max(0, len(speech) - before // FRAME_SAMPLES)
+
+
+def test_a_pause_is_the_first_frame_without_speech() -> None:
+    voice = heard([True] * 10 + [False] * 2 + [True] * 10, origin=FRAME_SAMPLES)
+    assert voice.pause(3 * FRAME_SAMPLES, 20 * FRAME_SAMPLES) == 11 * FRAME_SAMPLES
+    assert voice.pause(11 * FRAME_SAMPLES + 7, 20 * FRAME_SAMPLES) == 11 * FRAME_SAMPLES + 7
+    assert voice.pause(13 * FRAME_SAMPLES, 20 * FRAME_SAMPLES) is None
+    assert voice.pause(3 * FRAME_SAMPLES, 11 * FRAME_SAMPLES) is None
