@@ -30,6 +30,17 @@ CHUNK_SAMPLES = SAMPLE_RATE // 10
 STAGGER_S = 0.37
 
 
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One decode, and when it was asked for, began and was answered, in seconds."""
+
+    asked_s: float
+    began_s: float
+    answered_s: float
+    request: DecodeRequest
+    result: DecodeResult
+
+
 @dataclass(slots=True)
 class Played:
     """What came of a run."""
@@ -42,6 +53,7 @@ class Played:
     """By kind of decode; a final that committed text forced to be decoded again is a kind of its own."""
     dropped: Counter[str] = field(default_factory=Counter[str])
     """Texts that a filter took, by reason."""
+    timed: list[Timed] = field(default_factory=list[Timed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +182,8 @@ class Stage:
 
         def answer() -> None:
             self._scheduler.complete(plan, cost_s)
-            for job, result in zip(plan.jobs, results, strict=True):
+            for job, request, result in zip(plan.jobs, requests, results, strict=True):
+                self.played.timed.append(Timed(job.since, started_s, self._now, request, result))
                 self._owners.pop(job)(
                     replace(result, cost_s=cost_s / len(plan.jobs), waited_s=started_s - job.since)
                 )
