@@ -100,9 +100,7 @@ def test_finals_are_the_same_in_chunks_of_any_size(chunk_samples: int) -> None:
     assert finals(CHUNKED) == finals(SessionOptions())
 
 
-@given(
-    step_s=st.floats(0.05, 4), new=st.integers(0, 5 * SAMPLE_RATE), came=st.integers(0, 3 * SAMPLE_RATE)
-)
+@given(step_s=st.floats(0.05, 4), new=st.integers(0, 5 * SAMPLE_RATE), came=st.integers(0, 3 * SAMPLE_RATE))
 def test_a_partial_is_early_by_no_more_than_half_a_chunk(step_s: float, new: int, came: int) -> None:
     options = SessionOptions(partial_step_s=step_s)
     utterance = Utterance.begun(0, 0, options)
