@@ -28,7 +28,7 @@ WHOLE_S: Final = 0.2
 words committed; one with none takes half as long again, and text is to be there 0.35 s behind a chunk."""
 EARLY: Final = 0.5
 """See `SessionOptions.partial_early`: audio in chunks is heard at the one that is nearest to the interval."""
-_REPEATS: Final = 5
+_REPEATS: Final = 4
 _REPEATS_S_MAX: Final = 2.0
 """Time from which on it is not measured again: a large model on a slow machine takes as long for one."""
 _NEW_WORDS: Final = 3
@@ -46,8 +46,6 @@ class Tuned:
     is_lean: bool = False
     """Whether partials are as cheap as can be: greedy, in the shortest window, without what was said before.
     Finals are what they are."""
-    parallel: int = 1
-    """Decodes at once."""
 
     @property
     def keeps_up(self) -> bool:
@@ -65,21 +63,19 @@ class Tuned:
             partial_window_s=0.0 if self.is_lean else usual.partial_window_s,
             partial_tight=self.is_lean,
             partial_early=EARLY,
-            partial_beside=self.parallel > 1,
         )
 
 
 def measure(engine: Engine, wanted_s: float = 0.0) -> Tuned:
     """The smallest interval that a prepared engine keeps up with, lean where a whole partial takes too long;
     `wanted_s`, and whole ones, when that is not 0. Blocks for some partial decodes."""
-    parallel = engine.info.parallel
     if wanted_s:
-        return Tuned(wanted_s, parallel=parallel)
+        return Tuned(wanted_s)
     cost_s = partial_cost_s(engine, SessionOptions())
     is_lean = cost_s > WHOLE_S
     if is_lean:
         cost_s = partial_cost_s(engine, Tuned(0.0, is_lean=True).options())
-    tuned = Tuned(choose(cost_s), cost_s, is_lean, parallel)
+    tuned = Tuned(choose(cost_s), cost_s, is_lean)
     found = {"chunk_s": tuned.chunk_s, "decode_s": round(cost_s, 3), "model": engine.info.model}
     if tuned.keeps_up:
         how = "leanly decoded" if is_lean else "decoded"

@@ -136,9 +136,12 @@ class Stage:
         while self._agenda:
             self._now, _, happen = heapq.heappop(self._agenda)
             happen()
-            while plan := self._scheduler.schedule(self._now):
-                self._decode(plan)
+            self._start_what_fits()
         return self.played
+
+    def _start_what_fits(self) -> None:
+        while plan := self._scheduler.schedule(self._now):
+            self._decode(plan)
 
     def _next(
         self, start_s: float, start: int, end: int, hear: Callable[[int], None], over: Callable[[], None]
@@ -163,6 +166,7 @@ class Stage:
         if replaced is not None:
             self._newest.pop(replaced)
             self._owners.pop(replaced)(None)
+        self._start_what_fits()  # as `worker.device` does
 
     def _decode(self, plan: Plan) -> None:
         request = plan.jobs[0].request

@@ -1,14 +1,13 @@
 """The decodes that a session has asked for and not heard of yet: one final and one partial at most."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.audio.pcm import to_samples, to_seconds
+from shared.audio.pcm import to_seconds
 from worker.core.buffer import AudioBuffer
 from worker.core.decode import DecodeRequest, DecodeResult, Kind
 from worker.core.effects import Decode, SessionOptions
 from worker.core.memory import Memory
-from worker.core.utterance import NEW_S_MIN, Asked, Utterance
+from worker.core.utterance import Asked, Utterance
 
 
 class Asking:
@@ -51,22 +50,10 @@ class Asking:
         self.for_partial = self._asked(request, utterance, start)
         return self._decode(request, wanted_since=unheard)
 
-    def finals(self, utterance: Utterance, end: int) -> Iterator[Decode]:
-        """Ask for its final, and beside it for a partial of what was not heard yet, where that is wanted, the
-        language is known and the device is not busy."""
-        is_new = end - utterance.heard >= to_samples(NEW_S_MIN)
-        is_free = not self.for_partial and not self.is_busy
-        known = utterance.language or self._memory.language.current
-        if self._options.partial_beside and is_new and is_free and known:
-            yield self.partial(utterance, end)
-            assert self.for_partial
-            self.for_partial = replace(self.for_partial, is_beside=True)
-        yield self.final(utterance, end)
-
     def newest(self, ticket: int, heard: int) -> DecodeRequest | None:
         """The partial of this ticket, with all that was heard meanwhile; None when it is as it was."""
         asked = self.for_partial
-        if asked is None or asked.ticket != ticket or heard <= asked.end or asked.is_beside:
+        if asked is None or asked.ticket != ticket or heard <= asked.end:
             return None
         asked.utterance.heard = heard
         request, start = self._memory.partial(asked.utterance, self._buffer, heard, strain=self.strain)
@@ -85,9 +72,6 @@ class Asking:
             asked, self.for_partial = self.for_partial, None
         elif self.for_final and self.for_final.ticket == ticket:
             asked, self.for_final = self.for_final, None
-            beside = self.for_partial
-            if result and beside and beside.is_beside and beside.utterance is asked.utterance:
-                self.for_partial = None  # it comes late
         return asked
 
     @property

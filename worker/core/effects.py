@@ -66,8 +66,6 @@ class SessionOptions:
     partial_early: float = 0.0
     """Part of the audio that came last by which a partial may be early: behind a large chunk there is nothing
     to wait for but the next one. 0: there has to be as much new audio as is asked for."""
-    partial_beside: bool = False
-    """Whether a final goes with a partial of what was not heard yet, to be shown until the final is there."""
     agree_s: float = 2.5
     """Audio over which hypotheses must agree before their words are committed."""
     left_gap_s: float = 4.0
@@ -118,8 +116,7 @@ def tuned(options: SessionOptions, config: SessionConfig) -> SessionOptions:
     if config.vad is not None:
         on = 0.9 - 0.8 * config.vad
         endpoint = replace(endpoint, on=on, off=0.7 * on)
-    beside = options.partial_beside and config.partials
-    options = replace(options, endpoint=endpoint, partial_beside=beside)
+    options = replace(options, endpoint=endpoint)
     if config.partial_interval_ms is not None:
         step_s = config.partial_interval_ms / 1000
         longest_s = max(options.partial_step_s_max, step_s)

@@ -197,7 +197,7 @@ class Session:
         while self._asking.for_final is None and self._line:
             head = self._line[0]
             if head.early is None or head.early_end != head.end:
-                return [*effects, *self._asking.finals(head, head.end or 0)]
+                return [*effects, self._asking.final(head, head.end or 0)]
             early, head.early = head.early, None
             effects += self._conclude(*early)
         return effects
@@ -210,7 +210,7 @@ class Session:
         if utterance.early_end == speech_end or self._asking.is_busy:
             return []
         utterance.early, utterance.early_end = None, speech_end
-        return list(self._asking.finals(utterance, speech_end))
+        return [self._asking.final(utterance, speech_end)]
 
     def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
@@ -243,8 +243,6 @@ class Session:
         return self._conclude(asked, result)
 
     def _partial_came(self, asked: Asked, result: DecodeResult) -> list[Effect]:
-        if asked.is_beside:
-            return self._show(self._showing.early(asked, result)) if asked.utterance is self._head else []
         asked.utterance.pace(result, self._options, self._asking.wait_s)
         if self._line:  # its place in the transcript is not known yet
             self._held = asked, result

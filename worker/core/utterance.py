@@ -12,7 +12,7 @@ from worker.core.hypothesis import Hypothesis
 from worker.core.screen import Screen
 from worker.core.writing import Shown
 
-NEW_S_MIN: Final = 0.1
+_NEW_S_MIN: Final = 0.1
 """New audio that is worth a decode however it comes: in less there is no word."""
 
 
@@ -64,7 +64,7 @@ class Utterance:
         """Whether there is enough to hear up to `heard` for the next partial; `came`: samples of the chunk
         that came last."""
         wanted = to_samples(self.step_s)
-        wanted = max(wanted - round(options.partial_early * came), min(wanted, to_samples(NEW_S_MIN)))
+        wanted = max(wanted - round(options.partial_early * came), min(wanted, to_samples(_NEW_S_MIN)))
         return heard - self.heard >= wanted
 
     def pace(self, result: DecodeResult, options: SessionOptions, wait_s: float) -> None:
@@ -102,8 +102,6 @@ class Asked:
     utterance: Utterance
     start: int
     end: int
-    is_beside: bool = False
-    """Whether this partial was asked for beside the final: it is shown, and nothing more."""
 
     def trim(self, result: DecodeResult, options: SessionOptions) -> None:
         """Take committed words out of a long window: the next partial has less to decode."""

@@ -55,9 +55,8 @@ def test_partials_are_lean_where_whole_ones_take_too_long(monkeypatch: pytest.Mo
         return 0.15 if options.partial_tight else 0.25
 
     monkeypatch.setattr("assistant.tuning.partial_cost_s", cost_s)
-    engine = make_engine("scripted", EngineOptions(model="base", threads=2))
-    tuned = measure(engine)
-    assert tuned == Tuned(0.3, 0.15, is_lean=True, parallel=engine.info.parallel)
+    tuned = measure(make_engine("scripted", EngineOptions(model="base")))
+    assert tuned == Tuned(0.3, 0.15, is_lean=True)
     lean, whole = tuned.options(), Tuned(0.3, 0.15).options()
     assert (lean.partial_beam, lean.partial_window_s, lean.partial_tight) == (1, 0.0, True)
     usual = SessionOptions()
@@ -70,13 +69,8 @@ def test_finals_are_those_of_the_service(cost_s: float, lean_s: float) -> None:
     def final_options(options: SessionOptions) -> list[object]:
         return [getattr(options, f.name) for f in fields(options) if not f.name.startswith("partial_")]
 
-    for tuned in (Tuned(choose(cost_s), cost_s), Tuned(choose(lean_s), lean_s, is_lean=True, parallel=4)):
+    for tuned in (Tuned(choose(cost_s), cost_s), Tuned(choose(lean_s), lean_s, is_lean=True)):
         assert final_options(tuned.options()) == final_options(SessionOptions())
-
-
-@pytest.mark.parametrize(("parallel", "beside"), [(1, False), (2, True)])
-def test_a_partial_goes_beside_a_final_where_there_is_room(parallel: int, beside: bool) -> None:
-    assert Tuned(1.0, parallel=parallel).options().partial_beside == beside
 
 
 def test_what_is_set_is_taken_without_measuring() -> None:
