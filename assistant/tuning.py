@@ -28,7 +28,7 @@ WHOLE_S: Final = 0.2
 words committed; one with none takes half as long again, and text is to be there 0.35 s behind a chunk."""
 EARLY: Final = 0.5
 """See `SessionOptions.partial_early`: audio in chunks is heard at the one that is nearest to the interval."""
-_REPEATS: Final = 3
+_REPEATS: Final = 4
 _REPEATS_S_MAX: Final = 2.0
 """Time from which on it is not measured again: a large model on a slow machine takes as long for one."""
 _NEW_WORDS: Final = 3
