@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from bench.cost_table import BEAM_FINAL, cost_table
 from bench.dataset import Program
 from bench.latency import Arrival
@@ -28,6 +30,7 @@ from worker.engine.silero import SileroVad
 
 CHUNK_SAMPLES = SAMPLE_RATE // 10
 STAGGER_S = 0.37
+_NO_AUDIO = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Timed:
     asked_s: float
     began_s: float
     answered_s: float
+    audio_s: float
+    """What it heard, which its request holds no longer."""
     request: DecodeRequest
     result: DecodeResult
 
@@ -187,7 +192,9 @@ class Stage:
         def answer() -> None:
             self._scheduler.complete(plan, cost_s)
             for job, request, result in zip(plan.jobs, requests, results, strict=True):
-                self.played.timed.append(Timed(job.since, started_s, self._now, request, result))
+                bare = replace(request, audio=_NO_AUDIO)
+                times = (job.since, started_s, self._now)
+                self.played.timed.append(Timed(*times, request.duration_s, bare, result))
                 self._owners.pop(job)(
                     replace(result, cost_s=cost_s / len(plan.jobs), waited_s=started_s - job.since)
                 )

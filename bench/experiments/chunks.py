@@ -111,7 +111,7 @@ def parts(played: Sequence[Clip], runs: Sequence[Played], setting: Setting, abov
 def _told(timed: Timed) -> str:
     request, result = timed.request, timed.result
     return (
-        f"{request.kind.name.lower()} of {request.duration_s:.1f} s ({request.left_s:.1f} before) in "
+        f"{request.kind.name.lower()} of {timed.audio_s:.1f} s ({request.left_s:.1f} before) in "
         f"{result.window_s:.0f} s, beam {request.beam}, {result.steps} steps behind "
         f"{len(request.prefix.split())} words, waited {timed.began_s - timed.asked_s:.2f}, took "
         f"{timed.answered_s - timed.began_s:.2f}{', runaway' if result.runaway else ''}"

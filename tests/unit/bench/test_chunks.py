@@ -31,9 +31,9 @@ def _played() -> Played:
         covered=3.5,
         language="en",
     )
-    request = DecodeRequest(kind=Kind.PARTIAL, audio=np.zeros(2 * SAMPLE_RATE, np.float32), beam=1)
+    request = DecodeRequest(kind=Kind.PARTIAL, audio=np.zeros(0, np.float32), beam=1)
     run = Played([[_partial(1.2, 0.9), _partial(3.25, 2.9), Arrival(4.5, final)]])
-    run.timed.append(Timed(3.0, 3.0, 3.25, request, DecodeResult(text="one", language="en", steps=7)))
+    run.timed.append(Timed(3.0, 3.0, 3.25, 2.0, request, DecodeResult(text="one", language="en", steps=7)))
     run.cpu_s["partial"] = 0.38
     return run
 
