@@ -1,4 +1,5 @@
-"""How often text can be decoded again while somebody speaks: measured when an engine is made ready."""
+"""How often text can be decoded again while somebody speaks, and how thoroughly: measured when an engine is
+made ready."""
 
 import logging
 import time
@@ -22,7 +23,12 @@ less than the first of them there are hardly new words."""
 SHARE: Final = 0.5
 """Part of one decoding thread that partials may take while somebody speaks. The rest is for finals, which
 nobody should wait for, and for a decode that takes longer than most."""
-_REPEATS: Final = 5
+WHOLE_S: Final = 0.2
+"""Most that a partial may take to be decoded as the service does it. What is measured is one with most of its
+words committed; one with none takes half as long again, and text is to be there 0.35 s behind a chunk."""
+EARLY: Final = 0.5
+"""See `SessionOptions.partial_early`: audio in chunks is heard at the one that is nearest to the interval."""
+_REPEATS: Final = 4
 _REPEATS_S_MAX: Final = 2.0
 """Time from which on it is not measured again: a large model on a slow machine takes as long for one."""
 _NEW_WORDS: Final = 3
@@ -37,6 +43,9 @@ class Tuned:
     """New audio for which text is decoded again."""
     cost_s: float | None = None
     """What such a decode takes; None when it was not measured."""
+    is_lean: bool = False
+    """Whether partials are as cheap as can be: greedy, in the shortest window, without what was said before.
+    Finals are what they are."""
 
     @property
     def keeps_up(self) -> bool:
@@ -45,20 +54,32 @@ class Tuned:
 
     def options(self) -> SessionOptions:
         """A session's options with it."""
-        longest_s = max(SessionOptions().partial_step_s_max, self.chunk_s)
-        return SessionOptions(partial_step_s=self.chunk_s, partial_step_s_max=longest_s, partial_share=SHARE)
+        usual = SessionOptions()
+        return SessionOptions(
+            partial_step_s=self.chunk_s,
+            partial_step_s_max=max(usual.partial_step_s_max, self.chunk_s),
+            partial_share=SHARE,
+            partial_beam=1 if self.is_lean else usual.partial_beam,
+            partial_window_s=0.0 if self.is_lean else usual.partial_window_s,
+            partial_tight=self.is_lean,
+            partial_early=EARLY,
+        )
 
 
 def measure(engine: Engine, wanted_s: float = 0.0) -> Tuned:
-    """The smallest interval that a prepared engine keeps up with; `wanted_s` when that is not 0. Blocks for
-    some partial decodes."""
+    """The smallest interval that a prepared engine keeps up with, lean where a whole partial takes too long;
+    `wanted_s`, and whole ones, when that is not 0. Blocks for some partial decodes."""
     if wanted_s:
         return Tuned(wanted_s)
-    cost_s = partial_cost_s(engine)
-    tuned = Tuned(choose(cost_s), cost_s)
+    cost_s = partial_cost_s(engine, SessionOptions())
+    is_lean = cost_s > WHOLE_S
+    if is_lean:
+        cost_s = partial_cost_s(engine, Tuned(0.0, is_lean=True).options())
+    tuned = Tuned(choose(cost_s), cost_s, is_lean)
     found = {"chunk_s": tuned.chunk_s, "decode_s": round(cost_s, 3), "model": engine.info.model}
     if tuned.keeps_up:
-        log.info("text is decoded again for every %g s of new audio", tuned.chunk_s, extra=found)
+        how = "leanly decoded" if is_lean else "decoded"
+        log.info("text is %s again for every %g s of new audio", how, tuned.chunk_s, extra=found)
     else:
         log.warning(
             "this machine does not keep up with the model: text comes late; a smaller one may", extra=found
@@ -71,10 +92,9 @@ def choose(cost_s: float) -> float:
     return next((chunk_s for chunk_s in CHUNKS_S if cost_s <= SHARE * chunk_s), CHUNKS_S[-1])
 
 
-def partial_cost_s(engine: Engine) -> float:
+def partial_cost_s(engine: Engine, options: SessionOptions) -> float:
     """Time of a partial as sessions ask for it in the middle of a long utterance: as much audio as they leave
     in a window, with all but the last words committed."""
-    options = SessionOptions()
     audio = _speech(options.window_trim_s)
 
     def decode(prefix: str) -> str:
@@ -84,6 +104,7 @@ def partial_cost_s(engine: Engine) -> float:
             language="en",
             words=True,
             beam=options.partial_beam,
+            tight=options.partial_tight,
             prefix=prefix,
         )
         return engine.decode([request])[0].text

@@ -32,7 +32,7 @@ from shared.events import Final, Partial
 CHUNK_S = 1.0
 READY_S_AIM = 12.0
 TEXT_S_AIM = 0.35
-_EDGE_S = 0.3
+EDGE_S = 0.3
 """So much of a chunk has to lie within the clip, or nothing new may be said in it: clips begin and end with
 some silence."""
 _READY = """
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep everything")
     options = parser.parse_args(arguments)
     described = environment.describe()
-    played = list(_within(clips(options.data, language=options.language, longest_s=30.0), options.seconds))
+    played = list(within(clips(options.data, language=options.language, longest_s=30.0), options.seconds))
     found = [
         measure(backend, model, played, options.language)
         for model in options.model or ["base"]
@@ -168,7 +168,7 @@ async def _live(engine: STTEngine, clip: Clip, found: Measured, language: str) -
     found.text_s += [
         late_s
         for (_, end_s), late_s in zip(arrived, heard, strict=True)
-        if end_s - CHUNK_S >= _EDGE_S and end_s <= clip.duration_s - _EDGE_S
+        if end_s - CHUNK_S >= EDGE_S and end_s <= clip.duration_s - EDGE_S
     ]
     return said
 
@@ -201,7 +201,7 @@ def _ready_s(variables: dict[str, str]) -> float:
     return ready_s
 
 
-def _within(found: Sequence[Clip], seconds: float) -> Iterator[Clip]:
+def within(found: Sequence[Clip], seconds: float) -> Iterator[Clip]:
     played_s = 0.0
     for clip in found:
         if played_s < seconds:

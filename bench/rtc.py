@@ -1,9 +1,11 @@
-"""What WebRTC adds to the WebSocket: `python -m bench.rtc [--pairs N] [--seconds S] [--json FILE]`.
+"""What WebRTC adds to the WebSocket: `python -m bench.rtc [--pairs N] [--seconds S] [--apart] [--json FILE]`.
 
 Each pair of sessions hears the same speech at the same time, 20 ms after 20 ms as it is spoken, one over
 each; what the service says of it is paired, and the difference of its arrival is what lies between them:
 encoding, the network, waiting for order, decoding, resampling, the data channel. Ends of speech are said by a
-detector in the worker, so that decodes, which take turns, are not in them; finals are shown beside.
+detector in the worker, so that decodes, which take turns, are not in them. Finals are: they count towards the
+aim where sessions don't wait for each other's decodes, because those of a pair come one after the other
+(`--apart`, one pair) or decodes take no time (`--engine scripted`).
 """
 
 import argparse
@@ -12,7 +14,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,20 +54,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="least length of a session")
     parser.add_argument("--data", type=Path, default=BUNDLED, metavar="DIR")
     parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--engine", choices=("faster", "scripted"), default="faster")
+    parser.add_argument("--apart", action="store_true", help="the sessions of a pair one after the other")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     described = environment.describe()
     plan = programs(load(options.data), count=options.pairs, seconds=options.seconds)
     use_loopback()
-    settings = {"model": options.model, "rtc_port": str(free_port())}
+    settings = {"engine": options.engine, "model": options.model, "rtc_port": str(free_port())}
     with running(settings=settings) as server:
-        heard = asyncio.run(_pairs(server.address, plan))
+        heard = asyncio.run(_pairs(server.address, plan, apart=options.apart))
     figures = [added(kind, heard) for kind in KINDS]
     print(table(figures))
     if options.json:
         kept = {"environment": described, "figures": [asdict(figure) for figure in figures]}
         options.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    return 0 if figures[1].added.p50 <= ADDED_S_MAX else 1
+    is_free = options.engine == "scripted" or (options.apart and options.pairs == 1)
+    aimed = figures[1:] if is_free else figures[1:2]
+    return 0 if all(figure.added.p50 <= ADDED_S_MAX for figure in aimed) else 1
 
 
 def added(kind: str, heard: Sequence[tuple[Sequence[Timed], Sequence[Timed]]]) -> Added:
@@ -100,29 +105,50 @@ def table(figures: Sequence[Added]) -> str:
     return "\n".join(rows)
 
 
-async def _pairs(address: str, plan: Sequence[Program]) -> list[tuple[list[Timed], list[Timed]]]:
-    return await asyncio.gather(*(_pair(address, p, n * _STAGGER_S) for n, p in enumerate(plan)))
+async def _pairs(
+    address: str, plan: Sequence[Program], *, apart: bool
+) -> list[tuple[list[Timed], list[Timed]]]:
+    return await asyncio.gather(*(_pair(address, p, n * _STAGGER_S, apart=apart) for n, p in enumerate(plan)))
 
 
-async def _pair(address: str, program: Program, after_s: float) -> tuple[list[Timed], list[Timed]]:
+async def _pair(
+    address: str, program: Program, after_s: float, *, apart: bool
+) -> tuple[list[Timed], list[Timed]]:
     await asyncio.sleep(after_s)
-    clock = asyncio.get_running_loop().time
-    limit_s = program.duration_s + WAIT_S_MAX
+    if apart:
+        alone = asyncio.Barrier(1)
+        return await _over_socket(address, program, alone), await _over_rtc(address, program, alone)
+    both = asyncio.Barrier(2)
+    return await asyncio.gather(_over_socket(address, program, both), _over_rtc(address, program, both))
+
+
+async def _over_socket(address: str, program: Program, ready: asyncio.Barrier) -> list[Timed]:
+    url = f"ws://{address}/v1/stream?language=en"
+    async with asyncio.timeout(program.duration_s + WAIT_S_MAX), connect(url, compression=None) as socket:
+        await ready.wait()
+        zero_s = _zero_s()
+        reading = asyncio.create_task(_read(socket, zero_s))
+        await _speak(socket, program.pcm16, zero_s)
+        return await reading
+
+
+async def _over_rtc(address: str, program: Program, ready: asyncio.Barrier) -> list[Timed]:
     url = f"http://{address}/v1/rtc"
     async with (
-        asyncio.timeout(limit_s),
+        asyncio.timeout(program.duration_s + WAIT_S_MAX),
         rtc_session(url, query={"language": "en"}) as rtc,
-        connect(f"ws://{address}/v1/stream?language=en", compression=None) as socket,
     ):
         await rtc.until("ready")
-        zero_s = clock() + 0.5
-        read = partial(_read, socket, zero_s)
-        reading = asyncio.create_task(read())
-        await asyncio.gather(_speak(socket, program.pcm16, zero_s), _play(rtc, program.pcm16, zero_s))
-        over_socket = await reading
+        await ready.wait()
+        zero_s = _zero_s()
+        await _play(rtc, program.pcm16, zero_s)
         await rtc.until("closed")
-    over_rtc = [(at_s - zero_s, said) for at_s, said in zip(rtc.at_s, rtc.messages, strict=True)]
-    return over_socket, over_rtc
+    return [(at_s - zero_s, said) for at_s, said in zip(rtc.at_s, rtc.messages, strict=True)]
+
+
+def _zero_s() -> float:
+    """When the first sample is spoken."""
+    return asyncio.get_running_loop().time() + 0.5
 
 
 async def _play(rtc: RtcSession, pcm16: bytes, zero_s: float) -> None:

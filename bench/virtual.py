@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from bench.cost_table import BEAM_FINAL, cost_table
 from bench.dataset import Program
 from bench.latency import Arrival
@@ -28,6 +30,20 @@ from worker.engine.silero import SileroVad
 
 CHUNK_SAMPLES = SAMPLE_RATE // 10
 STAGGER_S = 0.37
+_NO_AUDIO = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One decode, and when it was asked for, began and was answered, in seconds."""
+
+    asked_s: float
+    began_s: float
+    answered_s: float
+    audio_s: float
+    """What it heard, which its request holds no longer."""
+    request: DecodeRequest
+    result: DecodeResult
 
 
 @dataclass(slots=True)
@@ -44,6 +60,7 @@ class Played:
     """Texts that a filter took, by reason."""
     alone: Counter[bool] = field(default_factory=Counter[bool])
     """Finals that were heard once more by themselves, by whether they were believed then."""
+    timed: list[Timed] = field(default_factory=list[Timed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +145,12 @@ class Stage:
         while self._agenda:
             self._now, _, happen = heapq.heappop(self._agenda)
             happen()
-            while plan := self._scheduler.schedule(self._now):
-                self._decode(plan)
+            self._start_what_fits()
         return self.played
+
+    def _start_what_fits(self) -> None:
+        while plan := self._scheduler.schedule(self._now):
+            self._decode(plan)
 
     def _next(
         self, start_s: float, start: int, end: int, hear: Callable[[int], None], over: Callable[[], None]
@@ -155,6 +175,7 @@ class Stage:
         if replaced is not None:
             self._newest.pop(replaced)
             self._owners.pop(replaced)(None)
+        self._start_what_fits()  # as `worker.device` does
 
     def _decode(self, plan: Plan) -> None:
         request = plan.jobs[0].request
@@ -174,7 +195,10 @@ class Stage:
 
         def answer() -> None:
             self._scheduler.complete(plan, cost_s)
-            for job, result in zip(plan.jobs, results, strict=True):
+            for job, request, result in zip(plan.jobs, requests, results, strict=True):
+                bare = replace(request, audio=_NO_AUDIO)
+                times = (job.since, started_s, self._now)
+                self.played.timed.append(Timed(*times, request.duration_s, bare, result))
                 self._owners.pop(job)(
                     replace(result, cost_s=cost_s / len(plan.jobs), waited_s=started_s - job.since)
                 )

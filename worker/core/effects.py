@@ -61,6 +61,11 @@ class SessionOptions:
     """The same for a partial, without strain."""
     partial_beam: int = 3
     """Hypotheses that it follows, without strain."""
+    partial_tight: bool = False
+    """Whether its window is as short as can be without strain, too."""
+    partial_early: float = 0.0
+    """Part of the audio that came last by which a partial may be early: behind a large chunk there is nothing
+    to wait for but the next one. 0: there has to be as much new audio as is asked for."""
     agree_s: float = 2.5
     """Audio over which hypotheses must agree before their words are committed."""
     left_gap_s: float = 4.0

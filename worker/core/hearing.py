@@ -22,6 +22,8 @@ class Hearing:
         self.voice = Voice(self._framer.position, options.off)
         self._endpointer = Endpointer(options, self._framer.position, committed)
         self._endpointer.keep_whole(uncut)
+        self.came = 0
+        """Samples that came last."""
 
     @property
     def end(self) -> int:
@@ -51,7 +53,9 @@ class Hearing:
     def push(self, start: int, pcm16: bytes) -> Iterator[Boundary]:
         """Take a chunk of canonical audio that begins at sample `start`. To be exhausted; each boundary comes
         before the frames behind it are looked at."""
-        for frame in self._framer.push(self.buffer.append(start, pcm16)):
+        fresh = self.buffer.append(start, pcm16)
+        self.came = len(fresh)
+        for frame in self._framer.push(fresh):
             probability = self._vad(frame)
             self.voice.push(probability, frame)
             yield from self._endpointer.push(probability)

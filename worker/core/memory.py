@@ -80,7 +80,8 @@ class Memory:
             words=self._config.words or trim,
         )
         beam = 1 if is_busy else self._options.partial_beam
-        return replace(request, beam=beam, tight=strain >= self._options.tight_from), left.start
+        is_tight = self._options.partial_tight or strain >= self._options.tight_from
+        return replace(request, beam=beam, tight=is_tight), left.start
 
     def final(
         self,

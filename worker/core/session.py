@@ -214,8 +214,8 @@ class Session:
     def _ask_partial(self, utterance: Utterance) -> list[Effect]:
         """The next partial, when there is enough to hear that is new."""
         heard = self._hearing.heard
-        enough = heard - utterance.heard >= to_samples(utterance.step_s)
-        if self._asking.for_partial or not self._config.partials or not enough:
+        is_due = utterance.is_due(heard, self._hearing.came, self._options)
+        if self._asking.for_partial or not self._config.partials or not is_due:
             return []
         return [self._asking.partial(utterance, heard)]
 

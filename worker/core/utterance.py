@@ -2,6 +2,7 @@
 session machine."""
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from shared.audio.pcm import to_samples, to_seconds
 from shared.events import Word
@@ -11,6 +12,9 @@ from worker.core.filters import Drop
 from worker.core.hypothesis import Hypothesis
 from worker.core.screen import Screen
 from worker.core.writing import Shown
+
+_NEW_S_MIN: Final = 0.1
+"""New audio that is worth a decode however it comes: in less there is no word."""
 
 
 @dataclass(slots=True)
@@ -60,6 +64,13 @@ class Utterance:
         self.text.committed = resumed.stable
         self.text.committed_until_s = to_seconds(resumed.stable_until)
         self.shown = _shown(resumed)
+
+    def is_due(self, heard: int, came: int, options: SessionOptions) -> bool:
+        """Whether there is enough to hear up to `heard` for the next partial; `came`: samples of the chunk
+        that came last."""
+        wanted = to_samples(self.step_s)
+        wanted = max(wanted - round(options.partial_early * came), min(wanted, to_samples(_NEW_S_MIN)))
+        return heard - self.heard >= wanted
 
     def pace(self, result: DecodeResult, options: SessionOptions, wait_s: float) -> None:
         """Set how much new audio the next partial waits for: half way between the last step and what this

@@ -1,6 +1,8 @@
 """The interval between partials follows from what one of them costs."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from assistant.tuning import CHUNKS_S, SHARE, Tuned, choose, measure
 from shared.errors import ModelUnavailable
 from shared.models import ModelFiles
 from worker.core.decode import DecodeRequest, DecodeResult
+from worker.core.effects import SessionOptions
 from worker.engine.api import EngineOptions, make_engine
 from worker.engine.scripted import ScriptedEngine
 
@@ -34,16 +37,40 @@ def test_an_engine_is_asked_as_sessions_ask_it() -> None:
     asked: list[DecodeRequest] = []
 
     class Kept(ScriptedEngine):
-        def decode(self, batch: list[DecodeRequest]) -> list[DecodeResult]:  # type: ignore[override]
+        def decode(self, batch: Sequence[DecodeRequest]) -> list[DecodeResult]:
             asked.extend(batch)
             return super().decode(batch)
 
     tuned = measure(Kept(EngineOptions(model="base")))
     assert tuned.chunk_s == CHUNKS_S[0]
     assert tuned.keeps_up
+    assert not tuned.is_lean
     first, *rest = asked
     assert not first.prefix
     assert all(request.prefix and request.duration_s == 7.0 for request in rest)
+
+
+def test_partials_are_lean_where_whole_ones_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cost_s(_engine: object, options: SessionOptions) -> float:
+        return 0.15 if options.partial_tight else 0.25
+
+    monkeypatch.setattr("assistant.tuning.partial_cost_s", cost_s)
+    tuned = measure(make_engine("scripted", EngineOptions(model="base")))
+    assert tuned == Tuned(0.3, 0.15, is_lean=True)
+    lean, whole = tuned.options(), Tuned(0.3, 0.15).options()
+    assert (lean.partial_beam, lean.partial_window_s, lean.partial_tight) == (1, 0.0, True)
+    usual = SessionOptions()
+    changed = {"partial_step_s", "partial_share", "partial_early"}
+    assert {f.name for f in fields(usual) if getattr(usual, f.name) != getattr(whole, f.name)} == changed
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_finals_are_those_of_the_service(cost_s: float, lean_s: float) -> None:
+    def final_options(options: SessionOptions) -> list[object]:
+        return [getattr(options, f.name) for f in fields(options) if not f.name.startswith("partial_")]
+
+    for tuned in (Tuned(choose(cost_s), cost_s), Tuned(choose(lean_s), lean_s, is_lean=True)):
+        assert final_options(tuned.options()) == final_options(SessionOptions())
 
 
 def test_what_is_set_is_taken_without_measuring() -> None:
@@ -55,7 +82,10 @@ def test_what_is_set_is_taken_without_measuring() -> None:
 def test_a_machine_that_is_too_slow_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.tuning.partial_cost_s", lambda _engine: 9.0)
+    def cost_s(_engine: object, _options: object) -> float:
+        return 9.0
+
+    monkeypatch.setattr("assistant.tuning.partial_cost_s", cost_s)
     with caplog.at_level(logging.INFO, "assistant"):
         tuned = measure(make_engine("scripted", EngineOptions(model="base")))
     assert (tuned.chunk_s, tuned.keeps_up) == (CHUNKS_S[-1], False)
