@@ -1,11 +1,13 @@
 """How much of a long utterance its partials hear, and how much text: `python -m bench.experiments.trimming
---data DIR --baseline FILE [--model NAME] [--minutes M] [--row NAME]`.
+--data DIR --baseline FILE [--model NAME] [--minutes M] [--longest S] [--row NAME]`.
 
 Recordings one after another without a pause (`bench.long`), in one session on the virtual clock, which is
 where windows are trimmed at all. One thing at a time is changed of what is shipped: how far behind the newest
 audio committed words leave the window, how many of them stay in it as a forced beginning, and how much of
 what left it is given as a prompt.
 """
+
+import math
 
 from bench.experiments.rows import parser, remembering
 from bench.experiments.session_options import variant
@@ -31,8 +33,9 @@ def main() -> None:
     """Measure and print each row."""
     wanted = parser("Trimming and prompts on long audio.", minutes=10.0)
     wanted.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
+    wanted.add_argument("--longest", type=float, default=math.inf, metavar="S", help="leave longer ones out")
     options = wanted.parse_args()
-    chosen = clips(options.data, minutes=options.minutes)
+    chosen = clips(options.data, minutes=options.minutes, longest_s=options.longest)
     passage = joined(chosen)
     baseline = baseline_of(passage, options.model, options.baseline)
     engine = remembering(options.model, options.answers)
