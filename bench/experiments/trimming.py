@@ -4,7 +4,8 @@
 Recordings one after another without a pause (`bench.long`), in one session on the virtual clock, which is
 where windows are trimmed at all. One thing at a time is changed of what is shipped: how far behind the newest
 audio committed words leave the window, how many of them stay in it as a forced beginning, and how much of
-what left it is given as a prompt.
+what left it is given as a prompt. From `window_trim_s` on partials also have the times of their words, by
+which those with a hole are dropped: so a window that is never trimmed has two rows.
 """
 
 import math
@@ -18,7 +19,8 @@ from bench.virtual import Setting
 
 ROWS = {
     "as shipped": "",
-    "never trimmed, all forced": "window_trim_s=99",
+    "never trimmed, all forced": "window_keep_s=99",
+    "the same, holes not looked for": "window_trim_s=99",
     "nothing forced, prompt only": "window_keep_units=0",
     "no prompt": "context_chars=1",
     "prompt of 200 characters": "context_chars=200",
