@@ -5,7 +5,7 @@ Recordings one after another without a pause (`bench.long`), in one session on t
 where windows are trimmed at all. One thing at a time is changed of what is shipped: how far behind the newest
 audio committed words leave the window, how many of them stay in it as a forced beginning, and how much of
 what left it is given as a prompt. From `window_trim_s` on partials also have the times of their words, by
-which those with a hole are dropped: so a window that is never trimmed has two rows.
+which those with a hole are dropped.
 """
 
 import math
@@ -19,12 +19,12 @@ from bench.virtual import Setting
 
 ROWS = {
     "as shipped": "",
-    "never trimmed, all forced": "window_keep_s=99",
-    "the same, holes not looked for": "window_trim_s=99",
-    "nothing forced, prompt only": "window_keep_units=0",
+    "holes not looked for": "window_trim_s=99",
+    "3 s behind, nothing forced": "window_keep_s=3,window_keep_units=0",
     "no prompt": "context_chars=1",
     "prompt of 200 characters": "context_chars=200",
     "1 s behind": "window_keep_s=1",
+    "3 s behind": "window_keep_s=3",
     "5 s behind": "window_keep_s=5",
 }
 HEAD = """| | WER by 5 minutes | missing, repeated | loops | shown p50 / p95, s | replaced | decode s per s |
