@@ -28,6 +28,9 @@ WHOLE_S: Final = 0.2
 words committed; one with none takes half as long again, and text is to be there 0.35 s behind a chunk."""
 EARLY: Final = 0.5
 """See `SessionOptions.partial_early`: audio in chunks is heard at the one that is nearest to the interval."""
+LEAN_KEEP_S: Final = 3.0
+"""Committed audio that stays in the window of a lean partial: what a whole one gains by hearing more comes too
+late here."""
 _REPEATS: Final = 4
 _REPEATS_S_MAX: Final = 2.0
 """Time from which on it is not measured again: a large model on a slow machine takes as long for one."""
@@ -62,6 +65,7 @@ class Tuned:
             partial_beam=1 if self.is_lean else usual.partial_beam,
             partial_window_s=0.0 if self.is_lean else usual.partial_window_s,
             partial_tight=self.is_lean,
+            window_keep_s=LEAN_KEEP_S if self.is_lean else usual.window_keep_s,
             partial_early=EARLY,
         )
 

@@ -8,6 +8,7 @@ or inserted words are stretches that went missing or were said twice.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,9 @@ class Slice:
     """Most that the session machine held."""
 
 
-def clips(folder: Path, *, minutes: float) -> list[Clip]:
-    """Read texts, read aloud and spoken, in turns of their kinds, so that every part has some of each."""
+def clips(folder: Path, *, minutes: float, longest_s: float = math.inf) -> list[Clip]:
+    """Read texts, read aloud and spoken, in turns of their kinds, so that every part has some of each; none
+    longer than `longest_s`."""
     rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
     english = [row for row in rows if row["language"] == "en" and row["text"]]
     # The DAISY book's text is not what is read (see the folder's README).
@@ -74,8 +76,10 @@ def clips(folder: Path, *, minutes: float) -> list[Clip]:
         if length_s < minutes * 60:
             # The normaliser leaves out what stands in brackets; here it is read aloud.
             text = row["text"].translate({ord(bracket): " " for bracket in "()[]"})
-            chosen.append(Clip(text, b"".join(decode_chunks(folder / row["audio"]))))
-            length_s += chosen[-1].duration_s
+            clip = Clip(text, b"".join(decode_chunks(folder / row["audio"])))
+            if clip.duration_s <= longest_s:
+                chosen.append(clip)
+                length_s += clip.duration_s
     return chosen
 
 

@@ -8,12 +8,14 @@ of real time and several may run side by side.
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bench import environment
+from bench.answers import Answers, Remembered, source_of
 from bench.baseline import Baseline, gold_of, kept
 from bench.baseline import keep as keep_baseline
 from bench.baseline import measure as measure_baseline
@@ -25,7 +27,7 @@ from shared.models import resolve
 from worker.core.effects import SessionOptions
 from worker.core.endpointing import EndpointOptions
 from worker.core.window import WindowPolicy
-from worker.engine.api import EngineOptions, make_engine
+from worker.engine.api import Engine, EngineOptions, make_engine
 from worker.engine.drafted import DraftedEngine
 
 _ENDPOINT = {field.name for field in fields(EndpointOptions)}
@@ -34,10 +36,11 @@ _ENDPOINT = {field.name for field in fields(EndpointOptions)}
 def variant(text: str) -> SessionOptions:
     """`name=value,…` as options."""
     given = {k: float(v) for k, v in (pair.split("=") for pair in text.split(",") if pair)}
-    whole = {field.name for field in fields(SessionOptions) if field.type in (int, "int")}
-    own: dict[str, Any] = {k: int(v) if k in whole else v for k, v in given.items() if k not in _ENDPOINT}
-    endpoint = EndpointOptions(**{k: v for k, v in given.items() if k in _ENDPOINT})  # type: ignore[arg-type]
-    return SessionOptions(endpoint=endpoint, **own)
+    both = (*fields(SessionOptions), *fields(EndpointOptions))
+    whole = {field.name for field in both if field.type in (int, "int")}
+    typed: dict[str, Any] = {k: int(v) if k in whole else v for k, v in given.items()}
+    endpoint = EndpointOptions(**{k: v for k, v in typed.items() if k in _ENDPOINT})
+    return SessionOptions(endpoint=endpoint, **{k: v for k, v in typed.items() if k not in _ENDPOINT})
 
 
 def figures(plan: list[Program], played: Played, baseline: Baseline | None) -> dict[str, Any]:
@@ -77,6 +80,28 @@ def baseline_of(plan: Sequence[Program], model: str, path: Path) -> Baseline:
     return found
 
 
+def engine_of(options: argparse.Namespace) -> Engine:
+    """The model, with drafts and a memory of answers where they are asked for. Exits where the file is
+    another engine's."""
+    window = WindowPolicy(*options.window) if options.window else None
+    path = resolve(options.model).path
+    engine = make_engine(
+        "faster_whisper", EngineOptions(model=options.model, path=path, device="cpu", window=window)
+    )
+    if options.answers:
+        source = source_of(engine.info) + (f" {window}" if window else "")
+        try:
+            engine = Remembered(engine, Answers(options.answers, source))
+        except ValueError as error:
+            sys.exit(str(error))
+    if options.draft:
+        path = resolve(options.draft).path
+        draft = EngineOptions(model=options.draft, path=path, device="cpu", window=window)
+        engine = DraftedEngine(engine, make_engine("faster_whisper", draft))
+    engine.prepare()
+    return engine
+
+
 def main() -> None:
     """Measure each variant and print a line for it."""
     parser = argparse.ArgumentParser(description="Word errors, cost and latency of session options.")
@@ -100,23 +125,14 @@ def main() -> None:
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="words' times: kept here, or taken from here"
     )
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="keep decodes here, and take known ones")
     parser.add_argument("--set", action="append", default=[], dest="variants", metavar="NAME=VALUE,…")
     parser.add_argument(
         "--window", type=float, nargs=2, metavar=("MINIMUM_S", "MARGIN_S"), help="the engine's window policy"
     )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    path = resolve(options.model).path
-    window = WindowPolicy(*options.window) if options.window else None
-    engine = make_engine(
-        "faster_whisper", EngineOptions(model=options.model, path=path, device="cpu", window=window)
-    )
-    if options.draft:
-        draft = EngineOptions(
-            model=options.draft, path=resolve(options.draft).path, device="cpu", window=window
-        )
-        engine = DraftedEngine(engine, make_engine("faster_whisper", draft))
-    engine.prepare()
+    engine = engine_of(options)
     plan = programs(load(options.data)[options.skip :], count=options.sessions, seconds=options.minutes * 60)
     baseline = baseline_of(plan, options.model, options.baseline) if options.baseline else None
     results: dict[str, Any] = {"environment": environment.describe()}

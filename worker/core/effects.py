@@ -74,9 +74,11 @@ class SessionOptions:
     hold_back: int = 3
     """Units at the end of a hypothesis that are not committed yet."""
     window_trim_s: float = 7.0
-    """From this length on, committed words are taken out of the window of partials."""
-    window_keep_s: float = 3.0
-    """Audio that stays in the window however committed it is: what follows needs its surroundings."""
+    """From this length on, partials have the times of their words: those with a hole are dropped, and
+    committed words may be taken out of the window."""
+    window_keep_s: float = 20.0
+    """Audio that stays in the window however committed it is: what follows needs its surroundings. An
+    utterance that is no longer keeps its whole window (docs/engine.md, "Long audio")."""
     window_keep_units: int = 3
     """Committed units that stay in it with their audio, for the decoder to go on from."""
     clear_db: float = 15.0

@@ -12,6 +12,7 @@ from bench.answers import Answers, Remembered
 from bench.dataset import Passage, Program
 from bench.experiments.commit_policy import POLICIES, Policy, Spoken, Step, committed, figures
 from bench.experiments.finals import ended_inside
+from bench.experiments.session_options import variant
 from bench.latency import Arrival
 from shared.events import SpeechEnd, SpeechStart, Word
 from worker.core.decode import DecodeRequest, DecodeResult, EngineInfo, Kind
@@ -153,3 +154,11 @@ def test_a_passage_is_scored_beside_the_baseline() -> None:
         "worse at 2: 'fox' as 'fax', baseline 'fox'",
         "better at 4: 'in the' as 'in', baseline 'on the the'",
     )
+
+
+def test_a_variant_sets_options_of_sessions_and_endpoints_as_what_they_are() -> None:
+    found = variant("partial_share=0.5,window_keep_units=0,start_frames=2,silence_s=1")
+    assert (found.partial_share, found.window_keep_units) == (0.5, 0)
+    assert (found.endpoint.start_frames, found.endpoint.silence_s) == (2, 1.0)
+    assert isinstance(found.endpoint.start_frames, int)
+    assert isinstance(found.window_keep_units, int)

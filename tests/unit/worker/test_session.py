@@ -171,7 +171,7 @@ def test_endless_speech_is_cut_without_losing_a_sample() -> None:
 
 
 def test_the_window_of_partials_stays_short_in_long_speech() -> None:
-    driver = Driver()
+    driver = Driver(options=SessionOptions(window_keep_s=3.0))
     driver.hear(pcm16(speech(18)))
     longest = max(r.duration_s for r in driver.requests if r.kind is Kind.PARTIAL)
     assert longest < driver.options.window_trim_s + 2 * driver.options.partial_step_s
