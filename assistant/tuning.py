@@ -29,8 +29,7 @@ words committed; one with none takes half as long again, and text is to be there
 EARLY: Final = 0.5
 """See `SessionOptions.partial_early`: audio in chunks is heard at the one that is nearest to the interval."""
 LEAN_KEEP_S: Final = 3.0
-"""Committed audio that stays in the window of a lean partial: what a whole one gains by hearing more comes too
-late here."""
+"""Committed audio that stays in the window of a lean partial: to hear more takes longer than it may."""
 _REPEATS: Final = 4
 _REPEATS_S_MAX: Final = 2.0
 """Time from which on it is not measured again: a large model on a slow machine takes as long for one."""

@@ -59,6 +59,7 @@ def test_partials_are_lean_where_whole_ones_take_too_long(monkeypatch: pytest.Mo
     assert tuned == Tuned(0.3, 0.15, is_lean=True)
     lean, whole = tuned.options(), Tuned(0.3, 0.15).options()
     assert (lean.partial_beam, lean.partial_window_s, lean.partial_tight) == (1, 0.0, True)
+    assert lean.window_keep_s == 3.0
     usual = SessionOptions()
     changed = {"partial_step_s", "partial_share", "partial_early"}
     assert {f.name for f in fields(usual) if getattr(usual, f.name) != getattr(whole, f.name)} == changed
@@ -67,7 +68,8 @@ def test_partials_are_lean_where_whole_ones_take_too_long(monkeypatch: pytest.Mo
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_finals_are_those_of_the_service(cost_s: float, lean_s: float) -> None:
     def final_options(options: SessionOptions) -> list[object]:
-        return [getattr(options, f.name) for f in fields(options) if not f.name.startswith("partial_")]
+        of_partials = ("partial_", "window_")
+        return [getattr(options, f.name) for f in fields(options) if not f.name.startswith(of_partials)]
 
     for tuned in (Tuned(choose(cost_s), cost_s), Tuned(choose(lean_s), lean_s, is_lean=True)):
         assert final_options(tuned.options()) == final_options(SessionOptions())
