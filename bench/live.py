@@ -44,7 +44,13 @@ Played = list[tuple[Program, Recording]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, and say by the exit status whether the run was clean."""
-    options = _options(arguments)
+    options = options_of(arguments)
+    figures = run(options)
+    return 1 if figures.failures or figures.invalid else 0
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Play and print; `options` are those of `options_of`."""
     described = environment.describe()
     passages = load(options.data, language=options.language)
     plan = plan_of(passages, options.sessions, len(options.surface), seconds=options.minutes * 60)
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         choices = {name: str(value) for name, value in vars(options).items()}
         keep_run(options.json, {"environment": described, "options": choices}, figures, baseline, played)
-    return 1 if figures.failures or figures.invalid else 0
+    return figures
 
 
 def plan_of(passages: Sequence[Passage], sessions: int, surfaces: int, *, seconds: float) -> list[Program]:
@@ -68,7 +74,8 @@ def plan_of(passages: Sequence[Passage], sessions: int, surfaces: int, *, second
     return [own[number // surfaces] for number in range(sessions)]
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line. Ends the process when it is wrong."""
     parser = argparse.ArgumentParser(description="Play live sessions at 1x and measure.")
     parser.add_argument("--sessions", type=int, default=1, metavar="N")
     parser.add_argument("--data", type=Path, default=BUNDLED, metavar="DIR", help="default: tests/data")

@@ -5,6 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bench import capacity
 from bench.baseline import Baseline, Heard
 from bench.dataset import Passage, Program, programs
 from bench.latency import GoldWord
@@ -124,3 +127,19 @@ def test_a_kept_run_is_json_and_has_everything(tmp_path: Path):
     assert run["sessions"][0]["messages"][1][1]["text"] == "red"
     assert run["sessions"][1]["ready_s"] is None
     assert run["baseline"]["heard"][0]["text"] == "red box"
+
+
+def test_a_line_of_the_table_of_capacity_says_what_spoils_it():
+    refused = recording(ready_s=math.nan, messages=[], failure="no_capacity: busy")
+    clean = capacity.row(report([(program(), recording())], BASELINE, USAGE))
+    assert clean == "| 1 | 0 | 0.45 / 0.49 | 0.50 / 0.50 | 0.00%, 50.00% | 0.0% | 0.500, 0.50 | 5 |"
+    spoilt = capacity.row(report([(program(), recording()), (program(), refused)], BASELINE, USAGE))
+    assert spoilt.startswith("| 2 | 1 |")
+    assert spoilt.endswith("| INVALID: session 1: no_capacity: busy")
+
+
+@pytest.mark.parametrize("numbers", ["", "0", "4,", "four", "-1"])
+def test_numbers_of_sessions_that_are_none(numbers: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        capacity.main([f"--sessions={numbers}"])
+    assert "whole numbers of at least 1" in capsys.readouterr().err
