@@ -79,6 +79,9 @@ class SessionOptions:
     window_keep_s: float = 20.0
     """Audio that stays in the window however committed it is: what follows needs its surroundings. An
     utterance that is no longer keeps its whole window (docs/engine.md, "Long audio")."""
+    tight_keep_s: float = 3.0
+    """The same for a partial in the shortest window, if it is less: where decodes wait, hearing more makes
+    words come later (docs/engine.md, "Long audio")."""
     window_keep_units: int = 3
     """Committed units that stay in it with their audio, for the decoder to go on from."""
     clear_db: float = 15.0

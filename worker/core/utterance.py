@@ -120,7 +120,8 @@ class Asked:
         """Take committed words out of a long window: the next partial has less to decode."""
         if self.request.own_s < options.window_trim_s or not result.words:
             return
-        keep_from_s = self.request.duration_s - options.window_keep_s
+        keep_s = options.tight_keep_s if self.request.tight else options.window_keep_s
+        keep_from_s = self.request.duration_s - min(keep_s, options.window_keep_s)
         cut_s = self.utterance.text.settle(result.words, keep_from_s, keep=options.window_keep_units)
         if cut_s > 0:
             self.utterance.window_start = self.start + to_samples(cut_s)

@@ -177,6 +177,17 @@ def test_the_window_of_partials_stays_short_in_long_speech() -> None:
     assert longest < driver.options.window_trim_s + 2 * driver.options.partial_step_s
 
 
+def test_a_session_that_does_without_keeps_less_of_what_is_committed_in_its_window() -> None:
+    longest: list[float] = []
+    for waited_s in (0.0, 1.0):
+        driver = Driver(waiting(waited_s))
+        driver.hear(pcm16(speech(18)))
+        longest.append(max(r.duration_s for r in driver.requests if r.kind is Kind.PARTIAL))
+    usual, strained = longest
+    assert usual > 15
+    assert strained < driver.options.window_trim_s + 2 * driver.options.partial_step_s_max
+
+
 def test_behind_a_partial_that_is_not_believed_the_next_hears_the_utterance_from_its_beginning() -> None:
     asked: list[DecodeRequest] = []
 
