@@ -106,7 +106,9 @@ def _least_logprob(kind: Kind, *, is_first: bool, is_clear: bool, is_drawn: bool
         return AVG_LOGPROB
     if kind is Kind.PARTIAL:
         return CLEAR_LOGPROB if is_clear else PARTIAL_LOGPROB
-    return WEAK_LOGPROB if is_drawn and not is_clear else AVG_LOGPROB
+    if is_clear or kind is Kind.FILE:
+        return AVG_LOGPROB
+    return WEAK_LOGPROB if is_drawn else PARTIAL_LOGPROB
 
 
 def _before_loop(result: DecodeResult, kind: Kind) -> str:

@@ -634,6 +634,23 @@ def test_while_a_forced_final_is_decoded_the_rest_of_the_free_one_is_shown() -> 
     assert not driver.finals[0].text.endswith(" indeed")
 
 
+@pytest.mark.parametrize("partials", [True, False])
+@pytest.mark.parametrize(("before", "said"), [(silence(1), True), (speech(0.1), False)])
+def test_a_doubtful_final_of_which_no_partial_was_believed_is_said_where_a_voice_stands_above_the_room(
+    before: Float32, said: bool, partials: bool
+) -> None:
+    def answer(request: DecodeRequest) -> DecodeResult:
+        unsure = -1.5 if request.kind is Kind.PARTIAL else -0.8
+        return DecodeResult(text="on the road", language="en", avg_logprob=unsure)
+
+    driver = Driver(answer, config=SessionConfig(language="en", partials=partials))
+    driver.hear(pcm16(before, speech(2)))
+    driver.apply(driver.session.end())
+    assert [bool(final.text) for final in driver.finals] == [said]
+    finals = [request for request in driver.requests if request.kind is Kind.FINAL]
+    assert len(finals) == (1 if said else 2), "what is not believed is heard once more by itself"
+
+
 @pytest.mark.parametrize(("before", "shown"), [(silence(1), True), (speech(0.1), False)])
 def test_a_doubtful_first_partial_is_shown_where_a_voice_stands_above_the_room(
     before: Float32, shown: bool
