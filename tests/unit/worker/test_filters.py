@@ -13,6 +13,7 @@ from worker.core.filters import (
     ALL,
     COMPRESSION_RATIO,
     Drop,
+    Evidence,
     believed,
     compression_ratio,
     is_certain,
@@ -47,8 +48,7 @@ def test_what_is_sure_and_fits_its_speech_is_believed() -> None:
         (replace(GOOD, runaway=True), 2.0, Drop.LOOP),
         (replace(GOOD, compression_ratio=3.0), 2.0, Drop.COMPRESSION),
         (replace(GOOD, avg_logprob=-1.1), 2.0, Drop.LOGPROB),
-        (replace(GOOD, avg_logprob=-0.75), 2.0, Drop.LOGPROB),
-        (replace(GOOD, avg_logprob=-0.65), 2.0, None),
+        (replace(GOOD, avg_logprob=-0.9), 2.0, None),
         (GOOD, 0.6, Drop.DURATION),
         (GOOD, 0.9, None),
         (replace(GOOD, avg_logprob=-0.45), 12.0, Drop.SPARSE),
@@ -65,24 +65,36 @@ def test_each_reason_has_its_evidence(result: DecodeResult, speech_s: float, fou
     assert left.text == ("" if found else result.text)
 
 
-@pytest.mark.parametrize("kind", [PARTIAL, FINAL])
-def test_what_an_utterance_begins_with_must_be_surer(kind: Kind) -> None:
+def test_the_first_partial_must_be_surer_than_a_final() -> None:
     unsure = replace(GOOD, avg_logprob=-0.8)
-    assert reason(unsure, kind) is Drop.LOGPROB
-    assert believed(unsure, kind, 2.0, is_first=False) == (unsure, None)
+    assert reason(unsure, FINAL) is None
+    assert reason(unsure, PARTIAL) is Drop.LOGPROB
+    assert believed(unsure, PARTIAL, 2.0, evidence=Evidence(is_first=False)) == (unsure, None)
     assert not is_certain(unsure)
 
 
-@pytest.mark.parametrize("kind", [PARTIAL, FINAL])
-def test_it_may_be_less_sure_where_one_voice_stands_above_the_room(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    ("logprob", "evidence", "found"),
+    [
+        (-0.71, {}, Drop.LOGPROB),
+        (-0.69, {}, None),
+        (-0.71, {"is_clear": True}, None),
+        (-0.71, {"is_first": False}, None),
+        (-1.1, {"is_first": False}, Drop.LOGPROB),
+        (-0.69, {"is_drawn": True}, Drop.LOGPROB),
+    ],
+)
+def test_a_final_whose_partials_were_not_believed_must_be_as_sure_as_a_first_partial(
+    logprob: float, evidence: dict[str, bool], found: Drop | None
+) -> None:
+    unsure = replace(GOOD, avg_logprob=logprob)
+    assert believed(unsure, FINAL, 2.0, evidence=Evidence(is_doubted=True, **evidence))[1] is found
+
+
+def test_a_partial_may_be_less_sure_where_one_voice_stands_above_the_room() -> None:
     for logprob, found in ((-0.9, None), (-1.1, Drop.LOGPROB)):
         unsure = replace(GOOD, avg_logprob=logprob)
-        assert believed(unsure, kind, 2.0, is_clear=True)[1] is found
-
-
-def test_a_window_of_a_file_may_be_less_sure() -> None:
-    for logprob, found in ((-0.9, None), (-1.1, Drop.LOGPROB)):
-        assert reason(replace(GOOD, avg_logprob=logprob), Kind.FILE) is found
+        assert believed(unsure, PARTIAL, 2.0, evidence=Evidence(is_clear=True))[1] is found
 
 
 @pytest.mark.parametrize(
@@ -167,8 +179,8 @@ def test_a_final_that_was_drawn_by_chance_needs_another_witness_or_must_be_sure(
     logprob: float, evidence: dict[str, bool], found: Drop | None
 ) -> None:
     drawn = replace(GOOD, avg_logprob=logprob, temperature=0.6)
-    assert believed(drawn, FINAL, 2.0, is_drawn=True, **evidence)[1] is found
-    assert believed(replace(drawn, avg_logprob=-0.55), FINAL, 2.0)[1] is None
+    assert believed(drawn, FINAL, 2.0, evidence=Evidence(is_drawn=True, **evidence))[1] is found
+    assert believed(replace(drawn, avg_logprob=-0.9), FINAL, 2.0)[1] is None
 
 
 @given(st.text(alphabet="ab .,今日", max_size=40))

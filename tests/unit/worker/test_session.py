@@ -634,10 +634,12 @@ def test_while_a_forced_final_is_decoded_the_rest_of_the_free_one_is_shown() -> 
     assert not driver.finals[0].text.endswith(" indeed")
 
 
-@pytest.mark.parametrize("partials", [True, False])
-@pytest.mark.parametrize(("before", "said"), [(silence(1), True), (speech(0.1), False)])
-def test_a_doubtful_final_of_which_no_partial_was_believed_is_said_where_a_voice_stands_above_the_room(
-    before: Float32, said: bool, partials: bool
+@pytest.mark.parametrize(
+    ("before", "partials", "said"),
+    [(silence(1), True, True), (speech(0.1), True, False), (speech(0.1), False, True)],
+)
+def test_a_doubtful_final_is_not_said_where_no_voice_stands_above_the_room_and_partials_were_not_believed(
+    before: Float32, partials: bool, said: bool
 ) -> None:
     def answer(request: DecodeRequest) -> DecodeResult:
         unsure = -1.5 if request.kind is Kind.PARTIAL else -0.8
