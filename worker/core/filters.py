@@ -8,7 +8,7 @@ measurements. A text that is dropped is dropped for one reason, the first that h
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -68,6 +68,23 @@ class Drop(StrEnum):
 ALL: Final = frozenset(Drop)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What else speaks for a text or against it."""
+
+    is_first: bool = True
+    """Nothing of the utterance was believed yet."""
+    is_clear: bool = False
+    """One voice stands above the room."""
+    is_drawn: bool = False
+    """It was drawn by chance because the likeliest text looked wrong."""
+    is_doubted: bool = False
+    """The last partial of the utterance said nothing that was believed."""
+
+
+NO_EVIDENCE: Final = Evidence()
+
+
 def believed(
     result: DecodeResult,
     kind: Kind,
@@ -75,21 +92,17 @@ def believed(
     filters: frozenset[Drop] = ALL,
     *,
     longest_word_s: float = 0.0,
-    is_first: bool = True,
-    is_clear: bool = False,
-    is_drawn: bool = False,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> tuple[DecodeResult, Drop | None]:
     """The result with what was spoken of its text, and why something is missing. `speech_s` is how much
-    speech the voice detector found under it, `longest_word_s` the most that one word would have to hold,
-    `is_first` whether nothing of the utterance was believed yet, `is_clear` whether one voice stands above
-    the room, `is_drawn` whether the text was drawn by chance because the likeliest one looked wrong;
+    speech the voice detector found under it, `longest_word_s` the most that one word would have to hold;
     `filters` are the reasons that count.
 
     A text that runs in circles at its end is cut there if it is sure of itself; whatever else is wrong takes
     all of it."""
     if not result.text:
         return result, None
-    least = _least_logprob(kind, is_first=is_first, is_clear=is_clear, is_drawn=is_drawn)
+    least = _least_logprob(kind, evidence)
     if Drop.HOLE in filters and kind is Kind.PARTIAL and longest_word_s > WORD_S_MAX:
         return replace(result, text="", words=()), Drop.HOLE
     for reason in Drop:
@@ -100,13 +113,16 @@ def believed(
     return result, None
 
 
-def _least_logprob(kind: Kind, *, is_first: bool, is_clear: bool, is_drawn: bool) -> float:
+def _least_logprob(kind: Kind, evidence: Evidence) -> float:
     """How sure a text must be of itself."""
-    if not is_first:
+    if not evidence.is_first:
         return AVG_LOGPROB
-    if kind is Kind.PARTIAL:
-        return CLEAR_LOGPROB if is_clear else PARTIAL_LOGPROB
-    return WEAK_LOGPROB if is_drawn and not is_clear else AVG_LOGPROB
+    if evidence.is_clear:
+        return CLEAR_LOGPROB if kind is Kind.PARTIAL else AVG_LOGPROB
+    if evidence.is_drawn and kind is not Kind.PARTIAL:
+        return WEAK_LOGPROB
+    # Speech in noise has such finals too: without partials no second witness speaks against them.
+    return PARTIAL_LOGPROB if evidence.is_doubted or kind is Kind.PARTIAL else AVG_LOGPROB
 
 
 def _before_loop(result: DecodeResult, kind: Kind) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from shared.audio.pcm import to_samples
 from worker.core.decode import DecodeResult, Kind
 from worker.core.effects import Alone, Dropped, Effect, SessionOptions
-from worker.core.filters import WEAK_LOGPROB, WORD_S_MAX, Drop, believed
+from worker.core.filters import WEAK_LOGPROB, WORD_S_MAX, Drop, Evidence, believed
 from worker.core.utterance import Asked
 from worker.core.voice import Voice
 
@@ -47,9 +47,12 @@ def _believed(
         voice.speech_s(asked.start + to_samples(asked.request.left_s), asked.end),
         options.filters,
         longest_word_s=_longest_word_s(asked, result, voice),
-        is_first=not utterance.text.text,
-        is_clear=voice.range_db(utterance.start, asked.end) >= options.clear_db,
-        is_drawn=result.temperature > asked.request.temperature,
+        evidence=Evidence(
+            is_first=not utterance.text.text,
+            is_clear=voice.range_db(utterance.start, asked.end) >= options.clear_db,
+            is_drawn=result.temperature > asked.request.temperature,
+            is_doubted=utterance.stumbled,
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from worker.core.filters import (
     ALL,
     COMPRESSION_RATIO,
     Drop,
+    Evidence,
     believed,
     compression_ratio,
     is_certain,
@@ -68,14 +69,32 @@ def test_the_first_partial_must_be_surer_than_a_final() -> None:
     unsure = replace(GOOD, avg_logprob=-0.8)
     assert reason(unsure, FINAL) is None
     assert reason(unsure, PARTIAL) is Drop.LOGPROB
-    assert believed(unsure, PARTIAL, 2.0, is_first=False) == (unsure, None)
+    assert believed(unsure, PARTIAL, 2.0, evidence=Evidence(is_first=False)) == (unsure, None)
     assert not is_certain(unsure)
 
 
-def test_it_may_be_less_sure_where_one_voice_stands_above_the_room() -> None:
+@pytest.mark.parametrize(
+    ("logprob", "evidence", "found"),
+    [
+        (-0.71, {}, Drop.LOGPROB),
+        (-0.69, {}, None),
+        (-0.71, {"is_clear": True}, None),
+        (-0.71, {"is_first": False}, None),
+        (-1.1, {"is_first": False}, Drop.LOGPROB),
+        (-0.69, {"is_drawn": True}, Drop.LOGPROB),
+    ],
+)
+def test_a_final_whose_partials_were_not_believed_must_be_as_sure_as_a_first_partial(
+    logprob: float, evidence: dict[str, bool], found: Drop | None
+) -> None:
+    unsure = replace(GOOD, avg_logprob=logprob)
+    assert believed(unsure, FINAL, 2.0, evidence=Evidence(is_doubted=True, **evidence))[1] is found
+
+
+def test_a_partial_may_be_less_sure_where_one_voice_stands_above_the_room() -> None:
     for logprob, found in ((-0.9, None), (-1.1, Drop.LOGPROB)):
         unsure = replace(GOOD, avg_logprob=logprob)
-        assert believed(unsure, PARTIAL, 2.0, is_clear=True)[1] is found
+        assert believed(unsure, PARTIAL, 2.0, evidence=Evidence(is_clear=True))[1] is found
 
 
 @pytest.mark.parametrize(
@@ -149,7 +168,7 @@ def test_what_is_said_again_and_again_is_said_once(text: str, kept: str) -> None
 @pytest.mark.parametrize(
     ("logprob", "evidence", "found"),
     [
-        (-0.71, {}, Drop.LOGPROB),
+        (-0.55, {}, Drop.LOGPROB),
         (-0.45, {}, None),
         (-0.71, {"is_clear": True}, None),
         (-0.71, {"is_first": False}, None),
@@ -160,7 +179,7 @@ def test_a_final_that_was_drawn_by_chance_needs_another_witness_or_must_be_sure(
     logprob: float, evidence: dict[str, bool], found: Drop | None
 ) -> None:
     drawn = replace(GOOD, avg_logprob=logprob, temperature=0.6)
-    assert believed(drawn, FINAL, 2.0, is_drawn=True, **evidence)[1] is found
+    assert believed(drawn, FINAL, 2.0, evidence=Evidence(is_drawn=True, **evidence))[1] is found
     assert believed(replace(drawn, avg_logprob=-0.9), FINAL, 2.0)[1] is None
 
 

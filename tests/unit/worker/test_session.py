@@ -645,6 +645,25 @@ def test_while_a_forced_final_is_decoded_the_rest_of_the_free_one_is_shown() -> 
     assert not driver.finals[0].text.endswith(" indeed")
 
 
+@pytest.mark.parametrize(
+    ("before", "partials", "said"),
+    [(silence(1), True, True), (speech(0.1), True, False), (speech(0.1), False, True)],
+)
+def test_a_doubtful_final_is_not_said_where_no_voice_stands_above_the_room_and_partials_were_not_believed(
+    before: Float32, partials: bool, said: bool
+) -> None:
+    def answer(request: DecodeRequest) -> DecodeResult:
+        unsure = -1.5 if request.kind is Kind.PARTIAL else -0.8
+        return DecodeResult(text="on the road", language="en", avg_logprob=unsure)
+
+    driver = Driver(answer, config=SessionConfig(language="en", partials=partials))
+    driver.hear(pcm16(before, speech(2)))
+    driver.apply(driver.session.end())
+    assert [bool(final.text) for final in driver.finals] == [said]
+    finals = [request for request in driver.requests if request.kind is Kind.FINAL]
+    assert len(finals) == (1 if said else 2), "what is not believed is heard once more by itself"
+
+
 @pytest.mark.parametrize(("before", "shown"), [(silence(1), True), (speech(0.1), False)])
 def test_a_doubtful_first_partial_is_shown_where_a_voice_stands_above_the_room(
     before: Float32, shown: bool
